@@ -1,0 +1,104 @@
+"""What the analysis says about one film: frozen values, no torch."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumonia.imaging.preprocess import Geometry
+
+
+class Label(StrEnum):
+    NORMAL = "normal"
+    PNEUMONIA = "pneumonia"
+    INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model said it: the bundle's id and the SHA-256 of its weights file."""
+
+    id: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A named threshold on the calibrated probability: at or above it, pneumonia.
+
+    ``indeterminate`` is the closed band [low, high] of probabilities that are called neither.
+    """
+
+    name: str
+    threshold: float
+    indeterminate: tuple[float, float] | None = None
+
+    def label(self, probability: float) -> Label:
+        if self.indeterminate is not None:
+            low, high = self.indeterminate
+            if low <= probability <= high:
+                return Label.INDETERMINATE
+        return Label.PNEUMONIA if probability >= self.threshold else Label.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What the gate says of the film; a refused film raises instead and has no finding."""
+
+    accepted: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ActivationMap:
+    """The class activation map of one film.
+
+    Attributes
+    ----------
+    values
+        float32 (h, w), in logits: what each cell of the last feature map adds to the logit of
+        pneumonia (positive) or takes from it (negative). Their mean plus the head's bias is the
+        logit.
+    full_scale
+        The positive value, in logits, that is painted at full heat. It is fixed per model, so
+        that the same colour means the same evidence on every film.
+    geometry
+        Where the network's input lies on the film.
+    """
+
+    values: NDArray[np.float32]
+    full_scale: float
+    geometry: Geometry
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Finding:
+    """The verdict on one film.
+
+    Attributes
+    ----------
+    probability
+        Calibrated probability of pneumonia, in [0, 1].
+    logit
+        The network's raw output, before calibration.
+    """
+
+    label: Label
+    probability: float
+    logit: float
+    operating_point: OperatingPoint
+    model: ModelRef
+    quality: Quality
+    activation: ActivationMap
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the label, in [0, 1]; for indeterminate, of the likelier class."""
+        match self.label:
+            case Label.PNEUMONIA:
+                return self.probability
+            case Label.NORMAL:
+                return 1 - self.probability
+            case _:
+                return max(self.probability, 1 - self.probability)

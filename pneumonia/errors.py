@@ -1,0 +1,174 @@
+"""Domain errors: each has a stable code, a short title, and a sentence that says what to do.
+
+The code is part of the interface (API clients and scripts match on it); the sentence is the text
+of the exception, made where the error is raised, because only there it is known what was found.
+Nothing here knows HTTP: ``pneumonia.web.problems`` holds the one table from class to status.
+"""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """Anything a person did, or can mend. ``str(error)`` is the sentence shown to them."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+
+    @property
+    def detail(self) -> str:
+        return str(self)
+
+
+# --- the uploaded image -------------------------------------------------------------------------
+
+
+class ImageError(DomainError):
+    """The upload cannot be turned into a radiograph."""
+
+    code = "bad_image"
+    title = "The image cannot be read"
+
+
+class NoImage(ImageError):
+    code = "no_image"
+    title = "No image was sent"
+
+
+class EmptyFile(ImageError):
+    code = "empty_file"
+    title = "The file is empty"
+
+
+class FileTooLarge(ImageError):
+    code = "file_too_large"
+    title = "The file is too large"
+
+
+class TooManyPixels(ImageError):
+    code = "too_many_pixels"
+    title = "The image has too many pixels"
+
+
+class UnsupportedFormat(ImageError):
+    """The content is not JPEG, PNG or DICOM."""
+
+    code = "unsupported_format"
+    title = "This kind of file is not accepted"
+
+
+class UnsupportedEncoding(ImageError):
+    """The right kind of file, in a variant that is not read (CMYK, multi-frame, JPEG 2000, ...)."""
+
+    code = "unsupported_encoding"
+    title = "This variant of the format is not accepted"
+
+
+class DamagedImage(ImageError):
+    code = "damaged_image"
+    title = "The file is damaged"
+
+
+class NoPixelData(ImageError):
+    code = "no_pixel_data"
+    title = "The file holds no image"
+
+
+class UnreadableFilm(ImageError):
+    """A sound image that cannot be read as a film: too small or without contrast."""
+
+    code = "unreadable_film"
+    title = "The film cannot be read"
+
+
+class FilmTooSmall(UnreadableFilm):
+    code = "film_too_small"
+    title = "The image is too small to read"
+
+
+class FilmTooFlat(UnreadableFilm):
+    code = "film_too_flat"
+    title = "The image has no contrast to read"
+
+
+# --- the model ----------------------------------------------------------------------------------
+
+
+class ModelError(DomainError):
+    code = "model_error"
+    title = "The model cannot be used"
+
+
+class NoModel(ModelError):
+    code = "no_model"
+    title = "No model is installed"
+
+
+class DamagedBundle(ModelError):
+    """A file of the bundle is missing, unreadable, or not what the card says it is."""
+
+    code = "damaged_bundle"
+    title = "The model bundle is damaged"
+
+
+class ModelNotReady(ModelError):
+    code = "model_not_ready"
+    title = "The model is still loading"
+
+
+class Overloaded(ModelError):
+    code = "overloaded"
+    title = "Too many images are waiting"
+
+
+class AnalysisTimeout(ModelError):
+    code = "analysis_timeout"
+    title = "The analysis took too long"
+
+
+class AnalysisFailed(ModelError):
+    code = "analysis_failed"
+    title = "The analysis failed"
+
+
+class UnknownArchitecture(ModelError):
+    code = "unknown_architecture"
+    title = "The architecture is not known"
+
+
+# --- records, settings, training data -----------------------------------------------------------
+
+
+class ReadingNotFound(DomainError):
+    code = "reading_not_found"
+    title = "There is no such reading"
+
+
+class BadParameter(DomainError):
+    """A query parameter or form field outside its range."""
+
+    code = "bad_parameter"
+    title = "A parameter is out of range"
+
+
+class BadSetting(DomainError):
+    code = "bad_setting"
+    title = "A setting cannot be used"
+
+
+class DataError(DomainError):
+    """The training data cannot be used as it lies."""
+
+    code = "bad_data"
+    title = "The data cannot be used"
+
+
+class RecipeError(DomainError):
+    code = "bad_recipe"
+    title = "The recipe cannot be used"
+
+
+class RunError(DomainError):
+    """A training run cannot be started or resumed."""
+
+    code = "bad_run"
+    title = "The run cannot go on"

@@ -1,0 +1,1 @@
+"""Bytes and pixels: numpy, Pillow, OpenCV, pydicom. No torch, no flask."""

@@ -1,0 +1,56 @@
+"""The Radiograph: what every other room is handed, whatever file it came from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Radiograph:
+    """One decoded film, upright, in the sense of MONOCHROME2 (air dark, bone bright).
+
+    It carries nothing that identifies a patient: no tags, no EXIF, no file name.
+
+    Attributes
+    ----------
+    pixels
+        float32, shape (height, width), C-contiguous, read-only, in [0, 1]: stored values over the
+        largest value of their bit depth (for DICOM, after modality and VOI LUT). The film's own
+        range is kept: nothing is stretched here.
+    format
+        ``"JPEG"``, ``"PNG"`` or ``"DICOM"``.
+    bits
+        Bits per sample that the stored values use, 1 to 16.
+    value_range
+        Smallest and largest value as stored (DICOM: after the modality LUT), in stored units.
+    sha256
+        Hex digest of the uploaded bytes.
+    warnings
+        Sentences a reader of the result should see ("The picture has colour; ...").
+    """
+
+    pixels: NDArray[np.float32]
+    format: str
+    bits: int
+    value_range: tuple[float, float]
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:
+            raise ValueError(
+                f"pixels must be float32 (height, width), not {self.pixels.dtype} "
+                f"{self.pixels.shape}"
+            )
+        self.pixels.flags.writeable = False
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, after EXIF orientation."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, after EXIF orientation."""
+        return int(self.pixels.shape[0])

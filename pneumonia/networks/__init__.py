@@ -1,0 +1,1 @@
+"""torch modules only; nothing about files of users or HTTP."""
