@@ -8,9 +8,9 @@ map from the network's grid back onto the film.
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -46,9 +46,7 @@ class PreprocessSpec:
             raise ValueError(f"std must be positive, not {self.std}")
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()
-        }
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -135,12 +133,15 @@ def apply(
 
 
 def to_square(pixels: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:
-    """Resample the whole film to (size, size), averaging where it shrinks. float32 in [0, 1]."""
-    size = (spec.size, spec.size)
-    if pixels.shape == size:
+    """Resample the whole film to (size, size), float32 in [0, 1].
+
+    Pillow's bilinear filter, whose support grows as the film shrinks: it is the one that made the
+    public 224 x 224 copies of the training films, so an original and its copy give one input.
+    """
+    if pixels.shape == (spec.size, spec.size):
         return pixels
-    shrinks = min(pixels.shape) >= spec.size
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    square = Image.fromarray(pixels).resize((spec.size, spec.size), Image.Resampling.BILINEAR)
+    return np.asarray(square)
 
 
 def stretch(square: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:

@@ -1,0 +1,227 @@
+"""Files on disk -> rows; which patient each film belongs to; the split by patient; the hash."""
+
+import csv
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from pneumonia.errors import DataError
+
+Label = Literal["NORMAL", "PNEUMONIA"]
+LABELS: tuple[Label, ...] = ("NORMAL", "PNEUMONIA")
+SPLITS = ("train", "val", "test")
+IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm"}
+
+# personN_bacteria_M in a pneumonia film, IM-NNNN-M or NORMAL2-IM-NNNN-M in a normal one.
+_PATIENT = re.compile(r"^(person\d+)_|^((?:NORMAL\d*-)?IM-\d+)")
+_ETIOLOGY = re.compile(r"_(bacteria|virus)_")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled film. ``width`` and ``height`` are the original's, where the manifest has them."""
+
+    file: str
+    path: Path
+    split: str
+    label: Label
+    patient: str
+    etiology: str = ""
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    root: Path
+    rows: tuple[Row, ...]
+
+    def split(self, *names: str) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.split in names)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over file names, labels and file contents, independent of their order."""
+        total = hashlib.sha256()
+        for row in sorted(self.rows, key=lambda row: row.file):
+            content = hashlib.sha256(row.path.read_bytes()).hexdigest()
+            total.update(f"{row.file}\t{row.label}\t{content}\n".encode())
+        return total.hexdigest()
+
+
+def patient_of(name: str) -> str:
+    """The patient a file name of the public data set stands for; otherwise the name itself."""
+    match = _PATIENT.match(name)
+    return next(g for g in match.groups() if g) if match else Path(name).stem
+
+
+def load(data: Path) -> Manifest:
+    """Read a folder: its ``manifest.csv`` if it has one, else the Kaggle layout.
+
+    Raises
+    ------
+    DataError
+        When the folder, all its films, or a file named by the manifest is missing.
+    """
+    if not data.is_dir():
+        raise DataError(
+            f"The data folder {data} does not exist. Give the folder that holds "
+            "train/NORMAL and train/PNEUMONIA."
+        )
+    table = data / "manifest.csv"
+    rows = _read_table(data, table) if table.is_file() else _read_folders(data)
+    if not rows:
+        raise DataError(
+            f"No films under {data}: expected train|val|test/NORMAL|PNEUMONIA with JPEG, PNG or "
+            "DICOM files, or a manifest.csv with the columns file and label."
+        )
+    return Manifest(data, tuple(sorted(rows, key=lambda row: row.file)))
+
+
+def _read_table(data: Path, table: Path) -> list[Row]:
+    with table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"file", "label"} <= set(reader.fieldnames or ()):
+            raise DataError(
+                f"{table} needs the columns file and label; it has {reader.fieldnames}."
+            )
+        rows = [_table_row(data, table, line, values) for line, values in enumerate(reader, 2)]
+    missing = [row.file for row in rows if not row.path.is_file()]
+    if missing:
+        raise DataError(
+            f"{table} names {len(missing)} films that are not there, the first {missing[0]}. "
+            "Restore them or take their lines out."
+        )
+    return rows
+
+
+def _table_row(data: Path, table: Path, line: int, values: dict[str, str]) -> Row:
+    label = (values["label"] or "").strip().upper()
+    if label not in LABELS:
+        raise DataError(
+            f"{table}, line {line}: the label is {values['label']!r}; "
+            f"it must be one of {', '.join(LABELS)}."
+        )
+    file = values["file"]
+    name = Path(file).name
+    return Row(
+        file=file,
+        path=data / file,
+        split=values.get("split") or "all",
+        label=cast(Label, label),
+        patient=values.get("patient") or patient_of(name),
+        etiology=values.get("etiology") or etiology_of(name, label),
+        width=int(values["width"]) if values.get("width") else None,
+        height=int(values["height"]) if values.get("height") else None,
+    )
+
+
+def _read_folders(data: Path) -> list[Row]:
+    return [
+        Row(
+            file=path.relative_to(data).as_posix(),
+            path=path,
+            split=split,
+            label=label,
+            patient=patient_of(path.name),
+            etiology=etiology_of(path.name, label),
+        )
+        for split in SPLITS
+        for label in LABELS
+        for path in sorted((data / split / label).glob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    ]
+
+
+def etiology_of(name: str, label: str) -> str:
+    """normal, bacterial, viral, or empty where the name does not tell."""
+    if label == "NORMAL":
+        return "normal"
+    match = _ETIOLOGY.search(name)
+    return {"bacteria": "bacterial", "virus": "viral"}[match.group(1)] if match else ""
+
+
+def training_rows(manifest: Manifest, on_patient_overlap: str = "stop") -> tuple[Row, ...]:
+    """The films to train and validate on: the official train and val folders together.
+
+    ``val`` of the public set has 16 films, too few to choose anything by, so it joins the pool.
+
+    Parameters
+    ----------
+    on_patient_overlap
+        What to do with patients who are in two of train, val and test: ``"stop"`` refuses,
+        ``"drop"`` leaves their films out of the training pool, ``"keep"`` trusts the folders.
+
+    Raises
+    ------
+    DataError
+        When a class is empty, the train folder is missing, or a patient is in two splits.
+    """
+    pool = manifest.split("train", "val")
+    if not manifest.split("train"):
+        raise DataError(
+            f"{manifest.root} has no train split: expected train/NORMAL and train/PNEUMONIA."
+        )
+    for label in LABELS:
+        if not any(row.label == label for row in pool if row.split == "train"):
+            raise DataError(
+                f"The class {label} is empty: {manifest.root / 'train' / label} has no films. "
+                "Both classes are needed to train."
+            )
+    shared = _patients_in_two_splits(manifest)
+    if shared and on_patient_overlap == "stop":
+        patient, splits = next(iter(sorted(shared.items())))
+        raise DataError(
+            f"{len(shared)} patients are in two splits, the first {patient} in "
+            f"{' and '.join(sorted(splits))}: what is learnt from one would be counted as found in "
+            "the other. Move their films into one split, or pass --on-patient-overlap drop to leave "
+            "them out of training (keep, if the numbering starts anew in each folder)."
+        )
+    if on_patient_overlap == "drop":
+        pool = tuple(row for row in pool if row.patient not in shared)
+    return pool
+
+
+def _patients_in_two_splits(manifest: Manifest) -> dict[str, set[str]]:
+    splits = defaultdict(set)
+    for row in manifest.rows:
+        splits[row.patient].add(row.split)
+    return {patient: where for patient, where in splits.items() if len(where) > 1}
+
+
+def split_by_patient(
+    rows: Iterable[Row], fraction: float, seed: int
+) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Split into (training, validation) so that no patient is in both.
+
+    A patient's side depends on the patient and the seed alone, so the same patient stays on the
+    same side when films are added, and the split can be made again from the card.
+
+    Raises
+    ------
+    DataError
+        When a side would be without one of the classes.
+    """
+    rows = tuple(rows)
+    chosen = {row.patient for row in rows if _draw(row.patient, seed) < fraction}
+    sides = (
+        tuple(row for row in rows if row.patient not in chosen),
+        tuple(row for row in rows if row.patient in chosen),
+    )
+    for side, name in zip(sides, ("training", "validation"), strict=True):
+        absent = [label for label in LABELS if not any(row.label == label for row in side)]
+        if absent:
+            raise DataError(
+                f"Split by patient, the {name} part has no {' and no '.join(absent)} film: there "
+                f"are too few patients ({len({row.patient for row in rows})}). Add films, or try "
+                "another --seed."
+            )
+    return sides
+
+
+def _draw(patient: str, seed: int) -> float:
+    """A fixed number in [0, 1) for a patient."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{patient}".encode()).digest()[:6]) / 2**48
