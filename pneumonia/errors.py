@@ -143,6 +143,20 @@ class ReadingNotFound(DomainError):
     title = "There is no such reading"
 
 
+class FilmMissing(DomainError):
+    """The row of a reading is there, the picture it belongs to is not."""
+
+    code = "film_missing"
+    title = "The picture of this reading is gone"
+
+
+class StorageUnavailable(DomainError):
+    """The database or the data folder does not answer, or is full, or may not be written."""
+
+    code = "storage_unavailable"
+    title = "Readings cannot be stored at the moment"
+
+
 class BadParameter(DomainError):
     """A query parameter or form field outside its range."""
 

@@ -1,0 +1,44 @@
+"""A reading: one image, analysed once. Frozen values, no SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pneumonia.analysis.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What is kept of the upload: nothing that names a file or a patient.
+
+    Attributes
+    ----------
+    format
+        ``"JPEG"``, ``"PNG"`` or ``"DICOM"``.
+    width, height
+        Size of the film in pixels, upright.
+    sha256
+        Hex digest of the uploaded bytes.
+    """
+
+    format: str
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Reading:
+    """One image and what the analysis said of it.
+
+    Attributes
+    ----------
+    id
+        32 lower-case hex digits of a random UUID: it cannot be guessed.
+    created_at
+        Aware, in UTC, to the microsecond.
+    """
+
+    id: str
+    created_at: datetime
+    image: ImageInfo
+    finding: Finding

@@ -1,0 +1,85 @@
+"""A Reading to its row and back, exactly: the map's values bit for bit."""
+
+import numpy as np
+
+from pneumonia.analysis.finding import (
+    ActivationMap,
+    Finding,
+    Label,
+    ModelRef,
+    OperatingPoint,
+    Quality,
+)
+from pneumonia.imaging.preprocess import Geometry
+from pneumonia.records.reading import ImageInfo, Reading
+from pneumonia.records.tables import ReadingRow
+
+
+def to_row(reading: Reading) -> ReadingRow:
+    image, finding = reading.image, reading.finding
+    point, activation = finding.operating_point, finding.activation
+    low, high = point.indeterminate or (None, None)
+    rows, columns = activation.values.shape
+    geometry = activation.geometry
+    return ReadingRow(
+        id=reading.id,
+        created_at=reading.created_at,
+        image_format=image.format,
+        image_width=image.width,
+        image_height=image.height,
+        image_sha256=image.sha256,
+        label=finding.label.value,
+        probability=float(finding.probability),
+        logit=float(finding.logit),
+        operating_point=point.name,
+        threshold=float(point.threshold),
+        indeterminate_low=low,
+        indeterminate_high=high,
+        model_id=finding.model.id,
+        model_sha256=finding.model.sha256,
+        quality_accepted=finding.quality.accepted,
+        quality_warnings=list(finding.quality.warnings),
+        map_values=activation.values.astype("<f4").tobytes(),
+        map_rows=rows,
+        map_columns=columns,
+        map_full_scale=float(activation.full_scale),
+        map_geometry={
+            "width": geometry.width,
+            "height": geometry.height,
+            "box": [float(edge) for edge in geometry.box],
+        },
+    )
+
+
+def to_reading(row: ReadingRow) -> Reading:
+    return Reading(
+        id=row.id,
+        created_at=row.created_at,
+        image=ImageInfo(row.image_format, row.image_width, row.image_height, row.image_sha256),
+        finding=Finding(
+            label=Label(row.label),
+            probability=row.probability,
+            logit=row.logit,
+            operating_point=_operating_point(row),
+            model=ModelRef(row.model_id, row.model_sha256),
+            quality=Quality(row.quality_accepted, tuple(row.quality_warnings)),
+            activation=_activation(row),
+        ),
+    )
+
+
+def _operating_point(row: ReadingRow) -> OperatingPoint:
+    low, high = row.indeterminate_low, row.indeterminate_high
+    band = None if low is None or high is None else (low, high)
+    return OperatingPoint(row.operating_point, row.threshold, band)
+
+
+def _activation(row: ReadingRow) -> ActivationMap:
+    values = np.frombuffer(row.map_values, "<f4").reshape(row.map_rows, row.map_columns)
+    geometry = row.map_geometry
+    x0, y0, x1, y1 = geometry["box"]
+    return ActivationMap(
+        values=values.astype(np.float32),
+        full_scale=row.map_full_scale,
+        geometry=Geometry(geometry["width"], geometry["height"], (x0, y0, x1, y1)),
+    )

@@ -1,0 +1,142 @@
+"""The store: readings in a database, their films beside it in the data folder."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from pneumonia.errors import ReadingNotFound, StorageUnavailable
+from pneumonia.records.database import migrate, open_engine
+from pneumonia.records.films import Films
+from pneumonia.records.reading import Reading
+from pneumonia.records.rows import to_reading, to_row
+from pneumonia.records.tables import ReadingRow
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """Readings and their films. Safe under threads; opens nothing until it is first needed.
+
+    Parameters
+    ----------
+    database_url
+        Any SQLAlchemy URL; an SQLite file is made where it is missing.
+    data_dir
+        Folder of the films, made where it is missing.
+
+    Every method raises StorageUnavailable when the database or the folder cannot be used, and
+    BadSetting for a URL that cannot be opened at all.
+    """
+
+    def __init__(self, database_url: str, data_dir: Path) -> None:
+        self._url = database_url
+        self._films = Films(data_dir / "films")
+        self._lock = threading.Lock()
+        self._migrated = False
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return open_engine(self._url)
+
+    def migrate(self) -> None:
+        """Bring the tables up to date, once per process; others may start at the same time."""
+        with self._lock:
+            if self._migrated:
+                return
+            with _storage("prepare the database"):
+                self._make_database_folder()
+                migrate(self._engine)
+            self._migrated = True
+
+    def _make_database_folder(self) -> None:
+        url = make_url(self._url) if self._engine.dialect.name == "sqlite" else None
+        if url is not None and url.database and not url.database.startswith("file:"):
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+
+    def add(self, reading: Reading, film_png: bytes) -> None:
+        """Keep a reading and its film, both or neither.
+
+        Parameters
+        ----------
+        film_png
+            The film as an 8-bit grey PNG without metadata.
+        """
+        with self._session("store the reading") as session:
+            # The picture first: a row never points at a film that is not there.
+            self._films.write(reading.id, film_png)
+            try:
+                session.add(to_row(reading))
+                session.commit()
+            except BaseException:
+                self._films.delete(reading.id)
+                raise
+
+    def get(self, reading_id: str) -> Reading:
+        """Raises ReadingNotFound."""
+        self._films.path(reading_id)
+        with self._session("look up the reading") as session:
+            return to_reading(_row(session, reading_id))
+
+    def find(self, reading_ids: Sequence[str]) -> list[Reading]:
+        """Those of the given readings that exist, in the order asked for."""
+        if not reading_ids:
+            return []
+        query = select(ReadingRow).where(ReadingRow.id.in_(list(reading_ids)))
+        with self._session("list readings") as session:
+            rows = {row.id: row for row in session.scalars(query)}
+            return [to_reading(rows[id_]) for id_ in reading_ids if id_ in rows]
+
+    def film(self, reading_id: str) -> bytes:
+        """The film's PNG. Raises ReadingNotFound, or FilmMissing where the file is gone."""
+        self.get(reading_id)
+        with _storage("open the film"):
+            return self._films.read(reading_id)
+
+    def delete(self, reading_id: str) -> None:
+        """Remove the reading and its film. Raises ReadingNotFound."""
+        self._films.path(reading_id)
+        with self._session("delete the reading") as session:
+            session.delete(_row(session, reading_id))
+            session.commit()
+            self._films.delete(reading_id)
+
+    def close(self) -> None:
+        """Give back the database connections; the next call opens new ones."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _session(self, doing: str) -> Iterator[Session]:
+        self.migrate()
+        with _storage(doing), Session(self._engine) as session:
+            yield session
+
+
+def _row(session: Session, reading_id: str) -> ReadingRow:
+    row = session.get(ReadingRow, reading_id)
+    if row is None:
+        raise ReadingNotFound(
+            f"There is no reading {reading_id}. It may have been deleted; check the address."
+        )
+    return row
+
+
+@contextlib.contextmanager
+def _storage(doing: str) -> Iterator[None]:
+    """Failures of the database or the disk, as a sentence for a person; the cause is logged."""
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        log.exception("cannot %s", doing)
+        raise StorageUnavailable(
+            f"The server cannot {doing}: its database or data folder cannot be used at the "
+            "moment. Try again shortly; if it goes on, tell whoever runs this server."
+        ) from error

@@ -1,0 +1,70 @@
+"""The tables. A change here needs a migration beside it; a test compares the two."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    DateTime,
+    Dialect,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC; stored without a zone, because not every database keeps one."""
+
+    impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s"})
+
+
+class ReadingRow(Base):
+    """One reading: the image's facts, the finding, and the activation map behind it."""
+
+    __tablename__ = "readings"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    image_format: Mapped[str] = mapped_column(String(16))
+    image_width: Mapped[int] = mapped_column(Integer)
+    image_height: Mapped[int] = mapped_column(Integer)
+    image_sha256: Mapped[str] = mapped_column(String(64))
+
+    label: Mapped[str] = mapped_column(String(16))
+    probability: Mapped[float] = mapped_column(Double)
+    logit: Mapped[float] = mapped_column(Double)
+    operating_point: Mapped[str] = mapped_column(String(64))
+    threshold: Mapped[float] = mapped_column(Double)
+    indeterminate_low: Mapped[float | None] = mapped_column(Double)
+    indeterminate_high: Mapped[float | None] = mapped_column(Double)
+    model_id: Mapped[str] = mapped_column(String(255))
+    model_sha256: Mapped[str] = mapped_column(String(64))
+    quality_accepted: Mapped[bool] = mapped_column(Boolean)
+    quality_warnings: Mapped[list[str]] = mapped_column(JSON)
+
+    # float32 little-endian, row by row: bit for bit what the network gave.
+    map_values: Mapped[bytes] = mapped_column(LargeBinary)
+    map_rows: Mapped[int] = mapped_column(Integer)
+    map_columns: Mapped[int] = mapped_column(Integer)
+    map_full_scale: Mapped[float] = mapped_column(Double)
+    # {"width", "height", "box": [x0, y0, x1, y1]}, film pixels.
+    map_geometry: Mapped[dict[str, Any]] = mapped_column(JSON)
