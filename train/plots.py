@@ -1,0 +1,209 @@
+"""The pictures of an evaluation and of a training run, as PNG files.
+
+matplotlib's object interface on its Agg canvas: no display, no global state, safe in a thread. It
+is imported inside the functions, so that training runs on machines without it; there, the
+functions raise ImportError before anything is written.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train import metrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Blue and vermilion of Okabe and Ito's palette: told apart by every kind of colour vision.
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b7280"
+CLASSES = ("normal", "pneumonia")
+DPI = 150
+
+
+def plot_confusion(counts: metrics.Confusion, title: str, out: Path, *, normalised: bool) -> None:
+    """The 2 x 2 table; normalised: shares of the true class (rows sum to 100 %)."""
+    figure = _figure(5.2, 4.6)
+    axes = figure.add_subplot()
+    table = np.array([[counts.tn, counts.fp], [counts.fn, counts.tp]], dtype=np.float64)
+    totals = table.sum(axis=1, keepdims=True)
+    shares = np.divide(table, totals, out=np.full((2, 2), np.nan), where=totals > 0)
+    depth = np.nan_to_num(shares) if normalised else table / max(table.max(), 1)
+    axes.imshow(depth, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(2, 2):
+        count = f"{table[row, column]:.0f}"
+        share = shares[row, column]
+        percent = "no films" if np.isnan(share) else f"{share:.1%}"
+        axes.text(
+            column,
+            row,
+            f"{percent}\n({count} films)" if normalised else count,
+            ha="center",
+            va="center",
+            fontsize=14 if normalised else 18,
+            color="white" if depth[row, column] > 0.5 else "#1f2937",
+        )
+    axes.set_xticks((0, 1), CLASSES)
+    axes.set_yticks((0, 1), CLASSES, rotation=90, va="center")
+    axes.set_xlabel("called")
+    axes.set_ylabel("true class")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(f"Confusion{', normalised by true class' if normalised else ''}\n{title}")
+    _save(figure, out)
+
+
+def plot_roc(
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    *,
+    operating_point: tuple[str, metrics.Confusion],
+    auc: str,
+    title: str,
+    out: Path,
+) -> None:
+    """The ROC curve, its area as the text ``auc``, and the named operating point on it."""
+    figure = _figure(5.6, 5.4)
+    axes = figure.add_subplot()
+    fpr, tpr, _ = metrics.roc_curve(labels, probabilities)
+    axes.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=":", label="chance")
+    if np.isnan(fpr).any() or np.isnan(tpr).any():
+        axes.text(0.5, 0.6, "one class only: no curve", ha="center", fontsize=12, color=GREY)
+    else:
+        axes.plot(fpr, tpr, color=BLUE, linewidth=2, label=auc)
+        name, c = operating_point
+        axes.plot(
+            1 - c.specificity,
+            c.sensitivity,
+            "o",
+            markersize=9,
+            color=VERMILION,
+            markeredgecolor="white",
+            label=f"operating point: {name}\nsensitivity {c.sensitivity:.3f}, "
+            f"specificity {c.specificity:.3f}",
+        )
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_xlabel("1 − specificity (normals called pneumonia)")
+    axes.set_ylabel("sensitivity (pneumonias called pneumonia)")
+    _tidy(axes, f"ROC\n{title}")
+    handles, names = axes.get_legend_handles_labels()
+    axes.legend(handles[1:] + handles[:1], names[1:] + names[:1], loc="lower right", frameon=False)
+    _save(figure, out)
+
+
+def plot_reliability(
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    *,
+    note: str,
+    title: str,
+    out: Path,
+) -> None:
+    """Observed share of pneumonias against the probability, and how many films stand behind it.
+
+    The bars are Wilson's 95 % intervals of the share in each bin; ``note`` (ECE, Brier) is written
+    into the picture.
+    """
+    figure = _figure(5.6, 6.6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    b = metrics.reliability_bins(labels, probabilities)
+    filled = b.counts > 0
+    counts, predicted, observed = b.counts[filled], b.predicted[filled], b.observed[filled]
+    pneumonias = np.rint(observed * counts).astype(int)
+    ends = np.array([metrics.wilson(k, n) for k, n in zip(pneumonias, counts, strict=True)])
+    bars = np.abs(ends.reshape(-1, 2).T - observed)
+    above.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=":", label="perfectly calibrated")
+    above.errorbar(
+        predicted,
+        observed,
+        yerr=bars,
+        fmt="o",
+        color=BLUE,
+        ecolor="#7fb8d8",
+        capsize=2,
+        markersize=6,
+        label="films of a bin (95 % interval)",
+    )
+    above.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03))
+    above.set_ylabel("share that are pneumonia")
+    above.text(0.98, 0.05, note, ha="right", va="bottom", transform=above.transAxes)
+    above.legend(loc="upper left", frameon=False)
+    _tidy(above, f"Reliability\n{title}")
+    width = np.diff(b.edges)
+    places = below.bar(b.edges[:-1], b.counts, width, align="edge", color=BLUE, edgecolor="white")
+    below.bar_label(places, [str(n) if n else "" for n in b.counts], fontsize=7.5, padding=2)
+    below.margins(y=0.2)
+    below.set_xlabel("calibrated probability of pneumonia")
+    below.set_ylabel("films")
+    _tidy(below)
+    _save(figure, out)
+
+
+def plot_lines(
+    epochs: NDArray[np.float64],
+    lines: dict[str, NDArray[np.float64]],
+    *,
+    title: str,
+    ylabel: str,
+    lowest_is_best: bool,
+    out: Path,
+) -> None:
+    """One line per name over the epochs; the best of each validation line is ringed and named.
+
+    A name that begins with "train" is drawn in grey, the others in colour; nan is a gap.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(6.4, 4.2)
+    axes = figure.add_subplot()
+    colours = iter((BLUE, VERMILION, "#009E73"))
+    few = len(epochs) <= 40
+    for name, values in lines.items():
+        training = name.startswith("train")
+        colour = GREY if training else next(colours)
+        label = name
+        if not training and np.isfinite(values).any():
+            best = int(np.nanargmin(values) if lowest_is_best else np.nanargmax(values))
+            axes.plot(epochs[best], values[best], "o", ms=11, mfc="none", mec=colour, mew=1.5)
+            label = f"{name} (best {values[best]:.4f}, epoch {epochs[best]:.0f})"
+        axes.plot(
+            epochs,
+            values,
+            color=colour,
+            linewidth=1.8,
+            linestyle="--" if training else "-",
+            marker="o" if few else "",
+            markersize=4,
+            label=label,
+        )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(ylabel)
+    _tidy(axes, title)
+    axes.legend(frameon=False)
+    _save(figure, out)
+
+
+def _figure(width_in: float, height_in: float) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _tidy(axes: "Axes", title: str = "") -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e5e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    if title:
+        axes.set_title(title)
+
+
+def _save(figure: "Figure", out: Path) -> None:
+    # No metadata: the same figures give the same bytes.
+    metadata: dict[str, Any] = {"Software": None}
+    figure.savefig(out, format="png", metadata=metadata)
