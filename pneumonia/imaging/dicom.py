@@ -1,9 +1,295 @@
-"""DICOM to Radiograph: the only place that reads DICOM."""
+"""DICOM to Radiograph: the only place that reads DICOM.
 
-from pneumonia.errors import UnsupportedEncoding
+Only the attributes in `_READ` are parsed at all, so nothing that identifies a patient is ever
+held. pydicom is imported when the first DICOM arrives: training does without it.
+"""
+
+import io
+import re
+import zlib
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumonia.errors import (
+    DamagedImage,
+    FileTooLarge,
+    ImageError,
+    NoPixelData,
+    UnsupportedEncoding,
+)
+from pneumonia.imaging import colour, grayscale, raster
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
 
+_READ: Final = {
+    "TransferSyntaxUID": "(0002,0010)",
+    "Modality": "(0008,0060)",
+    "BodyPartExamined": "(0018,0015)",
+    "ViewPosition": "(0018,5101)",
+    "SamplesPerPixel": "(0028,0002)",
+    "PhotometricInterpretation": "(0028,0004)",
+    "PlanarConfiguration": "(0028,0006)",
+    "NumberOfFrames": "(0028,0008)",
+    "Rows": "(0028,0010)",
+    "Columns": "(0028,0011)",
+    "BitsAllocated": "(0028,0100)",
+    "BitsStored": "(0028,0101)",
+    "HighBit": "(0028,0102)",
+    "PixelRepresentation": "(0028,0103)",
+    "WindowCenter": "(0028,1050)",
+    "WindowWidth": "(0028,1051)",
+    "RescaleIntercept": "(0028,1052)",
+    "RescaleSlope": "(0028,1053)",
+    "VOILUTFunction": "(0028,1056)",
+    "ModalityLUTSequence": "(0028,3000)",
+    "VOILUTSequence": "(0028,3010)",
+    "PresentationLUTShape": "(2050,0020)",
+    "PixelData": "(7FE0,0010)",
+}
+_JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
+_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_UNCOMPRESSED: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_GREY: Final = ("MONOCHROME1", "MONOCHROME2")
+_COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422")
+_EXPORT: Final = "Export the film as uncompressed DICOM, JPEG or PNG."
+
 
 def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
-    raise UnsupportedEncoding("DICOM: in the next commit.")
+    """Decode one DICOM film.
+
+    Raises
+    ------
+    TooManyPixels
+        From Rows and Columns, before pixels are allocated.
+    NoPixelData, UnsupportedEncoding, DamagedImage
+        Each sentence names the attribute and its tag.
+    """
+    try:
+        dataset = _parse(data, limits)
+        syntax = _transfer_syntax(dataset)
+        _check_encoding(dataset, syntax)
+        _check_size(dataset, syntax, limits)
+        return _radiograph(dataset, sha256)
+    except ImageError:
+        raise
+    except Exception as error:  # pydicom raises almost anything on hostile bytes
+        raise DamagedImage(
+            f"The DICOM file ({len(data):,} bytes) cannot be decoded: it is cut off or damaged. "
+            "Export the film again, or as a JPEG or PNG."
+        ) from error
+
+
+def _parse(data: bytes, limits: Limits) -> Any:
+    from pydicom import dcmread
+
+    if _DEFLATED.encode() in data:
+        data = _inflate(data, limits)
+    dataset = dcmread(io.BytesIO(data), force=True, specific_tags=list(_READ))
+    if "PixelData" in dataset:
+        return dataset
+    # pydicom drops an encapsulated image whose end is missing: the tag is in the bytes, at least.
+    if b"\xe0\x7f\x10\x00" in data or b"\x7f\xe0\x00\x10" in data:
+        raise _damaged_pixels("has no end: the file is cut off or damaged")
+    raise NoPixelData(
+        "The DICOM file has no Pixel Data (7FE0,0010): it is a report, a presentation state or "
+        "another object without an image, or it is cut off before the image. "
+        "Export the film itself."
+    )
+
+
+def _inflate(data: bytes, limits: Limits) -> bytes:
+    """The bare data set of a deflated file (PS3.5 A.5), unpacked no further than an image needs."""
+    # pydicom would unpack without a bound: a 50 MB file can hold 50 GB.
+    if data[128:140] != b"DICM\x02\0\0\0UL\x04\0":
+        raise UnsupportedEncoding(
+            "The DICOM file is deflated, transfer syntax "
+            f"{_DEFLATED} (0002,0010), without "
+            f"(0002,0000) File Meta Information Group Length. {_EXPORT}"
+        )
+    start = 144 + int.from_bytes(data[140:144], "little")
+    most = 3 * limits.max_pixels + 2**20
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    dataset = inflater.decompress(data[start:], most)
+    if not inflater.eof and len(dataset) >= most:
+        raise FileTooLarge(
+            f"The deflated DICOM file unpacks to more than {most / 2**20:,.0f} MB. "
+            "Export the film at a lower resolution."
+        )
+    return dataset
+
+
+def _transfer_syntax(dataset: Any) -> str:
+    """The UID, made explicit in the data set; raises where this reader cannot decode it."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import UID
+
+    meta = getattr(dataset, "file_meta", None)
+    syntax = UID(str(meta.get("TransferSyntaxUID") or "")) if meta is not None else UID("")
+    if not syntax:
+        is_implicit, is_little = dataset.original_encoding
+        syntax = UID(_UNCOMPRESSED[0 if is_implicit else 1 if is_little else 2])
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = syntax
+    if syntax not in (*_UNCOMPRESSED, _JPEG_BASELINE):
+        name = syntax.name if syntax.name != syntax else "an unknown one"
+        raise UnsupportedEncoding(
+            f"The DICOM file's transfer syntax (0002,0010) is {_printable(name)} "
+            f"({_printable(syntax)}); uncompressed and JPEG Baseline are read. {_EXPORT}"
+        )
+    return str(syntax)
+
+
+def _check_encoding(dataset: Any, syntax: str) -> None:
+    frames = _integer(dataset, "NumberOfFrames", 1)
+    if frames > 1:
+        raise _unsupported("NumberOfFrames", f"{frames:,}", "a single frame is read")
+    photometric = str(dataset.get("PhotometricInterpretation") or "")
+    if photometric not in (*_GREY, *_COLOUR):
+        raise _unsupported(
+            "PhotometricInterpretation",
+            _printable(photometric) or "missing",
+            f"{', '.join(_GREY)} and RGB are read",
+        )
+    samples = _integer(dataset, "SamplesPerPixel", 1)
+    if samples != (1 if photometric in _GREY else 3):
+        raise _unsupported("SamplesPerPixel", samples, f"it does not fit {photometric}")
+    if photometric == "YBR_FULL_422" and syntax != _JPEG_BASELINE:
+        raise _unsupported("PhotometricInterpretation", photometric, "RGB is read, uncompressed")
+    allocated, stored = _integer(dataset, "BitsAllocated"), _integer(dataset, "BitsStored")
+    if not 8 <= stored <= (16 if samples == 1 else 8):
+        raise _unsupported("BitsStored", stored, "8 to 16 bits (8 in colour) are read")
+    if allocated not in (8, 16) or allocated < stored:
+        raise _unsupported("BitsAllocated", allocated, f"it must be 8 or 16 for {stored} stored")
+    high = _integer(dataset, "HighBit", stored - 1)
+    if high != stored - 1:
+        raise _unsupported("HighBit", high, f"it must be {stored - 1} for {stored} bits stored")
+
+
+def _check_size(dataset: Any, syntax: str, limits: Limits) -> None:
+    """Declared size against the limits, and against the bytes that are there."""
+    rows, columns = _integer(dataset, "Rows"), _integer(dataset, "Columns")
+    if rows < 1 or columns < 1:
+        raise DamagedImage(
+            f"The DICOM file declares {columns} x {rows} pixels, (0028,0011) Columns by "
+            "(0028,0010) Rows. Export the film again."
+        )
+    limits.check_pixels(columns, rows)
+    if syntax == _JPEG_BASELINE:
+        _check_frame(dataset, rows, columns, limits)
+        return
+    samples = _integer(dataset, "SamplesPerPixel", 1)
+    expected = rows * columns * samples * _integer(dataset, "BitsAllocated") // 8
+    if (found := len(dataset.PixelData)) < expected:
+        raise _damaged_pixels(
+            f"holds {found:,} bytes; {columns} x {rows} pixels need {expected:,}. "
+            "The file is cut off"
+        )
+
+
+def _check_frame(dataset: Any, rows: int, columns: int, limits: Limits) -> None:
+    """The JPEG inside must be of the declared size, or it would be decoded at its own."""
+    from pydicom.encaps import get_frame
+
+    try:
+        frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    except Exception as error:
+        raise _damaged_pixels("holds no complete JPEG picture") from error
+    try:
+        width, height = raster.check_jpeg(frame, limits)
+    except DamagedImage as error:
+        raise _damaged_pixels("holds a damaged JPEG picture") from error
+    if (width, height) != (columns, rows):
+        raise _damaged_pixels(
+            f"holds a JPEG of {width} x {height} pixels, but (0028,0011) Columns and (0028,0010) "
+            f"Rows say {columns} x {rows}"
+        )
+
+
+def _radiograph(dataset: Any, sha256: str) -> Radiograph:
+    from pydicom.pixels import pixel_array
+
+    bits = int(dataset.BitsStored)
+    try:
+        stored: NDArray[Any] = pixel_array(dataset)
+    except Exception as error:
+        raise _damaged_pixels("cannot be decoded to the end") from error
+    notes = _content_warnings(dataset)
+    if stored.ndim == 3:  # pydicom has turned YBR into RGB
+        grey, has_colour = colour.to_grey(np.ascontiguousarray(stored))
+        pixels = np.divide(grey, np.float32(255), dtype=np.float32)
+        value_range = (float(grey.min()), float(grey.max()))
+        more: tuple[str, ...] = (colour.WARNING,) if has_colour else ()
+    else:
+        signed = _integer(dataset, "PixelRepresentation", 0) == 1
+        pixels, value_range, more = grayscale.render(stored, dataset, bits, signed=signed)
+        if dataset.PhotometricInterpretation == "MONOCHROME1":
+            np.subtract(1, pixels, out=pixels)
+    return Radiograph(
+        pixels=np.ascontiguousarray(pixels),
+        format="DICOM",
+        bits=bits,
+        value_range=value_range,
+        sha256=sha256,
+        warnings=(*notes, *more),
+    )
+
+
+def _content_warnings(dataset: Any) -> tuple[str, ...]:
+    """What the file says of itself that does not fit a frontal chest film."""
+    modality, part, view, photometric, shape = (
+        _printable(dataset.get(key) or "").upper()
+        for key in (
+            "Modality",
+            "BodyPartExamined",
+            "ViewPosition",
+            "PhotometricInterpretation",
+            "PresentationLUTShape",
+        )
+    )
+    notes = []
+    if modality not in ("", "CR", "DX", "RG", "XR"):
+        notes.append(f"The DICOM file says modality {modality}; a chest X-ray is CR or DX.")
+    if part and not re.search("CHEST|THORA|TORAX|LUNG", part):
+        notes.append(f"The DICOM file says body part {part}; the model knows the chest only.")
+    if view in ("LL", "RL", "LLAT", "RLAT") or view.startswith("LAT"):
+        notes.append(f"The DICOM file says view {view}, lateral; the model knows frontal films.")
+    # PS3.3 C.8.11.3.1: INVERSE goes with MONOCHROME1, where it states the inversion a second
+    # time, and IDENTITY with MONOCHROME2. The photometric interpretation decides.
+    if (photometric, shape) in (("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")):
+        notes.append(
+            f"The DICOM file contradicts itself: (0028,0004) is {photometric} and (2050,0020) is "
+            f"{shape}. Check that air is dark on the film shown."
+        )
+    return tuple(notes)
+
+
+def _integer(dataset: Any, keyword: str, default: int | None = None) -> int:
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        value = default
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise DamagedImage(
+            f"The DICOM file's {keyword} {_READ[keyword]} is missing or not a number. "
+            "Export the film again, or as a JPEG or PNG."
+        ) from None
+
+
+def _printable(value: Any) -> str:
+    """A short code string, safe to show: DICOM's CS and UI characters, nothing else."""
+    return re.sub(r"[^\w .,:/()&-]", "?", str(value), flags=re.ASCII).strip()[:64]
+
+
+def _unsupported(keyword: str, value: object, accepted: str) -> UnsupportedEncoding:
+    return UnsupportedEncoding(
+        f"The DICOM file's {keyword} {_READ[keyword]} is {value}; {accepted}. {_EXPORT}"
+    )
+
+
+def _damaged_pixels(what: str) -> DamagedImage:
+    return DamagedImage(
+        f"The DICOM file's Pixel Data (7FE0,0010) {what}. Copy or export the film again."
+    )

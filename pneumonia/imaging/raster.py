@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumonia.errors import DamagedImage, ImageError, UnsupportedEncoding
+from pneumonia.imaging import colour
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
 
@@ -21,12 +22,6 @@ Image.MAX_IMAGE_PIXELS = None
 MAX_JPEG_SCANS: Final = 100
 
 _ORIENTATION: Final = 0x0112  # EXIF tag
-# Grey when all but one pixel in a thousand have channels this close (8-bit levels): lossy chroma
-# moves greys by a few levels, and a small coloured marker does not make a film a photograph.
-_COLOUR_TOLERANCE: Final = 16
-_COLOUR_SHARE: Final = 1e-3
-
-COLOUR_WARNING: Final = "The picture has colour; a chest X-ray is grey."
 
 
 def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
@@ -53,7 +48,7 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
     except Exception as error:  # Pillow raises almost anything on hostile bytes
         raise _damaged(data) from error
     if is_coloured:
-        warnings = (*warnings, COLOUR_WARNING)
+        warnings = (*warnings, colour.WARNING)
     return Radiograph(
         pixels=np.divide(stored, np.float32(2**bits - 1), dtype=np.float32, order="C"),
         format=name,
@@ -129,7 +124,8 @@ def _grey(picture: Image.Image) -> tuple[NDArray[np.uint8 | np.uint16], int, boo
     flat = _over_black(picture)
     if flat.mode == "L":
         return np.asarray(flat), 8, False
-    return np.asarray(flat.convert("L")), 8, _has_colour(np.asarray(flat))
+    grey, has_colour = colour.to_grey(np.asarray(flat))
+    return grey, 8, has_colour
 
 
 def _bits(largest: int) -> int:
@@ -147,12 +143,6 @@ def _over_black(picture: Image.Image) -> Image.Image:
         black.paste(opaque, mask=picture.getchannel("A"))
         return black
     return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-def _has_colour(rgb: NDArray[np.uint8]) -> bool:
-    red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
-    far = np.maximum(abs(red - green), abs(blue - green)) > _COLOUR_TOLERANCE
-    return bool(np.count_nonzero(far) > _COLOUR_SHARE * far.size)
 
 
 def _orientation(picture: Image.Image) -> int:

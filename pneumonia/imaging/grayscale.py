@@ -1,0 +1,174 @@
+"""DICOM's grayscale pipeline: modality LUT, VOI LUT, photometric sense (PS3.3 C.11.1, C.11.2).
+
+Everything here works on an open data set that `pneumonia.imaging.dicom` hands in; the arithmetic
+is float32, which holds every 16-bit value exactly.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumonia.errors import DamagedImage, UnsupportedEncoding
+
+Floats = NDArray[np.float32]
+
+_WINDOW_WARNING: Final = (
+    "The DICOM file's window (0028,1050), (0028,1051) cannot be used; "
+    "the whole grey range is shown."
+)
+
+_TABLES: Final = {
+    "ModalityLUTSequence": "(0028,3000) Modality LUT Sequence",
+    "VOILUTSequence": "(0028,3010) VOI LUT Sequence",
+}
+
+
+def render(
+    stored: NDArray[Any], dataset: Any, bits: int, *, signed: bool
+) -> tuple[Floats, tuple[float, float], tuple[str, ...]]:
+    """Carry stored values to display values.
+
+    Parameters
+    ----------
+    stored
+        Integers (height, width) as stored.
+    dataset
+        The pydicom data set with the LUT, rescale and window attributes, if any.
+    bits, signed
+        (0028,0101) Bits Stored and (0028,0103) Pixel Representation.
+
+    Returns
+    -------
+    pixels
+        float32 (height, width) in [0, 1], in the sense of the file's photometric interpretation.
+    value_range
+        Smallest and largest value after the modality LUT.
+    warnings
+        Sentences for the reader.
+    """
+    values, low, high = _modality(stored, dataset, bits, signed=signed)
+    value_range = (float(values.min()), float(values.max()))
+    if dataset.get("VOILUTSequence"):
+        table = _read_table(dataset, "VOILUTSequence", signed=signed)
+        return table.look_up(values) / np.float32(table.top), value_range, ()
+    window = _window(dataset)
+    if window is not None:
+        return _apply_window(values, *window, dataset.get("VOILUTFunction")), value_range, ()
+    values -= np.float32(low)
+    values /= np.float32(high - low)
+    unusable = dataset.get("WindowCenter") is not None
+    return values, value_range, (_WINDOW_WARNING,) if unusable else ()
+
+
+def _modality(
+    stored: NDArray[Any], dataset: Any, bits: int, *, signed: bool
+) -> tuple[Floats, float, float]:
+    """Values after the modality LUT, and the smallest and largest they could have been."""
+    if dataset.get("ModalityLUTSequence"):
+        table = _read_table(dataset, "ModalityLUTSequence", signed=signed)
+        return table.look_up(stored), 0.0, float(table.top)
+    slope = float(dataset.get("RescaleSlope") or 1)
+    intercept = float(dataset.get("RescaleIntercept") or 0)
+    if not math.isfinite(slope) or not math.isfinite(intercept):
+        raise DamagedImage(
+            "The DICOM file's (0028,1053) Rescale Slope or (0028,1052) Rescale Intercept is not a "
+            "number. Export the film again."
+        )
+    values = stored.astype(np.float32)
+    if slope != 1:
+        values *= np.float32(slope)
+    if intercept:
+        values += np.float32(intercept)
+    least = -(2 ** (bits - 1)) if signed else 0
+    ends = (least * slope + intercept, (least + 2**bits - 1) * slope + intercept)
+    return values, min(ends), max(ends)
+
+
+def _window(dataset: Any) -> tuple[float, float] | None:
+    """Centre and width of the first window; None where there is none that can be used."""
+    centre, width = (_first(dataset.get(key)) for key in ("WindowCenter", "WindowWidth"))
+    if centre is None or width is None or not math.isfinite(centre):
+        return None
+    exact = dataset.get("VOILUTFunction") in ("LINEAR_EXACT", "SIGMOID")
+    # C.11.2.1.2: at least 1 for LINEAR, greater than 0 for the others.
+    return (centre, width) if math.isfinite(width) and width >= (1e-6 if exact else 1) else None
+
+
+def _first(value: Any) -> float | None:
+    if value is None or isinstance(value, str):
+        return None
+    try:
+        return float(value)
+    except TypeError:
+        return float(value[0]) if len(value) else None
+
+
+def _apply_window(values: Floats, centre: float, width: float, function: Any) -> Floats:
+    """PS3.3 C.11.2.1.2 and C.11.2.1.3, with an output range of 0 to 1."""
+    match function or "LINEAR":
+        case "LINEAR" if width > 1:
+            shown = (values - np.float32(centre - 0.5)) / np.float32(width - 1) + np.float32(0.5)
+        case "LINEAR":
+            shown = (values > centre - 0.5).astype(np.float32)
+        case "LINEAR_EXACT":
+            shown = (values - np.float32(centre)) / np.float32(width) + np.float32(0.5)
+        case "SIGMOID":
+            steepness = np.clip((values - np.float32(centre)) * np.float32(-4 / width), -80, 80)
+            shown = 1 / (1 + np.exp(steepness))
+        case _:
+            raise UnsupportedEncoding(
+                "The DICOM file's (0028,1056) VOI LUT Function is not LINEAR, LINEAR_EXACT or "
+                "SIGMOID. Export the film as a JPEG or PNG."
+            )
+    clipped: Floats = np.clip(shown, 0, 1, out=shown)
+    return clipped
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Table:
+    """A lookup table: its outputs, the first input it maps, and its largest possible output."""
+
+    outputs: Floats
+    first: int
+    top: int
+
+    def look_up(self, values: NDArray[Any]) -> Floats:
+        """Inputs below the first map to the first output, beyond the last to the last."""
+        index = np.rint(values).astype(np.int32)
+        index -= self.first
+        found: Floats = self.outputs[np.clip(index, 0, len(self.outputs) - 1, out=index)]
+        return found
+
+
+def _read_table(dataset: Any, keyword: str, *, signed: bool) -> _Table:
+    """The first table of a LUT sequence (PS3.3 C.11.1.1.1, C.11.2.1.1)."""
+    item = dataset[keyword].value[0]
+    descriptor = item.get("LUTDescriptor")
+    data = item.get("LUTData")
+    if descriptor is None or len(descriptor) != 3 or data is None:
+        raise _bad_table(keyword)
+    entries, first, bits = (int(v) for v in descriptor)
+    entries = entries or 2**16
+    if signed and first >= 2**15:
+        first -= 2**16  # the sign is lost where the descriptor was written as US
+    if isinstance(data, bytes):
+        # 8-bit tables may be packed two to a word.
+        word = ("<u2" if dataset.original_encoding[1] else ">u2") if len(data) > entries else "u1"
+        outputs = np.frombuffer(data[: len(data) // 2 * 2], word)
+    else:
+        outputs = np.atleast_1d(np.asarray(data, np.uint16))
+    if not 8 <= bits <= 16 or len(outputs) < entries:
+        raise _bad_table(keyword)
+    top = 2**bits - 1
+    return _Table(np.minimum(outputs[:entries], top).astype(np.float32), first, top)
+
+
+def _bad_table(keyword: str) -> DamagedImage:
+    name = _TABLES[keyword]
+    return DamagedImage(
+        f"The DICOM file's {name} cannot be read: (0028,3002) LUT Descriptor and (0028,3006) LUT "
+        "Data do not fit together. Export the film again, or as a JPEG or PNG."
+    )

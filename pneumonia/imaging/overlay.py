@@ -1,0 +1,97 @@
+"""A film and its activation map, as one picture."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumonia.imaging.preprocess import Geometry
+
+# The colours are matplotlib's inferno (van der Walt and Smith, CC0) without its dark third: black
+# and deep violet would darken the film where the evidence is weak. What is left runs from purple
+# over red and orange to pale yellow with evenly rising lightness, so it is ordered for readers
+# with any colour vision and on a grey print, and none of it is a grey a film could have.
+_FIRST: Final = 80
+_LAST: Final = 247
+# Evidence weaker than this part of full scale is left to the film alone; from there the paint
+# thickens smoothly. The blend never reaches a hard edge that could be taken for an outline.
+_FAINT: Final = 0.04
+
+
+def render(
+    film: NDArray[np.uint8],
+    values: NDArray[np.float32],
+    full_scale: float,
+    geometry: Geometry,
+    opacity: float,
+) -> NDArray[np.uint8]:
+    """Paint the evidence for pneumonia over the film.
+
+    The scale is fixed: the same colour is the same evidence on every film, and a film without
+    evidence stays as it is. Evidence against pneumonia (negative values) is not painted.
+
+    Parameters
+    ----------
+    film
+        uint8 (height, width): the film as `to_display` shows it.
+    values
+        float32 (h, w), in logits: an activation map over the network's input.
+    full_scale
+        The value, in logits, painted at full strength; greater than 0.
+    geometry
+        Where the network's input lies on the film.
+    opacity
+        0 (the film alone) to 1 (full-strength evidence hides the film).
+
+    Returns
+    -------
+    uint8 RGB (height, width, 3). Grey levels are untouched, bit for bit, where nothing is painted.
+
+    Raises
+    ------
+    ValueError
+        For an opacity or full scale out of range, or a geometry of another film.
+    """
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"opacity must be 0 to 1, not {opacity}")
+    if not full_scale > 0:
+        raise ValueError(f"full_scale must be positive, not {full_scale}")
+    if film.shape != (geometry.height, geometry.width):
+        raise ValueError(
+            f"the geometry is of a film {geometry.height, geometry.width}, not {film.shape}"
+        )
+    strength = geometry.to_film(values)
+    strength *= np.float32(1 / full_scale)
+    np.clip(strength, 0, 1, out=strength)
+    colours = _palette()[np.rint(strength * 255).astype(np.uint8)]
+    alpha = (np.float32(opacity) * ramp(strength))[..., None]
+    grey = film.astype(np.float32)[..., None]
+    blend = grey + alpha * (colours - grey)
+    return np.rint(blend, out=blend).astype(np.uint8)
+
+
+def ramp(strength: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How thick the paint is, 0 to 1, for a strength of 0 to 1: rising, smooth, faint when weak."""
+    x = np.clip((strength - np.float32(_FAINT)) / np.float32(1 - _FAINT), 0, 1)
+    thickness: NDArray[np.float32] = x * (2 - x)
+    return thickness
+
+
+def legend(width: int, height: int) -> NDArray[np.uint8]:
+    """The scale from no evidence (left) to full scale (right): uint8 RGB (height, width, 3)."""
+    strength = np.linspace(0, 1, width, dtype=np.float32)
+    row = np.rint(_palette()[np.rint(strength * 255).astype(np.uint8)]).astype(np.uint8)
+    return np.repeat(row[None], height, axis=0)
+
+
+def colour_stops(count: int) -> list[str]:
+    """The same colours for a CSS gradient, weak to strong: ``["#62146e", ...]``."""
+    return ["#" + bytes(pixel).hex() for pixel in legend(count, 1)[0]]
+
+
+def _palette() -> NDArray[np.float32]:
+    """float32 (256, 3): RGB, 0 to 255, of each strength."""
+    levels = np.rint(np.linspace(_FIRST, _LAST, 256)).astype(np.uint8)[None]
+    bgr = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[0]
+    return np.asarray(bgr[:, ::-1], np.float32)
