@@ -1,0 +1,137 @@
+// The home page's form: drop a film anywhere, paste one, or choose it; then say what is going on.
+// The form is posted as it would be without this script, so both ways end on the same page.
+
+import { isLoading, ready } from "./model-state.js";
+
+const form = document.querySelector("form.upload");
+const input = form.querySelector("input[type='file']");
+const button = form.querySelector("button[type='submit']");
+const state = form.querySelector("[data-upload-state]");
+const refusal = document.querySelector("[data-refusal]");
+const buttonText = button.textContent;
+const maxMegabytes = Number(form.dataset.maxMegabytes);
+
+function describe(file) {
+  const kilobytes = file.size / 1024;
+  const size = kilobytes < 1024 ? `${Math.ceil(kilobytes)} kB` : `${(kilobytes / 1024).toFixed(1)} MB`;
+  return `${file.name}, ${size}`;
+}
+
+function refuse(title, detail) {
+  refusal.querySelector("h2").textContent = title;
+  refusal.querySelector("p").textContent = detail;
+  refusal.hidden = false;
+  refusal.focus();
+}
+
+// Large files are refused here as well, to spare an upload whose end is known.
+function isTooLarge(file) {
+  if (file.size <= maxMegabytes * 2 ** 20) return false;
+  const size = (file.size / 2 ** 20).toFixed(1);
+  refuse(
+    "The file is too large",
+    `${file.name} has ${size} MB; at most ${maxMegabytes} MB are accepted. Export the film at a lower resolution or as JPEG.`,
+  );
+  return true;
+}
+
+function showChoice() {
+  const file = input.files[0];
+  state.textContent = file ? `Chosen: ${describe(file)}` : "";
+}
+
+function showBusy(text) {
+  form.dataset.busy = "";
+  button.disabled = true;
+  button.textContent = text;
+  state.textContent = input.files[0] ? describe(input.files[0]) : "";
+}
+
+function showIdle() {
+  delete form.dataset.busy;
+  button.disabled = false;
+  button.textContent = buttonText;
+  showChoice();
+}
+
+function take(files) {
+  if (form.hasAttribute("data-busy") || files.length === 0) return;
+  if (files.length > 1) {
+    refuse("One film at a time", `${files.length} files were given. Give one film at a time.`);
+    return;
+  }
+  const transfer = new DataTransfer();
+  transfer.items.add(files[0]);
+  input.files = transfer.files;
+  showChoice();
+  form.requestSubmit(button);
+}
+
+form.addEventListener("submit", (event) => {
+  if (form.hasAttribute("data-busy")) {
+    event.preventDefault();
+    return;
+  }
+  refusal.hidden = true;
+  if (input.files[0] && isTooLarge(input.files[0])) {
+    event.preventDefault();
+    return;
+  }
+  if (!isLoading()) {
+    showBusy("Reading…");
+    return;
+  }
+  event.preventDefault();
+  showBusy("Waiting for the model…");
+  ready.then(() => {
+    showBusy("Reading…");
+    form.submit();
+  });
+});
+
+input.addEventListener("change", () => {
+  refusal.hidden = true;
+  showChoice();
+});
+
+// A page that comes back from the browser's history must not still say that it is busy.
+window.addEventListener("pageshow", showIdle);
+
+window.addEventListener("paste", (event) => {
+  if (!event.clipboardData?.files.length) return;
+  event.preventDefault();
+  take(event.clipboardData.files);
+});
+
+function carriesFiles(event) {
+  return event.dataTransfer?.types.includes("Files") ?? false;
+}
+
+const root = document.documentElement;
+let depth = 0; // dragenter and dragleave fire for every element on the way
+
+window.addEventListener("dragenter", (event) => {
+  if (!carriesFiles(event)) return;
+  depth += 1;
+  root.dataset.dragging = "";
+});
+
+window.addEventListener("dragleave", (event) => {
+  if (!carriesFiles(event)) return;
+  depth = Math.max(0, depth - 1);
+  if (depth === 0) delete root.dataset.dragging;
+});
+
+window.addEventListener("dragover", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "copy";
+});
+
+window.addEventListener("drop", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  depth = 0;
+  delete root.dataset.dragging;
+  take(event.dataTransfer.files);
+});

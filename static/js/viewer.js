@@ -1,0 +1,61 @@
+// The reading page: the opacity of the map, the view, the keys, print.
+
+import { recall, remember } from "./memory.js";
+
+const viewer = document.querySelector(".viewer");
+const slider = document.querySelector("#map-opacity");
+const showMap = document.querySelector("#show-map");
+const views = document.querySelectorAll("input[name='view']");
+
+function setOpacity(percent) {
+  const text = `${percent} %`;
+  viewer.style.setProperty("--map-opacity", String(percent / 100));
+  slider.setAttribute("aria-valuetext", text);
+  document.querySelector("output[for='map-opacity']").textContent = text;
+}
+
+if (slider) {
+  const remembered = recall("opacity");
+  if (remembered !== null) slider.value = remembered;
+  setOpacity(slider.value);
+  slider.addEventListener("input", () => {
+    setOpacity(slider.value);
+    remember("opacity", slider.value);
+  });
+}
+
+for (const radio of views) {
+  if (radio.value === recall("view")) radio.checked = true;
+  radio.addEventListener("change", () => remember("view", radio.value));
+}
+
+function choose(radio) {
+  if (!radio) return;
+  radio.checked = true;
+  remember("view", radio.value);
+}
+
+document.querySelector("[data-print]")?.addEventListener("click", () => window.print());
+
+const keys = {
+  o: () => showMap && (showMap.checked = !showMap.checked),
+  1: () => choose(views[0]),
+  2: () => choose(views[1]),
+  n: () => document.querySelector("[data-new-reading]").click(),
+};
+
+// Single keys can get in the way of speech input, so they can be switched off (WCAG 2.1.4).
+const useKeys = document.querySelector("#use-keys");
+if (useKeys) {
+  useKeys.checked = recall("keys") !== "off";
+  useKeys.addEventListener("change", () => remember("keys", useKeys.checked ? "on" : "off"));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (!useKeys?.checked || event.target.isContentEditable) return;
+  const act = keys[event.key.toLowerCase()];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
