@@ -40,8 +40,7 @@ unit: $(DEVELOPMENT) ## Run the tests
 	$(BIN)/python -m pytest
 
 bench: $(RUNTIME) ## Measure a request and the map beside a bare forward pass
-	$(BIN)/python -m benchmarks.cam_cost
-	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks
 
 format: $(DEVELOPMENT) ## Put the code into its one format
 	$(BIN)/ruff check --fix .

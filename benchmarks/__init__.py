@@ -1,0 +1,1 @@
+"""Side-by-side measurements; each prints a ratio, because a ratio travels between machines."""

@@ -1,0 +1,38 @@
+"""``make bench``: run every measurement, print its ratio, fail where one is above its limit."""
+
+import platform
+import sys
+
+import torch
+
+from benchmarks import cam_cost, serving
+from benchmarks.measure import THREADS
+from pneumonia.analysis.bundle import read_card
+from pneumonia.config import Settings
+from pneumonia.errors import DomainError
+
+
+def main() -> int:
+    settings = Settings.from_environ()
+    try:
+        card = read_card(settings.models_dir / settings.model)
+    except DomainError as error:
+        print(f"Nothing to measure: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"Model {card.id} ({card.architecture}), torch {torch.__version__}, {THREADS} threads, "
+        f"Python {platform.python_version()}"
+    )
+    comparisons = []
+    for title, compare in (
+        ("The map beside the forward pass", lambda: cam_cost.compare(settings)),
+        ("A request beside a bare forward pass", serving.compare),
+    ):
+        print(f"\n{title} (medians, measured alternately)", flush=True)
+        comparisons.append(compare())
+        print(comparisons[-1])
+    return int(any(c.ratio > c.limit for c in comparisons))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

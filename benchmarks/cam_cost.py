@@ -1,0 +1,34 @@
+"""What the map costs beside the forward pass it is taken from."""
+
+import torch
+
+from benchmarks.measure import THREADS, Comparison, alternate
+from pneumonia.analysis.bundle import load_network
+from pneumonia.config import Settings
+from pneumonia.networks.cam import class_activation_map
+
+LIMIT = 0.05
+
+
+def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
+    """Time the bundle's network on one film of its own input size, with and beside its map.
+
+    Raises
+    ------
+    NoModel, DamagedBundle
+    """
+    card, network = load_network(settings.models_dir / settings.model)
+    network.eval()
+    torch.set_num_threads(THREADS)
+    size = card.preprocess.size
+    film = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    film = film.to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        features = network.forward_features(film)
+        map_s, forward_s = alternate(
+            lambda: class_activation_map(features, network.head),
+            lambda: network(film),
+            rounds=rounds,
+            warm_up=5,
+        )
+    return Comparison("map, from the features", map_s, "forward pass", forward_s, LIMIT)
