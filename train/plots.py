@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 # Blue and vermilion of Okabe and Ito's palette: told apart by every kind of colour vision.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b7280"
+POINT: dict[str, Any] = {"marker": "o", "ls": "", "ms": 9, "color": VERMILION, "mec": "white"}
 CLASSES = ("normal", "pneumonia")
+CORNER = 0.2  # where a good model's ROC curve happens: the last fifth of either axis
 DPI = 150
 
 
@@ -33,13 +35,13 @@ def plot_confusion(counts: metrics.Confusion, title: str, out: Path, *, normalis
     depth = np.nan_to_num(shares) if normalised else table / max(table.max(), 1)
     axes.imshow(depth, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(2, 2):
-        count = f"{table[row, column]:.0f}"
-        share = shares[row, column]
-        percent = "no films" if np.isnan(share) else f"{share:.1%}"
+        count, share = f"{table[row, column]:.0f}", shares[row, column]
+        of_all = f"({count} of {totals[row, 0]:.0f})"
+        percent = "no films" if np.isnan(share) else f"{share:.1%}\n{of_all}"
         axes.text(
             column,
             row,
-            f"{percent}\n({count} films)" if normalised else count,
+            percent if normalised else count,
             ha="center",
             va="center",
             fontsize=14 if normalised else 18,
@@ -51,7 +53,8 @@ def plot_confusion(counts: metrics.Confusion, title: str, out: Path, *, normalis
     axes.set_ylabel("true class")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"Confusion{', normalised by true class' if normalised else ''}\n{title}")
+    how = ", normalised by true class" if normalised else ""
+    axes.set_title(f"Confusion{how}\n{title}", fontsize=10.5)
     _save(figure, out)
 
 
@@ -70,27 +73,37 @@ def plot_roc(
     fpr, tpr, _ = metrics.roc_curve(labels, probabilities)
     axes.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=":", label="chance")
     if np.isnan(fpr).any() or np.isnan(tpr).any():
-        axes.text(0.5, 0.6, "one class only: no curve", ha="center", fontsize=12, color=GREY)
+        axes.text(0.35, 0.75, "one class only: no curve", ha="center", color=GREY)
     else:
         axes.plot(fpr, tpr, color=BLUE, linewidth=2, label=auc)
         name, c = operating_point
-        axes.plot(
-            1 - c.specificity,
-            c.sensitivity,
-            "o",
-            markersize=9,
-            color=VERMILION,
-            markeredgecolor="white",
-            label=f"operating point: {name}\nsensitivity {c.sensitivity:.3f}, "
-            f"specificity {c.specificity:.3f}",
-        )
+        at = (1 - c.specificity, c.sensitivity)
+        rates = f"sensitivity {c.sensitivity:.3f}, specificity {c.specificity:.3f}"
+        axes.plot(*at, **POINT, label=f"operating point: {name}\n{rates}")
+        if np.interp(CORNER, fpr, tpr) > 1 - CORNER:
+            _enlarge_corner(axes, fpr, tpr, at)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("1 − specificity (normals called pneumonia)")
     axes.set_ylabel("sensitivity (pneumonias called pneumonia)")
     _tidy(axes, f"ROC\n{title}")
     handles, names = axes.get_legend_handles_labels()
-    axes.legend(handles[1:] + handles[:1], names[1:] + names[:1], loc="lower right", frameon=False)
+    axes.legend(handles[1:] + handles[:1], names[1:] + names[:1], loc="lower right", framealpha=1)
     _save(figure, out)
+
+
+def _enlarge_corner(
+    axes: "Axes",
+    fpr: NDArray[np.float64],
+    tpr: NDArray[np.float64],
+    at: tuple[float, float],
+) -> None:
+    inset = axes.inset_axes((0.37, 0.4, 0.52, 0.45))
+    inset.plot(fpr, tpr, color=BLUE, linewidth=2)
+    inset.plot(*at, **POINT)
+    inset.set(xlim=(-0.002, CORNER), ylim=(1 - CORNER, 1.002))
+    inset.tick_params(labelsize=8)
+    inset.grid(color="#e5e7eb", linewidth=0.8)
+    axes.indicate_inset_zoom(inset, edgecolor=GREY)
 
 
 def plot_reliability(
@@ -103,10 +116,12 @@ def plot_reliability(
 ) -> None:
     """Observed share of pneumonias against the probability, and how many films stand behind it.
 
-    The bars are Wilson's 95 % intervals of the share in each bin; ``note`` (ECE, Brier) is written
-    into the picture.
+    The bars are Wilson's 95 % intervals of the share in each bin; ``note`` (ECE, Brier) stands
+    above the picture.
     """
-    figure = _figure(5.6, 6.6)
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(5.6, 6.9)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     b = metrics.reliability_bins(labels, probabilities)
     filled = b.counts > 0
@@ -128,13 +143,13 @@ def plot_reliability(
     )
     above.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03))
     above.set_ylabel("share that are pneumonia")
-    above.text(0.98, 0.05, note, ha="right", va="bottom", transform=above.transAxes)
-    above.legend(loc="upper left", frameon=False)
-    _tidy(above, f"Reliability\n{title}")
+    above.legend(loc="upper left", framealpha=1)
+    _tidy(above, f"Reliability\n{title}\n{note}")
     width = np.diff(b.edges)
     places = below.bar(b.edges[:-1], b.counts, width, align="edge", color=BLUE, edgecolor="white")
     below.bar_label(places, [str(n) if n else "" for n in b.counts], fontsize=7.5, padding=2)
     below.margins(y=0.2)
+    below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     below.set_xlabel("calibrated probability of pneumonia")
     below.set_ylabel("films")
     _tidy(below)
@@ -200,7 +215,7 @@ def _tidy(axes: "Axes", title: str = "") -> None:
     axes.grid(color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     if title:
-        axes.set_title(title)
+        axes.set_title(title, fontsize=10.5)
 
 
 def _save(figure: "Figure", out: Path) -> None:

@@ -180,20 +180,21 @@ def _plot(evaluation: Evaluation, figures: dict[str, Any], out: Path) -> None:
         f" on {evaluation.source.folder}, {evaluation.source.split}" if evaluation.source else ""
     )
     title = f"{evaluation.model.id}{where} (n = {c.n})"
+    auc, ece, brier = (_with_interval(figures[name]) for name in ("auc", "ece", "brier"))
     plots.plot_confusion(c, title, out / "confusion.png", normalised=False)
     plots.plot_confusion(c, title, out / "confusion-normalised.png", normalised=True)
     plots.plot_roc(
         evaluation.labels,
         evaluation.probabilities,
         operating_point=(f"{point.name}, threshold {point.threshold:.3f}", c),
-        auc=f"AUROC {_with_interval(figures['auc'])}",
+        auc=f"AUROC {auc}",
         title=title,
         out=out / "roc.png",
     )
     plots.plot_reliability(
         evaluation.labels,
         evaluation.probabilities,
-        note=f"ECE {_with_interval(figures['ece'])}\nBrier {_with_interval(figures['brier'])}",
+        note=f"ECE {ece}\nBrier score {brier}",
         title=title,
         out=out / "reliability.png",
     )
@@ -212,4 +213,4 @@ def _with_interval(rate: dict[str, Any]) -> str:
     if rate["value"] is None:
         return "n/a"
     low, high = rate["ci95"]
-    return f"{rate['value']:.4f} ({low:.4f} to {high:.4f})"
+    return f"{rate['value']:.4f} (95 % CI {low:.4f} to {high:.4f})"
