@@ -64,18 +64,20 @@ def render(
     strength = geometry.to_film(values)
     strength *= np.float32(1 / full_scale)
     np.clip(strength, 0, 1, out=strength)
-    colours = _palette()[np.rint(strength * 255).astype(np.uint8)]
-    alpha = (np.float32(opacity) * ramp(strength))[..., None]
-    grey = film.astype(np.float32)[..., None]
-    blend = grey + alpha * (colours - grey)
-    return np.rint(blend, out=blend).astype(np.uint8)
+    steps = np.rint(strength * 255).astype(np.uint8)
+    # Colour and thickness depend on the step alone, so the blend is two tables and one product.
+    alpha = np.float32(opacity) * ramp(np.linspace(0, 1, 256, dtype=np.float32))
+    grey = film * cv2.LUT(steps, 1 - alpha)
+    painted = np.empty((*film.shape, 3), np.uint8)
+    for channel, paint in enumerate(alpha * _palette().T):
+        painted[..., channel] = np.rint(grey + cv2.LUT(steps, paint))
+    return painted
 
 
 def ramp(strength: NDArray[np.float32]) -> NDArray[np.float32]:
     """How thick the paint is, 0 to 1, for a strength of 0 to 1: rising, smooth, faint when weak."""
     x = np.clip((strength - np.float32(_FAINT)) / np.float32(1 - _FAINT), 0, 1)
-    thickness: NDArray[np.float32] = x * (2 - x)
-    return thickness
+    return np.asarray(x * x * (3 - 2 * x), np.float32)
 
 
 def legend(width: int, height: int) -> NDArray[np.uint8]:
