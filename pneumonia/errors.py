@@ -49,6 +49,18 @@ class TooManyPixels(ImageError):
     title = "The image has too many pixels"
 
 
+class MissingFile(ImageError):
+    """A path given on the command line leads nowhere."""
+
+    code = "file_not_found"
+    title = "There is no such file"
+
+
+class UnreadableFile(ImageError):
+    code = "file_unreadable"
+    title = "The file cannot be opened"
+
+
 class UnsupportedFormat(ImageError):
     """The content is not JPEG, PNG or DICOM."""
 

@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pneumonia.analysis.finding import Finding, Label
 from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import decode_png, encode_png, to_display
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
+
+DEFAULT_OPACITY = 0.6
+"""Of the map over the film, where nobody chose one."""
 
 
 class Analyst(Protocol):
@@ -81,20 +87,10 @@ class Readings:
         ------
         ReadingNotFound, FilmMissing
         """
-        finding = self._store.get(reading_id).finding
-        film_png = self._store.film(reading_id)
-        if not paints_map(finding):
+        reading, film_png = self._store.get(reading_id), self._store.film(reading_id)
+        if not paints_map(reading.finding):
             return film_png
-        activation = finding.activation
-        return encode_png(
-            render(
-                decode_png(film_png),
-                activation.values,
-                activation.full_scale,
-                activation.geometry,
-                opacity,
-            )
-        )
+        return encode_png(overlay(decode_png(film_png), reading.finding, opacity))
 
     def delete(self, reading_id: str) -> None:
         """Remove the reading and its picture for good. Raises ReadingNotFound."""
@@ -103,11 +99,29 @@ class Readings:
 
 def image_info(radiograph: Radiograph) -> ImageInfo:
     """What is kept of an upload."""
-    return ImageInfo(
-        radiograph.format, radiograph.width, radiograph.height, radiograph.sha256
-    )
+    return ImageInfo(radiograph.format, radiograph.width, radiograph.height, radiograph.sha256)
 
 
 def paints_map(finding: Finding) -> bool:
     """Whether the map is shown: on a normal film it would be read as a finding."""
     return finding.label is not Label.NORMAL
+
+
+def overlay(film: NDArray[np.uint8], finding: Finding, opacity: float) -> NDArray[np.uint8]:
+    """The film with the finding's map over it, or the film alone where no map is shown.
+
+    Parameters
+    ----------
+    film
+        uint8 (height, width), as the screen shows it.
+    opacity
+        0 (the film alone) to 1.
+
+    Returns
+    -------
+    uint8 (height, width, 3), or the film itself.
+    """
+    if not paints_map(finding):
+        return film
+    activation = finding.activation
+    return render(film, activation.values, activation.full_scale, activation.geometry, opacity)

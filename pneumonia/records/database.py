@@ -61,8 +61,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def migrate(engine: Engine) -> None:
     """Bring the tables to the newest version; any number of processes may do so at once."""
     # Alembic is slow to import, and most commands never touch the database.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -81,9 +81,7 @@ def _alone(connection: Connection) -> Iterator[None]:
             # The write lock is taken before the version is read, not at the first change.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         case "postgresql":
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
-            )
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         case _:
             connection.begin()
     yield

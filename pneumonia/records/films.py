@@ -43,7 +43,7 @@ class Films:
         except FileNotFoundError:
             raise FilmMissing(
                 f"The picture of reading {reading_id} is missing from the data folder "
-                f"({path.parent.name}/{path.name} under films). Restore it from a backup, or delete the "
+                f"(films/{path.parent.name}/{path.name}). Restore it from a backup, or delete the "
                 "reading and send the film again."
             ) from None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -107,6 +107,11 @@ class Store:
             session.delete(_row(session, reading_id))
             session.commit()
             self._films.delete(reading_id)
+
+    def check(self) -> None:
+        """Ask the database for an answer, whatever it is."""
+        with self._session("reach the database") as session:
+            session.execute(text("SELECT 1"))
 
     def close(self) -> None:
         """Give back the database connections; the next call opens new ones."""

@@ -1,0 +1,84 @@
+"""Composition root: settings -> Flask app, with the training commands beside it, lazily."""
+
+import importlib
+from typing import Any
+
+import click
+from flask import Flask
+
+from pneumonia import web
+from pneumonia.analysis.service import AnalysisService
+from pneumonia.config import ROOT, Settings
+from pneumonia.imaging import Limits
+from pneumonia.readings import Readings
+from pneumonia.records import Store
+from pneumonia.web.services import Services
+
+# The training package is the one thing the app never imports until it is asked for.
+TRAIN_COMMANDS = {
+    "train": "Train a network by a recipe and export it as a model bundle.",
+    "evaluate": "Measure a model bundle on a split of labelled films.",
+    "recipes": "List the training recipes.",
+}
+
+
+def create_app(settings: Settings | None = None, service: AnalysisService | None = None) -> Flask:
+    """Wire everything together; reads the environment unless settings are given.
+
+    Nothing is opened, loaded or written until the first request or command needs it.
+
+    Raises
+    ------
+    BadSetting
+        For an environment variable that cannot be used.
+    """
+    settings = settings or Settings.from_environ()
+    service = service or open_service(settings)
+    store = Store(settings.resolved_database_url, settings.data_dir)
+    limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
+    readings = Readings(store, service, limits)
+    app = Flask(
+        "pneumonia",
+        root_path=str(ROOT),
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    web.init_app(app, Services(settings, store, service, readings))
+    for name, help_text in TRAIN_COMMANDS.items():
+        app.cli.add_command(LazyCommand(name, help_text))
+    return app
+
+
+def open_service(settings: Settings) -> AnalysisService:
+    """The analysis over the bundle that the settings name; it loads when first used."""
+
+    def load() -> Any:
+        from pneumonia.analysis.predictor import Predictor
+
+        folder = settings.models_dir / settings.model
+        return Predictor.load(folder, settings.device, settings.threads)
+
+    return AnalysisService(
+        load,
+        max_batch=settings.max_batch,
+        queue_size=settings.queue_size,
+        timeout_s=settings.analysis_timeout_s,
+    )
+
+
+class LazyCommand(click.Command):
+    """A command of ``train.cli``, imported when it is run or asked for its own help."""
+
+    def __init__(self, name: str, short_help: str) -> None:
+        super().__init__(name, help=short_help)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        # The context belongs to the real command, so click goes on with that one.
+        command: click.Command = getattr(importlib.import_module("train.cli"), str(self.name))
+        return command.make_context(info_name, args, parent, **extra)

@@ -1,0 +1,62 @@
+"""One process, several threads, one model: `gunicorn` alone starts it, with the same settings.
+
+Scale out with more such processes over a shared database and data folder, not with workers: each
+would hold a model of its own, and batches would be split between them.
+"""
+
+from pathlib import Path
+
+from pneumonia.config import Settings
+from pneumonia.errors import BadSetting, DomainError
+
+try:
+    _settings = Settings.from_environ()
+except BadSetting as error:
+    raise SystemExit(str(error)) from None
+
+wsgi_app = "wsgi:app"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
+
+workers = 1
+worker_class = "gthread"
+threads = 16  # Requests held at once; most of one is spent waiting for the network's batch.
+preload_app = False  # Torch's thread pools do not survive a fork: the worker imports it itself.
+if Path("/dev/shm").is_dir():  # noqa: S108  # A heartbeat on a slow disk would kill the worker.
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+timeout = 120
+graceful_timeout = 30
+keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}  # Only PNEUMONIA_PROXIES decides whom to believe.
+
+accesslog = "-"
+# The path without its query, no Referer, no user: what a log needs and no more.
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+
+
+def post_worker_init(worker):
+    """Open the data folder and load the model, in the process that will serve."""
+    from pneumonia.web.services import services
+    from pneumonia.web.session import ensure_secret_key
+
+    own = services(worker.wsgi)
+    own.analysis.start()
+    try:
+        ensure_secret_key(worker.wsgi)
+        own.store.migrate()
+    except DomainError as error:
+        # The server starts all the same: its pages and /readyz say what is wrong.
+        worker.log.error("%s", error)
+
+
+def worker_exit(server, worker):
+    """Let the analysis thread end before the process does."""
+    from pneumonia.web.services import services
+
+    if getattr(worker, "wsgi", None) is not None:
+        services(worker.wsgi).analysis.close()

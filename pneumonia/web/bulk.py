@@ -1,0 +1,175 @@
+"""Many files at once, for the command line: found, read in batches, one row each."""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pneumonia.analysis.finding import Finding, Quality
+from pneumonia.analysis.gate import check
+from pneumonia.config import Settings
+from pneumonia.errors import BadParameter, DomainError, MissingFile, UnreadableFile
+from pneumonia.imaging import Limits, Radiograph, decode
+from pneumonia.imaging.display import encode_png, to_display
+from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay
+from pneumonia.web.present import describe_finding, describe_image
+
+if TYPE_CHECKING:
+    from pneumonia.analysis.predictor import Predictor
+
+Row = dict[str, Any]
+_FIELDS = ("label", "probability", "confidence", "operating_point", "model", "image", "quality")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Film:
+    radiograph: Radiograph
+    quality: Quality
+
+
+class _Pictures:
+    """The overlays, one per readable film, in a folder; or none."""
+
+    def __init__(self, folder: Path | None, files: Sequence[Path]) -> None:
+        self._folder = folder
+        self._names = dict(zip(files, overlay_names(files), strict=True))
+        if folder is not None:
+            _make_folder(folder)
+
+    def write(self, file: Path, radiograph: Radiograph, finding: Finding) -> None:
+        if self._folder is not None:
+            picture = overlay(to_display(radiograph.pixels), finding, DEFAULT_OPACITY)
+            (self._folder / self._names[file]).write_bytes(encode_png(picture))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadParameter(f"The overlays cannot go to {folder}: {error.strerror}.") from None
+
+
+def overlay_names(files: Sequence[Path]) -> list[str]:
+    """A file name for each film's overlay; films of one name get a mark made of their path."""
+    count = Counter(file.name for file in files)
+    return [
+        f"{file.name}.overlay.png"
+        if count[file.name] == 1
+        else f"{file.name}.{hashlib.sha256(os.fsencode(file)).hexdigest()[:8]}.overlay.png"
+        for file in files
+    ]
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The files named, and those below the folders named, sorted; hidden ones only if named."""
+    found: list[Path] = []
+    for path in paths:
+        found.extend(_walk(path) if path.is_dir() else [path])
+    return list(dict.fromkeys(found))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(root) / name
+
+
+def predict_files(
+    files: Sequence[Path], settings: Settings, overlay_dir: Path | None = None
+) -> list[Row]:
+    """Read every file; one row each, in order, with the API's fields, ``file`` and ``error``.
+
+    Raises
+    ------
+    NoModel, DamagedBundle
+        When there is nothing to read them with.
+    BadParameter
+        When the folder for the overlays cannot be made.
+    """
+    # Torch is slow to import: not before there is something to read.
+    from pneumonia.analysis.predictor import Predictor
+
+    predictor = Predictor.load(
+        settings.models_dir / settings.model, settings.device, settings.threads
+    )
+    limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
+    pictures = _Pictures(overlay_dir, files)
+    rows: list[Row] = []
+    with _progress(len(files)) as bar:
+        for start in range(0, len(files), settings.max_batch):
+            batch = files[start : start + settings.max_batch]
+            rows.extend(_predict_batch(predictor, batch, limits, pictures))
+            bar.update(len(batch))
+    return rows
+
+
+def _progress(length: int) -> Any:
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext(enter_result=_Silent())
+    return click.progressbar(length=length, label="Reading", file=sys.stderr)
+
+
+class _Silent:
+    def update(self, count: int) -> None:
+        """Print nothing."""
+
+
+def _predict_batch(
+    predictor: "Predictor", files: Sequence[Path], limits: Limits, pictures: _Pictures
+) -> list[Row]:
+    opened = [_open(file, limits) for file in files]
+    films = [film for film in opened if isinstance(film, _Film)]
+    findings = iter(predictor.predict([film.radiograph for film in films]) if films else [])
+    rows = []
+    for file, film in zip(files, opened, strict=True):
+        if isinstance(film, DomainError):
+            rows.append(_refused(file, film))
+            continue
+        finding = dataclasses.replace(next(findings), quality=film.quality)
+        pictures.write(file, film.radiograph, finding)
+        rows.append(_read(file, film, finding))
+    return rows
+
+
+def _open(file: Path, limits: Limits) -> _Film | DomainError:
+    try:
+        radiograph = decode(_bytes(file, limits.max_bytes), limits)
+        return _Film(radiograph, check(radiograph))
+    except DomainError as error:
+        return error
+
+
+def _bytes(file: Path, max_bytes: int) -> bytes:
+    """At most one byte more than is accepted: enough for the decoder to see it is too large."""
+    if not file.exists():
+        raise MissingFile(f"There is no file {file}. Check the path.")
+    if not file.is_file():
+        raise UnreadableFile(f"{file} is not a regular file. Name a file or a folder.")
+    try:
+        with file.open("rb") as stream:
+            return stream.read(max_bytes + 1)
+    except OSError as error:
+        raise UnreadableFile(f"{file} cannot be opened: {error.strerror}.") from None
+
+
+def _read(file: Path, film: _Film, finding: Finding) -> Row:
+    values = describe_finding(finding) | {"image": describe_image(image_info(film.radiograph))}
+    return {"file": str(file), **{name: values[name] for name in _FIELDS}, "error": None}
+
+
+def _refused(file: Path, error: DomainError) -> Row:
+    return {
+        "file": str(file),
+        **dict.fromkeys(_FIELDS),
+        "error": {"code": error.code, "detail": error.detail},
+    }

@@ -1,0 +1,66 @@
+"""``flask predict`` and ``flask models``."""
+
+import sys
+from pathlib import Path
+
+import click
+from flask import Flask
+from flask.cli import with_appcontext
+
+from pneumonia.errors import DomainError
+from pneumonia.web.bulk import find_files, predict_files
+from pneumonia.web.services import services
+from pneumonia.web.tables import FORMATS, models_table
+
+
+def register(app: Flask) -> None:
+    app.cli.add_command(predict)
+    app.cli.add_command(models)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(FORMATS)),
+    default="table",
+    show_default=True,
+    help="How the rows are printed.",
+)
+@click.option(
+    "--overlay",
+    "overlay_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for one picture per film with its activation map.",
+)
+@with_appcontext
+def predict(paths: tuple[Path, ...], format_: str, overlay_dir: Path | None) -> None:
+    """Read films from files, or from folders and all below them.
+
+    Prints one row per file. A file that cannot be read is a row with its error; the others go on.
+
+    Exit status: 0 when every file was read, 1 when one was not or none was found, 2 when there is
+    no model to read them with.
+    """
+    files = find_files(paths)
+    if not files:
+        raise click.ClickException(
+            f"There are no files in {', '.join(map(str, paths))} (hidden ones are skipped)."
+        )
+    try:
+        rows = predict_files(files, services().settings, overlay_dir)
+    except DomainError as error:
+        click.echo(f"Error: {error.detail}", err=True)
+        sys.exit(2)
+    click.echo(FORMATS[format_](rows), nl=False)
+    if any(row["error"] for row in rows):
+        sys.exit(1)
+
+
+@click.command()
+@with_appcontext
+def models() -> None:
+    """List the model bundles, and which one is served."""
+    settings = services().settings
+    click.echo(models_table(settings.models_dir, settings.model), nl=False)

@@ -1,0 +1,192 @@
+"""The pages, for a person with a browser, with or without JavaScript."""
+
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from pneumonia.errors import BadParameter, DomainError
+from pneumonia.imaging.overlay import colour_stops
+from pneumonia.readings import DEFAULT_OPACITY, paints_map
+from pneumonia.records import Reading
+from pneumonia.web import problems
+from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
+from pneumonia.web.present import percent
+from pneumonia.web.samples import SAMPLES, sample_png
+from pneumonia.web.served_model import served_card
+from pneumonia.web.services import services
+from pneumonia.web.uploads import uploaded_image
+
+pages = Blueprint("pages", __name__)
+
+RECENT = 8
+"""How many readings a browser remembers, in its own session."""
+LEGEND_STOPS = 9
+# A film's picture never changes; kept an hour by the one browser that asked, by no proxy.
+_PICTURE_CACHE = "private, max-age=3600, immutable"
+
+
+@pages.get("/")
+def home() -> str:
+    services().analysis.start()
+    return _home(None)
+
+
+@pages.post("/")
+def upload() -> BaseResponse:
+    return _submit(uploaded_image(services().settings.max_upload_bytes))
+
+
+@pages.post("/samples/<name>")
+def sample(name: str) -> BaseResponse:
+    return _submit(sample_png(name))
+
+
+@pages.get("/samples/<name>.png")
+def sample_image(name: str) -> BaseResponse:
+    return _picture(sample_png(name), "public, max-age=3600")
+
+
+@pages.get("/readings/<id>")
+def reading(id: str) -> str:
+    found = services().readings.get(id)
+    finding = found.finding
+    return render_template(
+        "reading.html",
+        reading=found,
+        finding=finding,
+        paint_map=paints_map(finding),
+        image_url=url_for("pages.image", id=id),
+        overlay_url=url_for("pages.overlay", id=id, opacity=1),
+        json_url=url_for("api.get", id=id),
+        delete_form=DeleteForm(formdata=None),
+        legend=colour_stops(LEGEND_STOPS),
+        percent={
+            "probability": percent(finding.probability),
+            "confidence": percent(finding.confidence),
+        },
+    )
+
+
+@pages.get("/readings/<id>/image.png")
+def image(id: str) -> BaseResponse:
+    return _picture(services().readings.film_png(id), _PICTURE_CACHE)
+
+
+@pages.get("/readings/<id>/overlay.png")
+def overlay(id: str) -> BaseResponse:
+    return _picture(services().readings.overlay_png(id, _opacity()), _PICTURE_CACHE)
+
+
+@pages.post("/readings/<id>/delete")
+def delete(id: str) -> BaseResponse:
+    services().readings.delete(id)
+    session["recent"] = [other for other in session.get("recent", []) if other != id]
+    flash("The reading and its picture were deleted.", "notice")
+    return redirect(url_for("pages.home"), 303)
+
+
+@pages.get("/model")
+def model() -> str:
+    try:
+        card, problem = served_card(), None
+    except DomainError as error:
+        card, problem = None, problems.describe(error).as_dict()
+    return render_template("model.html", card=card, problem=problem)
+
+
+@pages.errorhandler(DomainError)
+@pages.errorhandler(HTTPException)
+def show_problem(error: Exception) -> Response:
+    """A refused upload comes back to the form it was sent with; any other error has its page."""
+    if request.endpoint not in ("pages.upload", "pages.sample") or problems.wants_json():
+        return problems.handle(error)
+    problem = problems.describe(error)
+    problems.log_failure(error, problem)
+    return problems.complete(make_response(_home(problem)), problem)
+
+
+def _submit(data: bytes) -> BaseResponse:
+    new = services().readings.submit(data)
+    session["recent"] = [new.id, *session.get("recent", [])][:RECENT]
+    return redirect(url_for("pages.reading", id=new.id), 303)
+
+
+def _home(problem: problems.Problem | None) -> str:
+    settings = services().settings
+    return render_template(
+        "home.html",
+        # Never filled from the request: after a refusal, reading its body again would refuse again.
+        form=UploadForm(formdata=None),
+        sample_form=SampleForm(formdata=None),
+        problem=problem and problem.as_dict(),
+        recent=_recent(),
+        samples=[
+            {
+                "name": name,
+                "title": title,
+                "image_url": url_for("pages.sample_image", name=name),
+            }
+            for name, (title, _, _) in SAMPLES.items()
+        ],
+        limits={
+            "max_megabytes": f"{settings.max_upload_bytes / 2**20:.3g}",
+            "max_megapixels": f"{settings.max_pixels / 1e6:.3g}",
+        },
+    )
+
+
+def _recent() -> list[dict[str, Any]]:
+    """The last readings of this browser; the home page opens even where the database does not."""
+    ids = session.get("recent", [])
+    if not ids:
+        return []
+    try:
+        return [_summary(found) for found in services().readings.find(ids)]
+    except DomainError as error:
+        problems.log_failure(error, problems.describe(error))
+        return []
+
+
+def _summary(found: Reading) -> dict[str, Any]:
+    finding = found.finding
+    return {
+        "id": found.id,
+        "url": url_for("pages.reading", id=found.id),
+        "created_at": found.created_at,
+        "label": finding.label.value,
+        "probability": finding.probability,
+        "confidence": finding.confidence,
+    }
+
+
+def _opacity() -> float:
+    text = request.args.get("opacity")
+    if text is None:
+        return DEFAULT_OPACITY
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 1:
+        raise BadParameter(f"opacity is {text[:40]!r}; it must be a number from 0 to 1.")
+    return value
+
+
+def _picture(png: bytes, cache: str) -> BaseResponse:
+    response = make_response(png)
+    response.mimetype = "image/png"
+    response.headers["Cache-Control"] = cache
+    response.add_etag()
+    return response.make_conditional(request)

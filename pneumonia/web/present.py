@@ -1,0 +1,70 @@
+"""Readings in the words of the API; the pages and the command line use the same ones."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import url_for
+
+from pneumonia.analysis.finding import Finding
+from pneumonia.records import ImageInfo, Reading
+
+
+def as_json(reading: Reading) -> dict[str, Any]:
+    """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later."""
+    finding = describe_finding(reading.finding)
+    return {
+        "id": reading.id,
+        "created_at": timestamp(reading.created_at),
+        **{key: finding[key] for key in ("label", "probability", "confidence")},
+        "operating_point": finding["operating_point"],
+        "model": finding["model"],
+        "image": describe_image(reading.image),
+        "quality": finding["quality"],
+        "links": links(reading),
+    }
+
+
+def describe_finding(finding: Finding) -> dict[str, Any]:
+    point, model, quality = finding.operating_point, finding.model, finding.quality
+    return {
+        "label": finding.label.value,
+        "probability": float(finding.probability),
+        "confidence": float(finding.confidence),
+        "operating_point": {"name": point.name, "threshold": float(point.threshold)},
+        "model": {"id": model.id, "sha256": model.sha256},
+        "quality": {"accepted": quality.accepted, "warnings": list(quality.warnings)},
+    }
+
+
+def describe_image(image: ImageInfo) -> dict[str, Any]:
+    return {
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "sha256": image.sha256,
+    }
+
+
+def links(reading: Reading) -> dict[str, str]:
+    """Paths, not full addresses: they hold behind any proxy."""
+    return {
+        "self": url_for("api.get", id=reading.id),
+        "page": url_for("pages.reading", id=reading.id),
+        "image": url_for("pages.image", id=reading.id),
+        "overlay": url_for("pages.overlay", id=reading.id),
+    }
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the microsecond, with a Z."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def percent(share: float) -> str:
+    """A probability for a person: "93 %"; never a certainty, because there is none."""
+    rounded = round(share * 100)
+    if rounded >= 100:
+        return "> 99 %"
+    if rounded <= 0:
+        return "< 1 %"
+    return f"{rounded} %"

@@ -1,0 +1,202 @@
+"""The one table from domain error to HTTP status, and one shape for every error.
+
+Programs get ``application/problem+json`` (RFC 9457) with a stable ``code``; people get a page
+with the same sentence.
+"""
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import Flask, Response, json, make_response, render_template, request
+from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from pneumonia import errors
+from pneumonia.errors import DomainError
+from pneumonia.web.services import services
+
+log = logging.getLogger(__name__)
+
+# The nearest class in an error's ancestry decides; what is not here is the server's fault: 500.
+STATUS: dict[type[DomainError], int] = {
+    errors.NoImage: 400,
+    errors.EmptyFile: 400,
+    errors.BadParameter: 400,
+    errors.ReadingNotFound: 404,
+    errors.FilmMissing: 404,
+    errors.FileTooLarge: 413,
+    errors.TooManyPixels: 413,
+    errors.UnsupportedFormat: 415,
+    errors.UnsupportedEncoding: 415,
+    errors.ImageError: 422,
+    errors.NoModel: 503,
+    errors.DamagedBundle: 503,
+    errors.UnknownArchitecture: 503,
+    errors.ModelNotReady: 503,
+    errors.Overloaded: 503,
+    errors.AnalysisTimeout: 503,
+    errors.StorageUnavailable: 503,
+    errors.BadSetting: 503,
+    errors.AnalysisFailed: 500,
+}
+
+# Seconds after which asking again may help; a minute where somebody must mend something first.
+RETRY_AFTER_S: dict[type[DomainError], int] = {
+    errors.ModelNotReady: 3,
+    errors.Overloaded: 2,
+    errors.AnalysisTimeout: 10,
+}
+
+# HTTP's own errors: status -> code, title, sentence.
+_HTTP: dict[int, tuple[str, str, str]] = {
+    400: (
+        "bad_request",
+        "The request cannot be understood",
+        "The request is not well formed. Send it again; a form is best reloaded first.",
+    ),
+    404: (
+        "not_found",
+        "There is nothing here",
+        "There is no page at this address. Check it, or start from the home page.",
+    ),
+    405: (
+        "method_not_allowed",
+        "This is not how to ask",
+        "This address does not answer that HTTP method; the Allow header lists those it does.",
+    ),
+    413: (
+        "request_too_large",
+        "The request is too large",
+        "The form holds more or longer fields than are accepted. Send one image, nothing else.",
+    ),
+    429: (
+        "rate_limited",
+        "Too many uploads",
+        "More images came from your address than are accepted in this time. Wait, then go on.",
+    ),
+    500: (
+        "internal_error",
+        "Something went wrong on the server",
+        "The server made a mistake and logged it. If it goes on, tell whoever runs this server.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error, as both doors show it."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    retry_after_s: int | None = None
+
+    def as_dict(self) -> dict[str, str | int]:
+        return {
+            "type": f"urn:problem-type:pneumonia:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+
+
+def describe(error: Exception) -> Problem:
+    """The problem that an exception is to the outside."""
+    # What failed before any view ran reaches the handlers inside a bare 500.
+    error = getattr(error, "original_exception", None) or error
+    if isinstance(error, DomainError):
+        return _describe_domain(error)
+    if isinstance(error, CSRFError):
+        return Problem(
+            400,
+            "csrf_failed",
+            "The form is out of date",
+            "The form did not come from this page, or the page was open for too long. Reload "
+            "the page and send it again.",
+        )
+    if isinstance(error, RequestEntityTooLarge) and _body_too_large():
+        return _describe_domain(_too_large())
+    status = error.code or 500 if isinstance(error, HTTPException) else 500
+    if status in _HTTP:
+        code, title, detail = _HTTP[status]
+        return Problem(status, code, title, detail)
+    phrase = HTTPStatus(status).phrase
+    return Problem(status, phrase.lower().replace(" ", "_"), phrase, f"{phrase}.")
+
+
+def _describe_domain(error: DomainError) -> Problem:
+    status = _nearest(STATUS, error, 500)
+    retry = _nearest(RETRY_AFTER_S, error, 60) if status == 503 else None
+    return Problem(status, error.code, error.title, error.detail, retry)
+
+
+def _nearest(table: dict[type[DomainError], int], error: DomainError, default: int) -> int:
+    return next((table[kind] for kind in type(error).__mro__ if kind in table), default)
+
+
+def _body_too_large() -> bool:
+    limit = request.max_content_length
+    # A chunked body has no declared length; it was cut off at the limit.
+    length = request.content_length
+    return limit is not None and (length is None or length > limit)
+
+
+def _too_large() -> errors.FileTooLarge:
+    megabytes = services().settings.max_upload_bytes / 2**20
+    return errors.FileTooLarge(
+        f"The upload is larger than {megabytes:g} MB, the largest file accepted here. Export "
+        "the image again with less resolution, or as JPEG."
+    )
+
+
+def wants_json() -> bool:
+    """Whether a program is asking: the API, the health checks, or by its Accept header."""
+    if request.path.startswith(("/api/", "/healthz", "/readyz")):
+        return True
+    accepted = request.accept_mimetypes
+    kinds = ["text/html", "application/json", "application/problem+json"]
+    return accepted.best_match(kinds, default="text/html") != "text/html"
+
+
+def respond(problem: Problem) -> Response:
+    """The problem as JSON or as a page, whichever was asked for."""
+    if wants_json():
+        body = json.dumps(problem.as_dict())
+        return complete(make_response(body), problem, "application/problem+json")
+    page = render_template("problem.html", problem=problem.as_dict())
+    return complete(make_response(page), problem)
+
+
+def complete(response: Response, problem: Problem, mimetype: str | None = None) -> Response:
+    """Give a response the problem's status and headers."""
+    response.status_code = problem.status
+    if mimetype:
+        response.mimetype = mimetype
+    if problem.retry_after_s is not None:
+        response.headers["Retry-After"] = str(problem.retry_after_s)
+    return response
+
+
+def log_failure(error: Exception, problem: Problem) -> None:
+    """Log what is the server's own fault; refusals of an upload are not worth a line."""
+    if problem.status >= 500:
+        log.error("%s %s: %s", request.method, request.path, error, exc_info=error)
+
+
+def handle(error: Exception) -> Response:
+    """Turn any error into its response."""
+    problem = describe(error)
+    if isinstance(error, DomainError):
+        log_failure(error, problem)
+    response = respond(problem)
+    if isinstance(error, HTTPException) and error.code == 405:
+        response.headers["Allow"] = error.get_response().headers["Allow"]
+    return response
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(DomainError, handle)
+    app.register_error_handler(HTTPException, handle)

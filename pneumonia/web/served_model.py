@@ -1,0 +1,33 @@
+"""The model that is served, as the pages speak of it."""
+
+from typing import TYPE_CHECKING, Any
+
+from pneumonia.web.services import services
+
+if TYPE_CHECKING:
+    from pneumonia.analysis.bundle import Card
+
+
+def served_card() -> "Card":
+    """The card of the served bundle, also before it is loaded. Raises NoModel, DamagedBundle."""
+    # Reading a card brings torch with it: not before it is needed.
+    from pneumonia.analysis.bundle import read_card
+
+    own = services()
+    if own.analysis.state == "failed" and own.analysis.error is not None:
+        raise own.analysis.error
+    return own.analysis.card or read_card(own.settings.models_dir / own.settings.model)
+
+
+def model_status() -> dict[str, Any]:
+    """What every page may say of the model: id, sha256, short_sha, state, error (or None)."""
+    own = services()
+    card, error = own.analysis.card, own.analysis.error
+    sha256 = card.weights_sha256 if card else ""
+    return {
+        "id": card.id if card else own.settings.model,
+        "sha256": sha256,
+        "short_sha": sha256[:12],
+        "state": own.analysis.state,
+        "error": error.detail if error else None,
+    }

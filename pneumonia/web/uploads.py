@@ -1,0 +1,72 @@
+"""The uploaded file, out of the request: one multipart field, one file, no name trusted."""
+
+import time
+
+from flask import Response, request
+
+from pneumonia.errors import BadParameter, NoImage
+
+FIELD = "image"
+# What multipart framing, the CSRF token and headers may add to the file itself.
+OVERHEAD_BYTES = 64 * 2**10
+_DISCARD_MAX_BYTES = 256 * 2**20
+_DISCARD_MAX_S = 30.0
+
+
+def uploaded_image(max_bytes: int) -> bytes:
+    """The bytes of the one file in the field ``image``.
+
+    Returns at most ``max_bytes + 1`` bytes: enough for the decoder to see that it is too large.
+
+    Raises
+    ------
+    NoImage
+        When there is no such field, it holds text, or the form was sent with no file chosen.
+    BadParameter
+        When it holds more than one file.
+    """
+    files = request.files.getlist(FIELD)
+    if not files:
+        raise NoImage(_missing())
+    if len(files) > 1:
+        raise BadParameter(
+            f"The field {FIELD!r} holds {len(files)} files; one image is read at a time. Send "
+            "each in a request of its own."
+        )
+    data = files[0].stream.read(max_bytes + 1)
+    if not data and not files[0].filename:
+        raise NoImage(_missing())
+    return data
+
+
+def _missing() -> str:
+    accepted = f"Send a JPEG, PNG or DICOM file as multipart/form-data in the field {FIELD!r}"
+    if FIELD in request.form:
+        return f"The field {FIELD!r} holds text, not a file. {accepted} (curl: -F {FIELD}=@FILE)."
+    if request.files:
+        found = ", ".join(repr(name[:40]) for name in list(request.files)[:3])
+        return f"The file came in the field {found}. {accepted}."
+    if request.mimetype != "multipart/form-data":
+        return f"The request is {request.mimetype or 'without a content type'}. {accepted}."
+    return f"No image file was chosen. {accepted}."
+
+
+def discard_body(response: Response) -> Response:
+    """After an early refusal, read the upload away, in small pieces, keeping none of it.
+
+    A server that closes a connection with bytes unread resets it, and the client would see a
+    broken connection instead of the reason. Bounded in size and time; Werkzeug's development
+    server does the same by itself.
+    """
+    if response.status_code not in (413, 429):
+        return response
+    if request.environ.get("SERVER_SOFTWARE", "").startswith("Werkzeug"):
+        return response
+    body, left = request.environ["wsgi.input"], _DISCARD_MAX_BYTES
+    until = time.monotonic() + _DISCARD_MAX_S
+    while left > 0 and time.monotonic() < until:
+        piece = body.read(min(left, 2**16))
+        if not piece:
+            break
+        left -= len(piece)
+    return response
