@@ -131,7 +131,8 @@ class Evaluation:
         """The content of ``metrics.json``; what cannot be computed is None.
 
         Rates are ``{"value": v, "ci95": [lo, hi]}``: proportions of films with Wilson's interval,
-        the others with a percentile bootstrap over patients (1000 rounds, seed 0).
+        the others with a percentile bootstrap over patients (1000 rounds, seed 0). A resample has
+        noisier bins than the films themselves, so the interval of the ECE leans upwards.
         """
         c = self.counts
         return {
