@@ -8,12 +8,15 @@ export function isLoading() {
   return line?.dataset.state === "loading";
 }
 
+// "ready", "loading", or the sentence that says why no film can be read.
 async function ask(url) {
   try {
     const answer = await fetch(url, { cache: "no-store" });
-    return answer.ok;
+    if (answer.ok) return "ready";
+    const problem = await answer.json();
+    return problem.code === "model_not_ready" ? "loading" : problem.detail;
   } catch {
-    return false;
+    return "loading"; // The server may be starting; ask again.
   }
 }
 
@@ -22,10 +25,14 @@ function pause() {
 }
 
 async function watch() {
-  while (!(await ask(line.dataset.readyUrl))) await pause();
-  line.dataset.state = "ready";
-  line.querySelector("[data-state-text]").textContent = "ready";
+  let answer = await ask(line.dataset.readyUrl);
+  while (answer === "loading") {
+    await pause();
+    answer = await ask(line.dataset.readyUrl);
+  }
+  line.dataset.state = answer === "ready" ? "ready" : "failed";
+  line.querySelector("[data-state-text]").textContent = answer;
 }
 
-// Resolves when the model answers; at once where it is not loading.
+// Resolves when the model has loaded, well or badly; at once where it is not loading.
 export const ready = isLoading() ? watch() : Promise.resolve();
