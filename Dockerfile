@@ -4,7 +4,7 @@ FROM python:3.12-slim
 ARG DEVICE=cpu
 
 WORKDIR /app
-RUN useradd --system --uid 10001 --no-create-home reader \
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin reader \
     && install --directory --owner=reader --group=reader /data
 
 # The layers of packages come before the code: a change of code does not download torch again.

@@ -1,5 +1,6 @@
 """What the documents claim, held against the code."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -7,9 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.exceptions import (
+    BadRequest,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    TooManyRequests,
+)
 
+from pneumonia import errors
 from pneumonia.config import ROOT as SETTINGS_ROOT
 from pneumonia.config import Settings
+from pneumonia.web import problems
 
 ROOT = Path(__file__).resolve().parents[2]
 ADR = ROOT / "docs" / "adr"
@@ -64,6 +74,21 @@ def test_documents_name_only_settings_that_exist() -> None:
         for name in re.findall(r"\bPNEUMONIA_[A-Z_]+[A-Z]\b", document.read_text())
     }
     assert {pair for pair in named if pair[0] not in Settings.variables()} == set()
+
+
+# Raised for a path on the command line; no upload can have them.
+NOT_SERVED = {errors.MissingFile, errors.UnreadableFile}
+
+
+def test_the_table_of_errors_is_what_the_api_answers() -> None:
+    domain = {kind for _, kind in inspect.getmembers(errors, inspect.isclass)} - NOT_SERVED
+    served = [k("") for k in domain if any(base in problems.STATUS for base in k.__mro__)]
+    http = [BadRequest(), NotFound(), MethodNotAllowed(), TooManyRequests(), InternalServerError()]
+    found = {problems.describe(error) for error in [*served, *http]}
+    expected = sorted({(p.status, p.code, p.title) for p in found})
+    lines = (ROOT / "docs" / "api.md").read_text().splitlines()
+    written = [line for line in lines if re.match(r"\| \d{3} \|", line)]
+    assert written == [f"| {status} | `{code}` | {title} |" for status, code, title in expected]
 
 
 # --- commands -----------------------------------------------------------------------------------
