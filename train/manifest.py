@@ -23,7 +23,7 @@ _ETIOLOGY = re.compile(r"_(bacteria|virus)_")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled film. ``width`` and ``height`` are the original's, where the manifest has them."""
+    """One labelled film; width and height are the original's, where the manifest has them."""
 
     file: str
     path: Path
@@ -56,6 +56,11 @@ def patient_of(name: str) -> str:
     """The patient a file name of the public data set stands for; otherwise the name itself."""
     match = _PATIENT.match(name)
     return next(g for g in match.groups() if g) if match else Path(name).stem
+
+
+def follows_public_naming(name: str) -> bool:
+    """Whether a file is named as the films of the public data set are."""
+    return _PATIENT.match(name) is not None
 
 
 def load(data: Path) -> Manifest:
@@ -177,8 +182,8 @@ def training_rows(manifest: Manifest, on_patient_overlap: str = "stop") -> tuple
         raise DataError(
             f"{len(shared)} patients are in two splits, the first {patient} in "
             f"{' and '.join(sorted(splits))}: what is learnt from one would be counted as found in "
-            "the other. Move their films into one split, or pass --on-patient-overlap drop to leave "
-            "them out of training (keep, if the numbering starts anew in each folder)."
+            "the other. Move their films into one split, or pass --on-patient-overlap drop to "
+            "leave them out of training (keep, if the numbering starts anew in each folder)."
         )
     if on_patient_overlap == "drop":
         pool = tuple(row for row in pool if row.patient not in shared)
@@ -216,8 +221,8 @@ def split_by_patient(
         if absent:
             raise DataError(
                 f"Split by patient, the {name} part has no {' and no '.join(absent)} film: there "
-                f"are too few patients ({len({row.patient for row in rows})}). Add films, or try "
-                "another --seed."
+                f"are too few patients ({len({row.patient for row in rows})}). Add films, or "
+                "choose another split seed in the recipe."
             )
     return sides
 

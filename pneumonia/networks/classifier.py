@@ -1,11 +1,9 @@
 """A backbone, global average pooling and a small head: film in, one logit of pneumonia out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from pneumonia.networks import backbones, registry  # noqa: F401  (backbones registers its entries)
@@ -29,9 +27,6 @@ class NetworkSpec:
     architecture: str
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"hidden": list(self.hidden)}
 
 
 class Classifier(nn.Module):
@@ -83,10 +78,3 @@ def _head(channels: int, hidden: Sequence[int], dropout: float) -> nn.Sequential
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(widths[-1], 1))
-
-
-def input_like(network: nn.Module, size: int, batch: int = 1) -> Tensor:
-    """A zero input of shape (batch, 3, size, size) on the network's device, channels last."""
-    device = next(network.parameters()).device
-    x = torch.zeros(batch, 3, size, size, device=device)
-    return x.to(memory_format=torch.channels_last)

@@ -1,0 +1,101 @@
+"""The analysis as a running service: loads its model in the background, then answers. No torch."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from pneumonia.analysis import gate
+from pneumonia.analysis.batcher import Batcher
+from pneumonia.analysis.finding import Finding
+from pneumonia.errors import AnalysisFailed, DomainError, ModelNotReady
+from pneumonia.imaging.radiograph import Radiograph
+
+if TYPE_CHECKING:
+    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.predictor import Predictor
+
+State = Literal["stopped", "loading", "ready", "failed"]
+_log = logging.getLogger(__name__)
+
+
+class AnalysisService:
+    """One model behind a batcher. ``load`` is called once, in a thread of its own."""
+
+    def __init__(
+        self,
+        load: "Callable[[], Predictor]",
+        *,
+        max_batch: int,
+        queue_size: int,
+        timeout_s: float,
+    ) -> None:
+        self._load = load
+        self._limits = {"max_batch": max_batch, "queue_size": queue_size}
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._loaded = threading.Event()
+        self._batcher: Batcher | None = None
+        self.state: State = "stopped"
+        self.error: DomainError | None = None
+        self.card: Card | None = None
+
+    def start(self) -> None:
+        """Begin to load and warm the model; returns at once, and does nothing the second time."""
+        with self._lock:
+            if self.state != "stopped":
+                return
+            self.state = "loading"
+        threading.Thread(target=self._start, name="model-loader", daemon=True).start()
+
+    def _start(self) -> None:
+        try:
+            predictor = self._load()
+            predictor.warm()
+            self._batcher = Batcher(predictor.predict, **self._limits, timeout_s=self._timeout_s)
+            self.card = predictor.card
+            self.state = "ready"
+            _log.info("model %s is ready on %s", predictor.model.id, predictor.device)
+        except DomainError as error:
+            self._fail(error)
+        except Exception as error:  # whatever torch or the machine says, the app must live
+            self._fail(AnalysisFailed(f"The model could not be loaded: {error}"))
+        finally:
+            self._loaded.set()
+
+    def _fail(self, error: DomainError) -> None:
+        _log.error("no model: %s", error)
+        self.error = error
+        self.state = "failed"
+
+    def wait(self, timeout_s: float) -> State:
+        """Wait until loading has ended, well or badly, or the time is up."""
+        self._loaded.wait(timeout_s)
+        return self.state
+
+    def analyse(self, radiograph: Radiograph) -> Finding:
+        """Gate, then the network.
+
+        Raises
+        ------
+        UnreadableFilm
+            When the gate refuses the film.
+        ModelNotReady
+            While the model loads; a stopped service starts itself.
+        NoModel, DamagedBundle
+            When it could not be loaded.
+        Overloaded, AnalysisTimeout, AnalysisFailed
+            See :meth:`pneumonia.analysis.batcher.Batcher.submit`.
+        """
+        quality = gate.check(radiograph)
+        self.start()
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        if self._batcher is None:
+            raise ModelNotReady("The model is still loading. Try again in a few seconds.")
+        return replace(self._batcher.submit(radiograph), quality=quality)
+
+    def close(self) -> None:
+        if self._batcher is not None:
+            self._batcher.close()

@@ -1,0 +1,93 @@
+"""Random changes to a training film: what another child, machine, exposure or file could have been.
+
+All of it works on a (S, S) float32 square in [0, 1], before the grey window and normalisation that
+training shares with serving. Nothing mirrors the chest unless a recipe asks for it.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from train.recipe import Augmentation
+
+Square = NDArray[np.float32]
+
+
+def augment(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    """One random version of a film, float32 (S, S) in [0, 1]. The same generator, the same film."""
+    square = _move(square, knobs, random)
+    square = _change_greys(square, knobs, random)
+    square = _lose_sharpness(square, knobs, random)
+    return _cover(square, knobs, random)
+
+
+def _move(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    """Rotate, scale, squash, shift and flip in one resampling; black comes in from outside."""
+    side = square.shape[0]
+    angle = np.deg2rad(random.uniform(-1, 1) * knobs.rotation_degrees)
+    scale = _log_uniform(random, knobs.scale)
+    squash = _log_uniform(random, knobs.aspect) ** 0.5
+    flip = -1.0 if random.random() < knobs.flip else 1.0
+    shift = random.uniform(-1, 1, 2) * knobs.shift * side
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.diag([scale * squash * flip, scale / squash])
+    if np.allclose(matrix, np.eye(2)) and not shift.any():
+        return square
+    centre = np.full(2, (side - 1) / 2)
+    offset = centre + shift - matrix @ centre
+    moved = cv2.warpAffine(
+        square, np.column_stack([matrix, offset]), (side, side), flags=cv2.INTER_LINEAR
+    )
+    return np.asarray(moved, np.float32)
+
+
+def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    contrast = 1 + random.uniform(-1, 1) * knobs.contrast
+    brightness = random.uniform(-1, 1) * knobs.brightness
+    exponent = _log_uniform(random, knobs.gamma)
+    deviation = random.uniform(0, knobs.noise)
+    if exponent != 1:
+        square = square**exponent
+    mean = square.mean()
+    square = (square - mean) * contrast + mean + brightness
+    if deviation > 0:
+        square = square + random.standard_normal(square.shape, np.float32) * deviation
+    return np.clip(square, 0, 1).astype(np.float32, copy=False)
+
+
+def _lose_sharpness(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    """A blur or a smaller copy enlarged again, and a JPEG round trip."""
+    side = square.shape[0]
+    if random.random() < knobs.blur:
+        if random.random() < 0.5:
+            square = np.asarray(cv2.GaussianBlur(square, (0, 0), random.uniform(0.4, 1.6)))
+        else:
+            small = round(side * random.uniform(0.4, 0.9))
+            shrunk = cv2.resize(square, (small, small), interpolation=cv2.INTER_AREA)
+            square = np.asarray(cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_LINEAR))
+    if random.random() < knobs.jpeg:
+        quality = int(random.integers(30, 91))
+        grey = np.rint(np.clip(square, 0, 1) * 255).astype(np.uint8)
+        _, data = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        grey = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+        square = grey.astype(np.float32) / 255
+    return square
+
+
+def _cover(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    """A rectangle of 2 to 12 % of the film, of one grey level: no single patch may decide."""
+    if random.random() >= knobs.erase:
+        return square
+    side = square.shape[0]
+    area = random.uniform(0.02, 0.12)
+    ratio = random.uniform(0.5, 2.0)
+    height, width = (round(side * (area * r) ** 0.5) for r in (ratio, 1 / ratio))
+    top, left = random.integers(0, side - height), random.integers(0, side - width)
+    square = square.copy()
+    square[top : top + height, left : left + width] = random.uniform(0, 1)
+    return square
+
+
+def _log_uniform(random: np.random.Generator, spread: float) -> float:
+    """A factor in [1 / (1 + spread), 1 + spread], as often below 1 as above."""
+    return float(np.exp(random.uniform(-1, 1) * np.log1p(spread)))

@@ -1,0 +1,145 @@
+"""A trained network -> ``models/<id>/``: half-precision weights and the card that binds them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pneumonia.analysis.bundle import CARD, CLASSES, WEIGHTS, file_sha256
+from pneumonia.networks import weights
+from pneumonia.networks.classifier import Classifier
+from pneumonia.networks.pretrained import Loaded
+from train import calibrate
+from train.manifest import Row
+from train.provenance import Provenance
+from train.recipe import Recipe
+
+INTENDED_USE = (
+    "Research and teaching: a second look at frontal chest radiographs of children of 1 to 5 "
+    "years, beside a qualified reader. Not a diagnosis, and not a medical device."
+)
+LIMITS = (
+    "Not checked on films unlike its training data: other ages, hospitals, machines or diseases.",
+    "It sees the whole film: markings, borders and exposure can sway it as well as the lungs.",
+    "It was not taught to refuse what is not a frontal chest X-ray.",
+    "The calibrated probability holds for a share of pneumonia like that of the validation films.",
+    "The map shows what drove the verdict, at a resolution of 7 x 7; it does not outline disease.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where the weights and the data come from, for the card."""
+
+    data: Provenance
+    data_digest: str
+    initial: Loaded
+    initial_weights: Provenance
+    training: Sequence[Row]
+    validation: Sequence[Row]
+    settings: dict[str, Any]
+
+
+def round_to_half(network: Classifier) -> None:
+    """Round the weights in place to what float16 can hold, so that all is measured as shipped."""
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half().float())
+
+
+def export(
+    network: Classifier,
+    recipe: Recipe,
+    origins: Origins,
+    logits: NDArray[np.float64],
+    maps: NDArray[np.float32],
+    out: Path,
+) -> dict[str, Any]:
+    """Calibrate on the validation films and write the bundle. Returns the card.
+
+    Parameters
+    ----------
+    network
+        Already rounded by :func:`round_to_half`.
+    logits, maps
+        (n,) and (n, h, w) of the validation rows, from that network in float32.
+    """
+    labels = np.array([row.label == "PNEUMONIA" for row in origins.validation])
+    calibration = calibrate.fit_calibration(labels, logits)
+    probabilities = calibration.probabilities(logits)
+    point = calibrate.choose_operating_point(labels, probabilities)
+    out.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    weights.write(out / WEIGHTS, state, {"architecture": recipe.network.architecture})
+    patients = [row.patient for row in origins.validation]
+    card = {
+        "id": out.name,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "architecture": recipe.network.architecture,
+        "head": {"hidden": list(recipe.network.hidden), "dropout": recipe.network.dropout},
+        "recipe": recipe.as_dict(),
+        "preprocess": recipe.preprocess.as_dict(),
+        "classes": list(CLASSES),
+        "temperature": calibration.temperature,
+        "bias": calibration.bias,
+        "operating_point": asdict(point),
+        "map": {
+            "method": "class activation map, in logits",
+            "full_scale": calibrate.choose_full_scale(labels, maps),
+        },
+        "weights": {
+            "file": WEIGHTS,
+            "sha256": file_sha256(out / WEIGHTS),
+            "dtype": "float16",
+            "parameters": sum(p.numel() for p in network.parameters()),
+        },
+        "validation": calibrate.summarise(labels, probabilities, patients, point),
+        "data": _data(origins, recipe),
+        "initial_weights": _initial(origins),
+        "run": origins.settings,
+        "intended_use": INTENDED_USE,
+        "limits": list(LIMITS),
+        "licence": "Apache-2.0",
+    }
+    partial = out / (CARD + ".partial")
+    partial.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(out / CARD)
+    return card
+
+
+def _data(origins: Origins, recipe: Recipe) -> dict[str, Any]:
+    return {
+        **asdict(origins.data),
+        "digest": origins.data_digest,
+        "train": _counts(origins.training),
+        "validation": _counts(origins.validation),
+        "split": {"method": "by patient, from train and val together"} | asdict(recipe.split),
+    }
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, int]:
+    return {
+        "films": len(rows),
+        "patients": len({row.patient for row in rows}),
+        "normal": sum(row.label == "NORMAL" for row in rows),
+        "pneumonia": sum(row.label == "PNEUMONIA" for row in rows),
+    }
+
+
+def _initial(origins: Origins) -> dict[str, Any]:
+    return {
+        **asdict(origins.initial_weights),
+        "file": origins.initial.source,
+        "layers": list(origins.initial.layers),
+        "fresh": [*origins.initial.fresh, "head"],
+    }

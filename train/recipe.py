@@ -1,0 +1,175 @@
+"""A recipe: all that decides what a training run does, as data (``train/recipes/*.toml``)."""
+
+import tomllib
+import types
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from pneumonia.errors import RecipeError
+from pneumonia.imaging.preprocess import PreprocessSpec
+from pneumonia.networks.classifier import NetworkSpec
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Validation is a part of train + val, chosen by patient; the seed is its own."""
+
+    fraction: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Focal loss (Lin et al. 2017): alpha weighs pneumonia, gamma focuses on the hard films."""
+
+    alpha: float
+    gamma: float
+    name: Literal["focal"] = "focal"
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """Learning rates: of pretrained layers, of body layers that start fresh, of the head."""
+
+    name: Literal["adamw", "rmsprop"]
+    learning_rate: float
+    fresh_rate: float
+    head_rate: float
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Constant, or a linear warm-up over a part of all steps and a cosine to zero."""
+
+    name: Literal["constant", "cosine"] = "constant"
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Ranges of the random changes to a training film; zero is off. See ``train.augment``."""
+
+    flip: float = 0.0  # probability of a left-right flip
+    rotation_degrees: float = 0.0
+    scale: float = 0.0  # log-uniform factor in [1 / (1 + scale), 1 + scale]
+    aspect: float = 0.0  # the same, of width against height
+    shift: float = 0.0  # of the side
+    contrast: float = 0.0  # factor in [1 - c, 1 + c] about the mean
+    brightness: float = 0.0  # added grey level
+    gamma: float = 0.0  # log-uniform exponent in [1 / (1 + gamma), 1 + gamma]
+    blur: float = 0.0  # probability of a Gaussian blur or a loss of resolution
+    noise: float = 0.0  # largest standard deviation, grey level
+    jpeg: float = 0.0  # probability of a JPEG round trip at quality 30 to 90
+    erase: float = 0.0  # probability of a covered rectangle
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The loop. ``trainable``: all layers, or the head alone over a frozen body."""
+
+    epochs: int
+    batch_size: int
+    trainable: Literal["all", "head"] = "all"
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    monitor: Literal["auroc", "loss"] = "auroc"
+    patience: int = 0  # epochs without improvement before stopping; 0: never
+    average_decay: float = 0.0  # exponential moving average of the weights; 0: off
+    label_smoothing: float = 0.0
+    views: int = 1  # augmented versions of a film whose frozen features are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+    title: str
+    paper: str
+    reported: str
+    differs: str
+    network: NetworkSpec
+    preprocess: PreprocessSpec
+    split: Split
+    loss: Loss
+    optimiser: Optimiser
+    schedule: Schedule
+    training: Training
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
+        """The recipe with what the command line overrides."""
+        training = replace(
+            self.training,
+            epochs=epochs or self.training.epochs,
+            batch_size=batch_size or self.training.batch_size,
+        )
+        return replace(self, training=training)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Raises RecipeError naming the key that is missing, unknown or of the wrong type."""
+        recipe: Self = _build(cls, values, f"recipe {values.get('name', '?')}")
+        return recipe
+
+
+def names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def load(name: str) -> Recipe:
+    """Read a recipe that ships, by name, or any other by the path of its ``.toml`` file.
+
+    Raises
+    ------
+    RecipeError
+        When it does not exist or does not parse.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise RecipeError(
+            f"There is no recipe {name!r}. Known: {', '.join(names())}; "
+            "or give the path of a .toml file."
+        )
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"The recipe {path.name} is not valid TOML: {error}.") from None
+    return Recipe.from_dict({"name": path.stem} | values)
+
+
+def _build(cls: Any, values: Any, where: str) -> Any:
+    """Make a dataclass from a table, checking names and types on the way down."""
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where} must be a table.")
+    hints = get_type_hints(cls)
+    unknown = sorted(set(values) - {f.name for f in fields(cls)})
+    if unknown:
+        raise RecipeError(f"{where}: unknown key {unknown[0]!r}. Known: {', '.join(hints)}.")
+    made = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()}
+    try:
+        return cls(**made)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"{where}: {str(error).replace('__init__() ', '')}.") from None
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        return _build(hint, value, where)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            choices = ", ".join(map(str, get_args(hint)))
+            raise RecipeError(f"{where} is {value!r}; it must be one of {choices}.")
+        return value
+    if get_origin(hint) is tuple and isinstance(value, list | tuple):
+        return tuple(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    kind = hint if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else tuple
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise RecipeError(f"{where} is {value!r}; it must be a {kind.__name__}.")
+    return value

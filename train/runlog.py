@@ -1,0 +1,94 @@
+"""The run folder: configuration, history, TensorBoard events, plots. For people and tools."""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pneumonia.errors import RunError
+from train.checkpoint import Epoch
+from train.reporter import Reporter
+
+CONFIG = "config.json"
+HISTORY = "history.csv"
+
+
+def create(runs: Path, recipe: str) -> Path:
+    """A new folder named by the time and the recipe; a number is added where it is taken."""
+    stem = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{recipe}"
+    for number in range(100):
+        folder = runs / (stem if number == 0 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise RunError(f"No free name for a run under {runs}.")
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Raises RunError when the folder is not a run's."""
+    try:
+        config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{folder} is not the folder of a training run ({type(error).__name__} reading "
+            f"{CONFIG}). Give a folder that flask train made, under runs/."
+        ) from None
+    return config
+
+
+def write_history(folder: Path, history: Sequence[Epoch]) -> None:
+    """All epochs so far as CSV, whole or not at all."""
+    partial = folder / (HISTORY + ".partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Epoch)])
+        writer.writeheader()
+        writer.writerows(asdict(epoch) for epoch in history)
+    partial.replace(folder / HISTORY)
+
+
+class EventLog:
+    """Scalars for TensorBoard, where it is installed; otherwise one warning and nothing."""
+
+    def __init__(self, folder: Path, first_epoch: int, reporter: Reporter) -> None:
+        self._writer: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            reporter.warn("tensorboard is not installed: no event log is written")
+            return
+        # Epochs after the one resumed from were logged by the run that was cut off: drop them.
+        self._writer = SummaryWriter(str(folder), purge_step=first_epoch)
+
+    def add(self, epoch: Epoch) -> None:
+        if self._writer is None:
+            return
+        for name, value in asdict(epoch).items():
+            if isinstance(value, float) and not math.isnan(value):
+                part, _, rest = name.partition("_")
+                tag = f"{rest}/{part}" if part in ("train", "val") else name
+                self._writer.add_scalar(tag, value, epoch.epoch)
+        self._writer.flush()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def plot(folder: Path, reporter: Reporter) -> None:
+    """Draw the history beside it, where matplotlib is installed."""
+    try:
+        from train.report import plot_history
+
+        plot_history(folder / HISTORY, folder)
+    except ImportError:
+        reporter.warn("matplotlib is not installed: no plots are drawn")

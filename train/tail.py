@@ -1,0 +1,104 @@
+"""The part of a network that is trained, and the features the frozen part before it gives it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from pneumonia.networks.classifier import Classifier
+from train.dataset import EpochSampler, FilmSet, Key, loader
+
+
+class Tail(nn.Module):
+    """The last layers of a body and the head; all of the network when nothing is frozen."""
+
+    def __init__(self, network: Classifier, first: int) -> None:
+        super().__init__()
+        self.layers = network.body[first:]
+        self.head = network.head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Films (N, 3, S, S), a feature map (N, C, h, w) or its average (N, C) -> (N,) logits."""
+        features = self.layers(x)
+        pooled = features.mean(dim=(2, 3)) if features.ndim == 4 else features
+        logits: Tensor = self.head(pooled)
+        return logits.squeeze(1)
+
+
+def first_trainable(network: Classifier, trainable: str, fresh: Iterable[str]) -> int:
+    """Index of the body's first trained layer: 0 for all, its length for the head alone.
+
+    Layers without pretrained weights cannot be frozen, so the frozen part ends before them.
+    """
+    if trainable == "all":
+        return 0
+    names = [name for name, _ in network.body.named_children()]
+    return min((names.index(name) for name in fresh), default=len(names))
+
+
+class FeatureSet(Dataset[tuple[Tensor, Tensor]]):
+    """What the frozen layers say of each film, computed once per view and read from disk."""
+
+    def __init__(self, features: NDArray[np.float16], targets: NDArray[np.float32]) -> None:
+        self.features = features
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+        epoch, index = key
+        features = self.features[epoch % len(self.features), index]
+        return torch.from_numpy(np.array(features, np.float32)), torch.tensor(self.targets[index])
+
+
+def compute_features(
+    network: Classifier,
+    first: int,
+    films: FilmSet,
+    views: int,
+    path: Path,
+    *,
+    batch_size: int,
+    workers: int,
+    autocast: Callable[[], torch.autocast],
+    advance: Callable[[int], None],
+) -> FeatureSet:
+    """Run the frozen layers over every film, ``views`` times, unless ``path`` holds it already.
+
+    The file is float16 (views, n, C, h, w), or (views, n, C) averages when only the head trains.
+    """
+    if not path.is_file():
+        frozen = network.body[:first].eval()
+        pooled = first == len(network.body)
+        sampler = EpochSampler(len(films))
+        batches = loader(films, sampler, batch_size, workers)
+        partial = path.with_suffix(".partial.npy")
+        stored: NDArray[np.float16] | None = None
+        device = next(network.parameters()).device
+        for view in range(views):
+            sampler.epoch = view
+            at = 0
+            for x, _ in batches:
+                with torch.inference_mode(), autocast():
+                    features = frozen(x.to(device, memory_format=torch.channels_last))
+                    features = features.mean(dim=(2, 3)) if pooled else features
+                values = features.to("cpu", torch.float16).numpy()
+                if stored is None:
+                    shape = (views, len(films), *values.shape[1:])
+                    stored = np.lib.format.open_memmap(
+                        partial, mode="w+", dtype=np.float16, shape=shape
+                    )
+                stored[view, at : at + len(values)] = values
+                at += len(values)
+                advance(len(values))
+        assert stored is not None
+        stored.flush()
+        partial.replace(path)
+    else:
+        advance(views * len(films))
+    return FeatureSet(np.load(path, mmap_mode="r"), films.targets)
