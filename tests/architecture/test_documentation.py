@@ -16,6 +16,7 @@ from werkzeug.exceptions import (
     TooManyRequests,
 )
 
+from app import create_app
 from pneumonia import errors
 from pneumonia.config import ROOT as SETTINGS_ROOT
 from pneumonia.config import Settings
@@ -80,11 +81,12 @@ def test_documents_name_only_settings_that_exist() -> None:
 NOT_SERVED = {errors.MissingFile, errors.UnreadableFile}
 
 
-def test_the_table_of_errors_is_what_the_api_answers() -> None:
+def test_the_table_of_errors_is_what_the_api_answers(tmp_path: Path) -> None:
     domain = {kind for _, kind in inspect.getmembers(errors, inspect.isclass)} - NOT_SERVED
     served = [k("") for k in domain if any(base in problems.STATUS for base in k.__mro__)]
     http = [BadRequest(), NotFound(), MethodNotAllowed(), TooManyRequests(), InternalServerError()]
-    found = {problems.describe(error) for error in [*served, *http]}
+    with create_app(Settings(data_dir=tmp_path)).test_request_context():
+        found = {problems.describe(error) for error in [*served, *http]}
     expected = sorted({(p.status, p.code, p.title) for p in found})
     lines = (ROOT / "docs" / "api.md").read_text().splitlines()
     written = [line for line in lines if re.match(r"\| \d{3} \|", line)]
@@ -103,12 +105,18 @@ def test_make_targets_in_the_documents_exist() -> None:
 
 
 def test_flask_commands_in_the_documents_exist(tmp_path: Path) -> None:
-    from app import create_app
-
     commands = set(create_app(Settings(data_dir=tmp_path)).cli.commands)
     named = {c for d in DOCUMENTS for c in re.findall(r"\bflask ([a-z]+)", code_of(d))}
     assert named - commands == set()
     assert {"train", "evaluate", "predict", "recipes", "models"} <= named
+
+
+def test_the_options_of_training_are_all_described() -> None:
+    from train.cli import train
+
+    rows = re.findall(r"^\| (`--.+?`) \|", (ROOT / "docs" / "training.md").read_text(), re.M)
+    described = [option for row in rows for option in re.findall(r"`(--[a-z-]+)`", row)]
+    assert described == [option.opts[0] for option in train.params]
 
 
 # --- links and decisions ------------------------------------------------------------------------
