@@ -28,6 +28,7 @@ if Path("/dev/shm").is_dir():  # noqa: S108  # A heartbeat on a slow disk would 
 timeout = 120
 graceful_timeout = 30
 keepalive = 5
+control_socket_disable = True  # Nothing here is steered through it, and it writes to the home.
 limit_request_line = 4094
 limit_request_fields = 60
 limit_request_field_size = 8190

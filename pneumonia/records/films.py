@@ -18,7 +18,7 @@ class Films:
     def path(self, reading_id: str) -> Path:
         """Raises ReadingNotFound for what is not an id, so that no path is ever made of it."""
         if not _ID.fullmatch(reading_id):
-            raise ReadingNotFound(f"There is no reading {reading_id[:64]!r}.")
+            raise ReadingNotFound(f"There is no reading {reading_id[:40]!r}. Check the address.")
         return self._folder / reading_id[:2] / f"{reading_id}.png"
 
     def write(self, reading_id: str, png: bytes) -> None:

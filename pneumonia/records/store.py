@@ -59,7 +59,7 @@ class Store:
     def _make_database_folder(self) -> None:
         url = make_url(self._url) if self._engine.dialect.name == "sqlite" else None
         if url is not None and url.database and not url.database.startswith("file:"):
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def add(self, reading: Reading, film_png: bytes) -> None:
         """Keep a reading and its film, both or neither.

@@ -48,7 +48,7 @@ def init_app(app: Flask, own: Services) -> None:
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + OVERHEAD_BYTES,
-        MAX_FORM_MEMORY_SIZE=OVERHEAD_BYTES,
+        MAX_FORM_MEMORY_SIZE=500_000,  # Werkzeug needs more than one 64 KiB piece of a file.
         MAX_FORM_PARTS=16,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -68,7 +68,9 @@ def _limit_uploads(app: Flask, rate: str) -> None:
         raise BadSetting(
             f"PNEUMONIA_RATE_LIMIT is {rate!r}; it must read like '600 per minute', or be empty."
         ) from None
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=True)
+    limiter = Limiter(
+        get_remote_address, app=app, storage_uri="memory://", on_breach=problems.note_breach
+    )
     shared = limiter.shared_limit(rate, scope="uploads")
     for endpoint in _UPLOADS:
         app.view_functions[endpoint] = shared(app.view_functions[endpoint])  # type: ignore[assignment]

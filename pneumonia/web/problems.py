@@ -5,10 +5,13 @@ with the same sentence.
 """
 
 import logging
+import math
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Flask, Response, json, make_response, render_template, request
+from flask import Flask, Response, g, json, make_response, render_template, request
+from flask_limiter import RequestLimit
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -122,9 +125,14 @@ def describe(error: Exception) -> Problem:
     status = error.code or 500 if isinstance(error, HTTPException) else 500
     if status in _HTTP:
         code, title, detail = _HTTP[status]
-        return Problem(status, code, title, detail)
+        return Problem(status, code, title, detail, g.get("retry_after_s"))
     phrase = HTTPStatus(status).phrase
     return Problem(status, phrase.lower().replace(" ", "_"), phrase, f"{phrase}.")
+
+
+def note_breach(limit: RequestLimit) -> None:
+    """Remember, for the answer to this request, when its address may send images again."""
+    g.retry_after_s = max(1, math.ceil(limit.reset_at - time.time()))
 
 
 def _describe_domain(error: DomainError) -> Problem:
@@ -181,9 +189,10 @@ def complete(response: Response, problem: Problem, mimetype: str | None = None) 
 
 
 def log_failure(error: Exception, problem: Problem) -> None:
-    """Log what is the server's own fault; refusals of an upload are not worth a line."""
+    """Log the server's own faults, mistakes with their trace; a refused upload is no fault."""
     if problem.status >= 500:
-        log.error("%s %s: %s", request.method, request.path, error, exc_info=error)
+        trace = error if problem.status == 500 else None
+        log.error("%s %s: %s", request.method, request.path, error, exc_info=trace)
 
 
 def handle(error: Exception) -> Response:
