@@ -49,14 +49,14 @@ class TooManyPixels(ImageError):
     title = "The image has too many pixels"
 
 
-class MissingFile(ImageError):
+class MissingFile(DomainError):
     """A path given on the command line leads nowhere."""
 
     code = "file_not_found"
     title = "There is no such file"
 
 
-class UnreadableFile(ImageError):
+class UnreadableFile(DomainError):
     code = "file_unreadable"
     title = "The file cannot be opened"
 
