@@ -271,7 +271,7 @@ def _stomach_bubble(frame: _Frame, rng: np.random.Generator) -> Floats:
 
 def _consolidation(frame: _Frame, rng: np.random.Generator) -> Floats:
     """A patchy soft opacity in the middle or lower part of one lung."""
-    side = rng.choice([-1, 1])
+    side = 1 if rng.random() < 0.5 else -1
     x, y = side * rng.uniform(0.42, 0.50), rng.uniform(-0.02, 0.26)
     patch = np.zeros_like(frame.x)
     for _ in range(6):

@@ -1,0 +1,372 @@
+"""DICOM: stored values to grey levels, by the standard's arithmetic."""
+
+import builtins
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_voi_lut
+
+from pneumonia.errors import DamagedImage, FileTooLarge, NoPixelData, UnsupportedEncoding
+from pneumonia.imaging import Limits, decode
+
+DEPTH_12 = np.array([[0, 1, 2048], [4000, 4094, 4095]], np.uint16)
+SIGNED = np.array([[-2048, -1], [0, 2047]], np.int16)
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big", "deflated"])
+def test_12_bits_in_16_are_scaled_by_bits_stored(syntax, encode_dicom):
+    film = decode(encode_dicom(DEPTH_12, syntax, BitsStored=12))
+    assert (film.format, film.width, film.height, film.bits) == ("DICOM", 3, 2, 12)
+    assert film.value_range == (0, 4095)
+    assert film.warnings == ()
+    np.testing.assert_array_equal(film.pixels, DEPTH_12.astype(np.float32) / np.float32(4095))
+    assert not film.pixels.flags.writeable
+
+
+def test_8_bits_are_levels_over_255(grey, encode_dicom):
+    film = decode(encode_dicom(grey))
+    np.testing.assert_array_equal(film.pixels, grey.astype(np.float32) / np.float32(255))
+
+
+def test_jpeg_baseline_is_decoded(encode_dicom):
+    ramp = np.tile(np.arange(40, 200, dtype=np.uint8), (64, 1))
+    film = decode(encode_dicom(ramp, "jpeg"))
+    assert (film.width, film.height, film.bits) == (160, 64, 8)
+    assert np.abs(film.pixels * 255 - ramp).max() <= 3
+
+
+def test_monochrome1_is_turned_into_monochrome2(encode_dicom):
+    film = decode(encode_dicom(DEPTH_12, BitsStored=12, PhotometricInterpretation="MONOCHROME1"))
+    np.testing.assert_allclose(film.pixels, 1 - DEPTH_12 / 4095, atol=1e-6)
+    assert film.value_range == (0, 4095)
+
+
+def test_monochrome1_is_inverted_after_its_window(encode_dicom):
+    film = decode(
+        encode_dicom(
+            np.array([[0, 100, 150, 200, 255]], np.uint8),
+            PhotometricInterpretation="MONOCHROME1",
+            PresentationLUTShape="INVERSE",  # says the same again, not the contrary
+            WindowCenter=150,
+            WindowWidth=100,
+            VOILUTFunction="LINEAR_EXACT",
+        )
+    )
+    np.testing.assert_allclose(film.pixels, [[1, 1, 0.5, 0, 0]], atol=1e-6)
+    assert film.warnings == ()
+
+
+def test_a_contradictory_presentation_lut_shape_is_pointed_out(grey, encode_dicom):
+    film = decode(encode_dicom(grey, PresentationLUTShape="INVERSE"))
+    assert film.pixels[0, 0] == 0  # the photometric interpretation decides
+    (warning,) = film.warnings
+    assert "(0028,0004) is MONOCHROME2 and (2050,0020) is INVERSE" in warning
+
+
+def test_signed_values_are_scaled_by_their_signed_depth(encode_dicom):
+    film = decode(encode_dicom(SIGNED, BitsStored=12))
+    np.testing.assert_allclose(film.pixels, (SIGNED + 2048) / 4095, atol=1e-6)
+    assert film.value_range == (-2048, 2047)
+
+
+def test_bits_above_bits_stored_are_ignored(encode_dicom):
+    dirty = DEPTH_12 | np.uint16(0xA000)
+    clean, film = (decode(encode_dicom(p, BitsStored=12)) for p in (DEPTH_12, dirty))
+    np.testing.assert_array_equal(film.pixels, clean.pixels)
+
+
+def test_rescale_gives_the_range_in_its_units_and_the_same_picture(encode_dicom):
+    film = decode(encode_dicom(DEPTH_12, BitsStored=12, RescaleSlope=0.5, RescaleIntercept=-1000))
+    assert film.value_range == (-1000, 1047.5)
+    np.testing.assert_allclose(film.pixels, DEPTH_12 / 4095, atol=1e-6)
+
+
+def test_a_negative_rescale_slope_inverts(encode_dicom):
+    film = decode(encode_dicom(DEPTH_12, BitsStored=12, RescaleSlope=-1, RescaleIntercept=4095))
+    np.testing.assert_allclose(film.pixels, 1 - DEPTH_12 / 4095, atol=1e-6)
+
+
+def test_the_window_is_applied_after_rescale(encode_dicom):
+    # C.11.2.1.2.1: x <= c - 0.5 - (w - 1) / 2 is black, x > c - 0.5 + (w - 1) / 2 is white.
+    values = np.array([[0, 1000, 1500, 2000, 4095]], np.uint16)
+    film = decode(
+        encode_dicom(
+            values,
+            BitsStored=12,
+            RescaleSlope=1,
+            RescaleIntercept=-1000,
+            WindowCenter=500.5,
+            WindowWidth=1001,
+        )
+    )
+    np.testing.assert_allclose(film.pixels, [[0, 0, 0.5, 1, 1]], atol=1e-6)
+    assert film.value_range == (-1000, 3095)
+
+
+def test_the_first_of_several_windows_is_used(encode_dicom):
+    values = np.array([[0, 50, 100, 255]], np.uint8)
+    film = decode(encode_dicom(values, WindowCenter=[50.5, 9], WindowWidth=[101, 3]))
+    np.testing.assert_allclose(film.pixels, [[0, 0.5, 1, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize(("centre", "width"), [(2048, 4096), (1000, 300.5), (3000, 1)])
+def test_windows_agree_with_pydicom(function, centre, width, encode_dicom):
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    film = decode(
+        encode_dicom(
+            values,
+            BitsStored=12,
+            WindowCenter=centre,
+            WindowWidth=width,
+            VOILUTFunction=function,
+        )
+    )
+    reference = Dataset()
+    reference.PhotometricInterpretation = "MONOCHROME2"
+    reference.BitsStored, reference.PixelRepresentation = 12, 0
+    reference.WindowCenter, reference.WindowWidth = centre, width
+    reference.VOILUTFunction = function
+    np.testing.assert_allclose(film.pixels, apply_voi_lut(values, reference) / 4095, atol=2e-4)
+
+
+def test_a_window_that_cannot_be_used_is_ignored_with_a_warning(grey, encode_dicom):
+    film = decode(encode_dicom(grey, WindowCenter=100, WindowWidth=0))
+    np.testing.assert_array_equal(np.rint(film.pixels * 255), grey)
+    (warning,) = film.warnings
+    assert "window (0028,1050), (0028,1051) cannot be used; the whole grey range" in warning
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big"])
+def test_voi_lut_sequence_maps_and_holds_its_ends(syntax, encode_dicom, make_table):
+    values = np.array([[0, 10, 11, 12, 13, 200]], np.uint8)
+    table = make_table([0, 300, 500, 1023], first=10, bits=10)
+    film = decode(encode_dicom(values, syntax, VOILUTSequence=[table]))
+    np.testing.assert_allclose(
+        film.pixels, np.array([[0, 0, 300, 500, 1023, 1023]]) / 1023, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "big"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_lut_data_may_be_words_or_packed_bytes(syntax, packed, encode_dicom, make_table):
+    table = make_table([0, 60, 130, 255], first=10, bits=8)
+    order = ">u2" if syntax == "big" else "<u2"
+    words = np.array([0, 60, 130, 255], np.uint8 if packed else order).tobytes()
+    table.add_new("LUTData", "OW", words)
+    values = np.array([[0, 11, 12, 200]], np.uint8)
+    film = decode(encode_dicom(values, syntax, VOILUTSequence=[table]))
+    np.testing.assert_array_equal(np.rint(film.pixels * 255), [[0, 60, 130, 255]])
+
+
+def test_modality_lut_sequence_comes_before_the_window(encode_dicom, make_table):
+    values = np.array([[0, 1, 2, 3]], np.uint8)
+    table = make_table([0, 1000, 3000, 4095], first=0, bits=12)
+    film = decode(
+        encode_dicom(
+            values,
+            ModalityLUTSequence=[table],
+            WindowCenter=2000,
+            WindowWidth=2000,
+            VOILUTFunction="LINEAR_EXACT",
+        )
+    )
+    np.testing.assert_allclose(film.pixels, [[0, 0, 1, 1]], atol=1e-6)
+    assert film.value_range == (0, 4095)
+    plain = decode(encode_dicom(values, ModalityLUTSequence=[table]))
+    np.testing.assert_allclose(plain.pixels, np.array([[0, 1000, 3000, 4095]]) / 4095, atol=1e-6)
+
+
+def test_a_lut_of_signed_values_starts_below_zero(encode_dicom, make_table):
+    table = make_table([0, 100, 255], first=-1, bits=8, signed=True)
+    values = np.array([[-5, -1, 0, 1, 9]], np.int16)
+    film = decode(encode_dicom(values, BitsStored=12, VOILUTSequence=[table]))
+    np.testing.assert_array_equal(np.rint(film.pixels * 255), [[0, 0, 100, 255, 255]])
+
+
+def test_a_lut_that_contradicts_its_descriptor_is_damage(grey, encode_dicom, make_table):
+    table = make_table([1, 2, 3], first=0, bits=8)
+    table.LUTDescriptor = [4, 0, 8]
+    with pytest.raises(DamagedImage, match=r"\(0028,3010\) VOI LUT Sequence .*\(0028,3002\)"):
+        decode(encode_dicom(grey, VOILUTSequence=[table]))
+
+
+def test_rgb_is_read_as_luma(encode_dicom):
+    rgb = np.zeros((4, 4, 3), np.uint8)
+    rgb[..., 0] = 255
+    film = decode(encode_dicom(rgb))
+    np.testing.assert_allclose(film.pixels, 0.299, atol=0.003)
+    assert film.warnings == ("The picture has colour; a chest X-ray is grey.",)
+
+
+def test_ybr_jpeg_that_is_grey_has_no_colour_warning(encode_dicom):
+    rgb = np.full((16, 16, 3), 120, np.uint8)
+    film = decode(encode_dicom(rgb, "jpeg", PhotometricInterpretation="YBR_FULL_422"))
+    np.testing.assert_allclose(film.pixels * 255, 120, atol=1.01)
+    assert film.warnings == ()
+
+
+def test_a_data_set_without_preamble_is_read(encode_dicom):
+    data = encode_dicom(DEPTH_12, BitsStored=12)
+    bare = data[144 + int.from_bytes(data[140:144], "little") :]
+    np.testing.assert_array_equal(decode(bare).pixels, decode(data).pixels)
+    np.testing.assert_array_equal(decode(data[132:]).pixels, decode(data).pixels)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"Modality": "MR"}, "says modality MR; a chest X-ray is CR or DX."),
+        ({"BodyPartExamined": "HAND"}, "says body part HAND; the model knows the chest only."),
+        ({"ViewPosition": "LL"}, "says view LL, lateral; the model knows frontal films."),
+        ({"ViewPosition": "LATERAL"}, "says view LATERAL, lateral"),
+    ],
+)
+def test_what_does_not_fit_a_frontal_chest_film_is_a_warning(attributes, words, grey, encode_dicom):
+    (warning,) = decode(encode_dicom(grey, **attributes)).warnings
+    assert words in warning
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "RG", "XR"])
+def test_a_chest_film_has_no_warning(modality, grey, encode_dicom):
+    data = encode_dicom(grey, Modality=modality, BodyPartExamined="CHEST", ViewPosition="PA")
+    assert decode(data).warnings == ()
+
+
+@pytest.mark.filterwarnings("ignore:.*is not valid for elements with a VR:UserWarning")
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"NumberOfFrames": 2}, r"NumberOfFrames \(0028,0008\) is 2; a single frame is read"),
+        (
+            {"PhotometricInterpretation": "PALETTE COLOR"},
+            r"PhotometricInterpretation \(0028,0004\) is PALETTE COLOR; MONOCHROME1",
+        ),
+        ({"PhotometricInterpretation": None}, r"\(0028,0004\) is missing"),
+        ({"SamplesPerPixel": 3}, r"\(0028,0002\) is 3; it does not fit MONOCHROME2"),
+        ({"BitsStored": 7}, r"BitsStored \(0028,0101\) is 7; 8 to 16 bits"),
+        ({"BitsStored": 17}, r"BitsStored \(0028,0101\) is 17"),
+        ({"BitsAllocated": 32}, r"BitsAllocated \(0028,0100\) is 32"),
+        ({"HighBit": 15, "BitsStored": 12}, r"HighBit \(0028,0102\) is 15; it must be 11"),
+        (
+            {"VOILUTFunction": "CUBIC", "WindowCenter": 9, "WindowWidth": 9},
+            r"\(0028,1056\) VOI LUT Function is not LINEAR",
+        ),
+    ],
+)
+def test_unsupported_variants_name_the_attribute_and_its_tag(attributes, words, encode_dicom):
+    with pytest.raises(UnsupportedEncoding, match=f"{words}.*Export the film as"):
+        decode(encode_dicom(DEPTH_12, **attributes))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        ("1.2.840.10008.1.2.4.90", "JPEG 2000 Image Compression"),
+        ("1.2.840.10008.1.2.4.70", "JPEG Lossless"),
+        ("1.2.840.10008.1.2.5", "RLE Lossless"),
+        ("1.2.3.4.5", "an unknown one"),
+    ],
+)
+def test_other_transfer_syntaxes_are_named(syntax, name, grey, encode_dicom):
+    baseline = b"1.2.840.10008.1.2.4.50"
+    uid = syntax.encode().ljust(len(baseline), b"\0")
+    with pytest.raises(UnsupportedEncoding) as caught:
+        decode(encode_dicom(grey, "jpeg").replace(baseline, uid))
+    assert f"transfer syntax (0002,0010) is {name}" in str(caught.value)
+    assert f"({syntax}); uncompressed and JPEG Baseline are read" in str(caught.value)
+    assert "Export the film as uncompressed DICOM, JPEG or PNG." in str(caught.value)
+
+
+def test_a_file_without_pixel_data_is_told_apart(grey, encode_dicom):
+    with pytest.raises(NoPixelData, match=r"no Pixel Data \(7FE0,0010\)"):
+        decode(encode_dicom(grey, PixelData=None))
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "Columns", "BitsStored", "BitsAllocated"])
+def test_a_missing_attribute_is_named(keyword, grey, encode_dicom):
+    with pytest.raises(DamagedImage, match=rf"{keyword} \(0028,\d{{4}}\) is missing"):
+        decode(encode_dicom(grey, HighBit=7, **{keyword: None}))
+
+
+def test_short_pixel_data_says_how_much_is_missing(grey, encode_dicom):
+    with pytest.raises(DamagedImage) as caught:
+        decode(encode_dicom(grey, PixelData=bytes(200)))
+    assert "Pixel Data (7FE0,0010) holds 200 bytes; 32 x 8 pixels need 256" in str(caught.value)
+
+
+def test_zero_rows_are_damage(grey, encode_dicom):
+    with pytest.raises(DamagedImage, match=r"declares 32 x 0 pixels, \(0028,0011\)"):
+        decode(encode_dicom(grey, Rows=0))
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big", "jpeg"])
+def test_a_cut_file_is_damage_and_names_the_pixel_data(syntax, encode_dicom):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60), np.uint8)
+    data = encode_dicom(noise, syntax)
+    marker = b"\x7f\xe0\x00\x10" if syntax == "big" else b"\xe0\x7f\x10\x00"
+    start = data.index(marker) + 24
+    for length in range(start, len(data) - 12, 97):
+        with pytest.raises(DamagedImage, match=r"\(7FE0,0010\).*Copy or export"):
+            decode(data[:length])
+
+
+def test_a_jpeg_of_another_size_than_declared_is_damage(encode_dicom):
+    with pytest.raises(DamagedImage) as caught:
+        decode(encode_dicom(np.zeros((32, 48), np.uint8), "jpeg", Rows=16))
+    assert "holds a JPEG of 48 x 32 pixels" in str(caught.value)
+    assert "say 48 x 16" in str(caught.value)
+
+
+def test_a_broken_jpeg_inside_is_damage(encode_dicom):
+    data = bytearray(encode_dicom(np.zeros((32, 48), np.uint8), "jpeg"))
+    at = data.index(b"\xff\xd8\xff")
+    data[at : at + 3] = b"\0\0\0"
+    with pytest.raises(DamagedImage, match=r"\(7FE0,0010\) holds a damaged JPEG"):
+        decode(bytes(data))
+
+
+def test_a_deflate_bomb_is_stopped(encode_dicom):
+    data = encode_dicom(np.zeros((2000, 2000), np.uint16), "deflated")
+    assert len(data) < 50_000
+    with pytest.raises(FileTooLarge, match=r"unpacks to more than 4 MB"):
+        decode(data, Limits(max_pixels=1_000_000))
+    assert decode(data).width == 2000
+
+
+def test_a_deflated_file_without_group_length_is_refused(grey, encode_dicom):
+    data = encode_dicom(grey, "deflated").replace(b"DICM\x02\0\0\0UL", b"DICM\x02\0\0\0UN")
+    with pytest.raises(UnsupportedEncoding, match=r"deflated.*\(0002,0000\)"):
+        decode(data)
+
+
+def test_no_sentence_and_no_attribute_carries_the_patient(grey, encode_dicom):
+    film = decode(encode_dicom(grey, Modality="MR", BodyPartExamined="HAND"))
+    kept = repr([getattr(film, name) for name in film.__dataclass_fields__])
+    with pytest.raises(DamagedImage) as caught:
+        decode(encode_dicom(grey, PixelData=bytes(200)))
+    for text in (kept, str(caught.value)):
+        assert "Doe" not in text
+        assert "4711" not in text
+
+
+def test_a_hostile_code_string_is_made_harmless(grey, encode_dicom):
+    name = "<script>\n"
+    data = encode_dicom(grey, Modality="MODALITY1").replace(b"MODALITY1", name.encode())
+    (warning,) = decode(data).warnings
+    assert "modality ?SCRIPT??;" in warning
+
+
+def test_rasters_are_read_where_pydicom_is_not_installed(grey, encode, monkeypatch):
+    from PIL import Image
+
+    real_import = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name.split(".")[0] == "pydicom":
+            raise ModuleNotFoundError(name)
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    assert decode(encode(Image.fromarray(grey), "PNG")).width == 32
