@@ -132,6 +132,24 @@ def test_links_resolve(document: Path) -> None:
     assert missing == []
 
 
+def test_the_layout_names_what_is_there() -> None:
+    layout = (ROOT / "docs" / "architecture.md").read_text().partition("## Layout")[2]
+    block = layout.split("```")[1]
+    folder, missing, named = "", [], set()
+    for line in block.strip().splitlines():
+        if top := re.match(r"(\w+)/(?: |$)", line):
+            folder = top.group(1)
+        elif room := re.match(r"  (\w+)/ ", line):
+            folder = f"{folder.partition('/')[0]}/{room.group(1)}"
+        where = folder if line.startswith("    ") else folder.partition("/")[0]
+        for name in re.findall(r"\b[\w.]+\.py\b", line):
+            path = ROOT / (where if line.startswith(" ") else "") / name
+            named.add(path)
+            missing += [] if path.is_file() else [str(path.relative_to(ROOT))]
+    assert missing == []
+    assert len(named) > 30
+
+
 def test_every_decision_is_listed_once_with_its_title() -> None:
     listed = re.findall(
         r"^\| \[(\d{4})\]\((.+?)\) \| (.+?) \|", (ADR / "README.md").read_text(), re.M
