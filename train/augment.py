@@ -47,12 +47,12 @@ def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generat
     exponent = _log_uniform(random, knobs.gamma)
     deviation = random.uniform(0, knobs.noise)
     if exponent != 1:
-        square = square**exponent
+        square = np.power(square, np.float32(exponent))
     mean = square.mean()
-    square = (square - mean) * contrast + mean + brightness
+    square = (square - mean) * np.float32(contrast) + mean + np.float32(brightness)
     if deviation > 0:
-        square = square + random.standard_normal(square.shape, np.float32) * deviation
-    return np.clip(square, 0, 1).astype(np.float32, copy=False)
+        square = square + random.standard_normal(square.shape, np.float32) * np.float32(deviation)
+    return np.clip(square, 0, 1)
 
 
 def _lose_sharpness(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import OperatingPoint
+from pneumonia.errors import RunError
 from train import metrics
 
 BAND_ACCURACY = 0.99  # of the validation films outside the indeterminate band
@@ -36,7 +37,7 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
 
     Raises
     ------
-    ValueError
+    RunError
         When the logits do not rise with the label, so that no positive temperature fits.
 
     Source: Platt 1999, "Probabilistic outputs for support vector machines"; Lin et al. 2007.
@@ -56,7 +57,10 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
         if np.abs(step).max() < 1e-10:
             break
     if scale <= 0:
-        raise ValueError("the logits do not rise with the label: the network has learnt nothing")
+        raise RunError(
+            "The network has learnt nothing: on the validation films its output does not rise with "
+            "the label, so it cannot be calibrated. Train for longer, or look at the data's labels."
+        )
     return Calibration(temperature=1 / scale, bias=shift / scale)
 
 

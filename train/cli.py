@@ -5,6 +5,7 @@ Imports click alone, so that ``flask --help`` stays quick; torch comes with the 
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 from pneumonia.errors import DomainError
 
 _PATH = click.Path(path_type=Path)
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Terminal:
@@ -29,23 +31,57 @@ class Terminal:
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        import time
-
-        started, done = time.monotonic(), 0
-
-        def rate(_: Any) -> str:
-            return f"{done / max(time.monotonic() - started, 1e-3):.1f} films/s"
-
+        pace = Pace(total)
+        if not sys.stderr.isatty():  # a log file: a line now and then
+            yield lambda n: self._tick(label, pace, n)
+            return
         with click.progressbar(
-            length=total, label=label, item_show_func=rate, file=sys.stderr, show_pos=True
+            length=total,
+            label=label,
+            item_show_func=lambda _: pace.rate,
+            file=sys.stderr,
+            show_pos=True,
         ) as progress:
 
             def advance(n: int) -> None:
-                nonlocal done
-                done += n
+                pace.add(n)
                 progress.update(n, n)
 
             yield advance
+
+    @staticmethod
+    def _tick(label: str, pace: "Pace", n: int) -> None:
+        if pace.add(n):
+            click.echo(f"{label}: {pace}", err=True)
+
+
+class Pace:
+    """How fast films go by, and how long the rest will take."""
+
+    def __init__(self, total: int, every_s: float = 30.0) -> None:
+        self._total, self._every_s = total, every_s
+        self._done = 0
+        self._started = self._told = time.monotonic()
+
+    def add(self, n: int) -> bool:
+        """Count n films more. True when it is time to say so again."""
+        self._done += n
+        due = time.monotonic() - self._told >= self._every_s
+        if due:
+            self._told = time.monotonic()
+        return due
+
+    @property
+    def _per_s(self) -> float:
+        return self._done / max(time.monotonic() - self._started, 1e-3)
+
+    @property
+    def rate(self) -> str:
+        return f"{self._per_s:.1f} films/s"
+
+    def __str__(self) -> str:
+        left_s = (self._total - self._done) / max(self._per_s, 1e-3)
+        return f"{self._done}/{self._total}  {self.rate}  {left_s / 60:.1f} min left"
 
 
 def _fail(error: DomainError) -> NoReturn:
@@ -110,7 +146,7 @@ def _start(options: dict[str, Any]) -> dict[str, Any]:
     recipe = run.load_recipe(options["recipe"], options["epochs"], options["batch_size"])
     chosen = run.Options(
         data=str(options["data"].resolve()),
-        out=str((options["out"] or Path("models") / recipe.name).resolve()),
+        out=str((options["out"] or _ROOT / "models" / recipe.name).resolve()),
         init_weights=_weights_source(options["init_weights"] or "imagenet"),
         **{
             name: options[name]
@@ -142,6 +178,73 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
 
 def _weights_source(given: str) -> str:
     return given if given in ("imagenet", "none") else str(Path(given).resolve())
+
+
+@click.command()
+@click.option("--data", type=_PATH, required=True, help="Folder in the training layout.")
+@click.option("--split", required=True, help="train, val, test, all, or validation (by patient).")
+@click.option(
+    "--model",
+    metavar="ID",
+    default="default",
+    envvar="PNEUMONIA_MODEL",
+    help="A bundle's id, or its folder.",
+)
+@click.option(
+    "--models-dir", type=_PATH, default=_ROOT / "models", envvar="PNEUMONIA_MODELS_DIR", hidden=True
+)
+@click.option("--out", type=_PATH, help="Report folder. [default: runs/evaluation-ID-SPLIT]")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    envvar="PNEUMONIA_DEVICE",
+)
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--on-bad-image", type=click.Choice(["stop", "skip"]), default="stop", show_default=True
+)
+def evaluate(**options: Any) -> None:
+    """Measure a model on labelled films; write figures, predictions and plots."""
+    try:
+        found, out = _evaluate(options)
+    except DomainError as error:
+        _fail(error)
+    for name in ("accuracy", "sensitivity", "specificity", "precision", "f1", "auc", "ece"):
+        value, (low, high) = found[name]["value"], found[name]["ci95"]
+        text = "not defined" if value is None else f"{value:.4f}  [{low:.4f}, {high:.4f}]"
+        click.echo(f"{name:12} {text}")
+    click.echo(f"{found['n']} films; figures, predictions and plots are in {out}")
+
+
+def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+    from pneumonia.analysis.predictor import Predictor
+    from train import evaluate, manifest, report
+
+    folder = options["models_dir"] / options["model"]
+    if not folder.is_dir() and Path(options["model"]).is_dir():
+        folder = Path(options["model"])
+    predictor = Predictor.load(folder, options["device"])
+    films = manifest.load(options["data"])
+    rows = evaluate.select_rows(films, options["split"], predictor.card)
+    with Terminal().bar("films", len(rows)) as advance:
+        seen = 0
+
+        def progress(done: int, _total: int) -> None:
+            nonlocal seen
+            advance(done - seen)
+            seen = done
+
+        evaluation = evaluate.evaluate(
+            predictor,
+            rows,
+            batch_size=options["batch_size"],
+            on_bad_image=options["on_bad_image"],
+            progress=progress,
+            source=evaluate.Source.of(films, options["split"]),
+        )
+    out = options["out"] or Path("runs") / f"evaluation-{folder.name}-{options['split']}"
+    return report.write(evaluation, out), out
 
 
 @click.command()

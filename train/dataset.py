@@ -22,6 +22,7 @@ from train.recipe import Augmentation
 OnBadImage = Literal["stop", "skip"]
 Advance = Callable[[int], None]
 Key = tuple[int, int]  # (epoch, index): what one drawn film is made from
+Batches = DataLoader[tuple[Tensor, Tensor]]
 
 
 def load_squares(
@@ -158,7 +159,7 @@ class EpochSampler(Sampler[Key]):
 
 def loader(
     films: Dataset[tuple[Tensor, Tensor]], sampler: EpochSampler, batch_size: int, workers: int
-) -> DataLoader[tuple[Tensor, Tensor]]:
+) -> Batches:
     """Batches of (N, 3, S, S) inputs and (N,) targets, in the sampler's order."""
     return DataLoader(
         films,

@@ -4,25 +4,22 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from train import checkpoint, metrics
 from train.checkpoint import Epoch, Progress
-from train.dataset import EpochSampler
+from train.dataset import Batches, EpochSampler
 from train.losses import focal_loss
 from train.optimise import make_average, make_optimiser, make_schedule
 from train.recipe import Recipe
 from train.reporter import Reporter
 from train.tail import Tail
-
-Batches = DataLoader[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,7 @@ class Fit:
 
     def _note(self, epoch: Epoch, state: dict[str, Tensor], seconds: float) -> None:
         progress = self.progress
-        epoch = Epoch(**{**checkpoint.asdict(epoch), "seconds": round(seconds, 1)})
+        epoch = replace(epoch, seconds=round(seconds, 1))
         progress.history.append(epoch)
         if self._score(epoch) > progress.best_score:
             progress.best_score, progress.best_epoch = self._score(epoch), epoch.epoch

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from pneumonia.errors import DataError
 
@@ -116,7 +116,7 @@ def _table_row(data: Path, table: Path, line: int, values: dict[str, str]) -> Ro
         file=file,
         path=data / file,
         split=values.get("split") or "all",
-        label=cast(Label, label),
+        label=label,
         patient=values.get("patient") or patient_of(name),
         etiology=values.get("etiology") or etiology_of(name, label),
         width=int(values["width"]) if values.get("width") else None,

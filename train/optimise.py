@@ -59,5 +59,5 @@ def make_average(tail: nn.Module, decay: float) -> AveragedModel | None:
     """An exponential moving average of weights and batch statistics, or None for decay 0."""
     if decay == 0:
         return None
-    average = get_ema_multi_avg_fn(decay)
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
     return AveragedModel(tail, multi_avg_fn=average, use_buffers=True)

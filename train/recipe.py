@@ -1,7 +1,6 @@
 """A recipe: all that decides what a training run does, as data (``train/recipes/*.toml``)."""
 
 import tomllib
-import types
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -169,7 +168,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    kind = hint if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else tuple
+    kind = get_origin(hint) or hint
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise RecipeError(f"{where} is {value!r}; it must be a {kind.__name__}.")
     return value

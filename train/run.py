@@ -1,6 +1,5 @@
 """A training run from folder to bundle: films, network, loop, calibration, export."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from pneumonia.analysis.predictor import choose_device
 from pneumonia.errors import RunError
@@ -17,9 +18,9 @@ from pneumonia.networks.pretrained import Loaded
 from train import manifest, provenance, runlog
 from train import recipe as recipes
 from train.checkpoint import Progress
-from train.dataset import EpochSampler, FilmSet, OnBadImage, load_squares, loader
+from train.dataset import Batches, EpochSampler, FilmSet, OnBadImage, load_squares, loader
 from train.export import Origins, export, round_to_half
-from train.fit import Batches, Device, Fit
+from train.fit import Device, Fit
 from train.manifest import Row
 from train.recipe import Recipe
 from train.reporter import Reporter
@@ -194,27 +195,25 @@ def _batches(
 ) -> tuple[Batches, Batches]:
     """Loaders of films, or of what the frozen layers make of them when there are any."""
     size, workers = recipe.training.batch_size, options.workers
-    order = EpochSampler(len(films.train), options.seed), EpochSampler(len(films.validation))
-    if first == 0:
-        sets: Any = films.train, films.validation
-    else:
-        frozen: Callable[..., Any] = lambda name, which, views, advance: compute_features(  # noqa: E731
-            network,
-            first,
-            which,
-            views,
-            folder / f"features-{name}.npy",
-            batch_size=32,
-            workers=workers,
-            autocast=device.autocast,
-            advance=advance,
+    orders = EpochSampler(len(films.train), options.seed), EpochSampler(len(films.validation))
+    sets: list[Dataset[tuple[Tensor, Tensor]]] = [films.train, films.validation]
+    if first > 0:
+        parts = (
+            ("training", films.train, recipe.training.views),
+            ("validation", films.validation, 1),
         )
-        views = recipe.training.views
-        with reporter.bar("features, training", views * len(films.train)) as advance:
-            train = frozen("train", films.train, views, advance)
-        with reporter.bar("features, validation", len(films.validation)) as advance:
-            sets = train, frozen("validation", films.validation, 1, advance)
-    return loader(sets[0], order[0], size, workers), loader(sets[1], order[1], 32, workers)
+        for i, (name, part, views) in enumerate(parts):
+            with reporter.bar(f"features, {name}", views * len(part)) as advance:
+                sets[i] = compute_features(
+                    network,
+                    first,
+                    loader(part, EpochSampler(len(part)), 32, workers),
+                    views,
+                    folder / f"features-{name}.npy",
+                    device.autocast,
+                    advance,
+                )
+    return loader(sets[0], orders[0], size, workers), loader(sets[1], orders[1], 32, workers)
 
 
 def _export(

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from pneumonia.networks.classifier import Classifier
-from train.dataset import EpochSampler, FilmSet, Key, loader
+from train.dataset import Batches, EpochSampler, FilmSet, Key
 
 
 class Tail(nn.Module):
@@ -59,46 +60,55 @@ class FeatureSet(Dataset[tuple[Tensor, Tensor]]):
 def compute_features(
     network: Classifier,
     first: int,
-    films: FilmSet,
+    batches: Batches,
     views: int,
     path: Path,
-    *,
-    batch_size: int,
-    workers: int,
     autocast: Callable[[], torch.autocast],
     advance: Callable[[int], None],
 ) -> FeatureSet:
     """Run the frozen layers over every film, ``views`` times, unless ``path`` holds it already.
 
     The file is float16 (views, n, C, h, w), or (views, n, C) averages when only the head trains.
+
+    Parameters
+    ----------
+    batches
+        Of a :class:`FilmSet`, in order; view v is what epoch v would have drawn.
     """
-    if not path.is_file():
-        frozen = network.body[:first].eval()
-        pooled = first == len(network.body)
-        sampler = EpochSampler(len(films))
-        batches = loader(films, sampler, batch_size, workers)
-        partial = path.with_suffix(".partial.npy")
-        stored: NDArray[np.float16] | None = None
-        device = next(network.parameters()).device
-        for view in range(views):
-            sampler.epoch = view
-            at = 0
-            for x, _ in batches:
-                with torch.inference_mode(), autocast():
-                    features = frozen(x.to(device, memory_format=torch.channels_last))
-                    features = features.mean(dim=(2, 3)) if pooled else features
-                values = features.to("cpu", torch.float16).numpy()
-                if stored is None:
-                    shape = (views, len(films), *values.shape[1:])
-                    stored = np.lib.format.open_memmap(
-                        partial, mode="w+", dtype=np.float16, shape=shape
-                    )
-                stored[view, at : at + len(values)] = values
-                at += len(values)
-                advance(len(values))
-        assert stored is not None
-        stored.flush()
-        partial.replace(path)
-    else:
+    films, sampler = batches.dataset, batches.sampler
+    assert isinstance(films, FilmSet)
+    assert isinstance(sampler, EpochSampler)
+    if path.is_file():
         advance(views * len(films))
+        return FeatureSet(np.load(path, mmap_mode="r"), films.targets)
+    partial = path.with_suffix(".partial.npy")
+    stored: NDArray[np.float16] | None = None
+    for view in range(views):
+        sampler.epoch = view
+        at = 0
+        for x, _ in batches:
+            values = _frozen(network, first, x, autocast)
+            if stored is None:
+                shape = (views, len(films), *values.shape[1:])
+                stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+            stored[view, at : at + len(values)] = values
+            at += len(values)
+            advance(len(values))
+    del stored  # closes the file, with everything in it
+    partial.replace(path)
     return FeatureSet(np.load(path, mmap_mode="r"), films.targets)
+
+
+@torch.inference_mode()
+def _frozen(
+    network: Classifier, first: int, x: Tensor, autocast: Callable[[], torch.autocast]
+) -> NDArray[np.float16]:
+    """(N, C, h, w) features after the first layers, or (N, C) when these are the whole body."""
+    frozen = network.body[:first].eval()
+    device = next(network.parameters()).device
+    with autocast():
+        features = frozen(x.to(device, memory_format=torch.channels_last))
+    if first == len(network.body):
+        features = features.mean(dim=(2, 3))
+    values: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
+    return values

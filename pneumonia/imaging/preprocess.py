@@ -51,7 +51,10 @@ class PreprocessSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Raises TypeError or ValueError for unknown, missing-typed or out-of-range values."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        known: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
+        }
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,8 @@ def to_square(pixels: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.f
 def stretch(square: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:
     """Map the spec's percentiles of the grey levels to 0 and 1, clipping outside."""
     low, high = np.percentile(square, spec.window)
-    return np.clip((square - low) / max(high - low, 1e-6), 0, 1).astype(np.float32, copy=False)
+    scaled = (square - np.float32(low)) * np.float32(1 / max(high - low, 1e-6))
+    return np.clip(scaled, 0, 1)
 
 
 def normalise(square: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:

@@ -1,0 +1,125 @@
+"""What all tests share: the real films where they lie, a tiny real bundle, the app over it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from flask import Flask
+
+from app import create_app
+from pneumonia.config import ROOT, Settings
+from pneumonia.imaging.preprocess import PreprocessSpec, apply
+from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.pretrained import Loaded
+from pneumonia.web.services import services
+from train import recipe as recipes
+from train.export import Origins, export, round_to_half
+from train.manifest import Row
+from train.provenance import SCRATCH, Provenance
+from train.recipe import Recipe
+
+SHIPPED = ROOT / "models" / "default"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real films, which are not part of the repository."""
+    folder = Path(os.environ.get("TEST_DATA", ROOT.parent / "shared" / "data"))  # noqa: TID251
+    if not (folder / "kermany").is_dir():
+        pytest.skip(f"no real films at {folder}: set TEST_DATA to the folder that holds kermany/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped_bundle() -> Path:
+    """The bundle in models/default."""
+    assert (SHIPPED / "card.json").is_file(), "models/default must ship with the repository"
+    return SHIPPED
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> Recipe:
+    """A recipe that trains in seconds: resnet18 at 64 pixels."""
+    base = recipes.load("default").as_dict()
+    base["network"] = {"architecture": "resnet18", "dropout": 0.1}
+    base["preprocess"]["size"] = 64
+    base["training"] |= {"epochs": 2, "batch_size": 8, "precision": "float32"}
+    base["split"] = {"fraction": 0.3, "seed": 1}
+    return Recipe.from_dict(base | {"name": "tiny"})
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tiny_recipe: Recipe) -> Classifier:
+    torch.manual_seed(7)
+    network = build(NetworkSpec("resnet18"))
+    # Fresh statistics make all films alike: let the network see what films look like.
+    network.train()
+    with torch.no_grad():
+        for _ in range(20):
+            network(torch.from_numpy(np.stack([x for x, _ in _films(tiny_recipe.preprocess, 8)])))
+    round_to_half(network)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(
+    tmp_path_factory: pytest.TempPathFactory, tiny_network: Classifier, tiny_recipe: Recipe
+) -> Path:
+    """A bundle of a network with random weights, written by the real export.
+
+    Its validation films are labelled by its own ranking, so that a calibration exists.
+    """
+    inputs = torch.from_numpy(np.stack([x for x, _ in _films(tiny_recipe.preprocess, 16)]))
+    with torch.inference_mode():
+        logits, maps = tiny_network.forward_with_map(inputs)
+    labels = ["PNEUMONIA" if z > logits.median() else "NORMAL" for z in logits]
+    rows = [
+        Row(f"{i}.png", Path(f"{i}.png"), "train", label, patient=str(i))  # type: ignore[arg-type]
+        for i, label in enumerate(labels)
+    ]
+    out = tmp_path_factory.mktemp("models") / "tiny"
+    origins = Origins(
+        data=Provenance("synthetic films", "pneumonia.imaging.synthetic", "Apache-2.0"),
+        data_digest="0" * 64,
+        initial=Loaded("none", (), ()),
+        initial_weights=SCRATCH,
+        training=rows,
+        validation=rows,
+        settings={"seed": 7},
+    )
+    export(tiny_network, tiny_recipe, origins, logits.double().numpy(), maps.numpy(), out)
+    return out
+
+
+def _films(spec: PreprocessSpec, n: int) -> Iterator[tuple[np.ndarray, bool]]:
+    for seed in range(n):
+        film = synthetic_film(seed, opacity=seed % 2 == 1, size=(128, 128))
+        yield apply(film.astype(np.float32) / 255, spec)[0], seed % 2 == 1
+
+
+@pytest.fixture
+def settings(tmp_path: Path, tiny_bundle: Path) -> Settings:
+    return Settings(
+        data_dir=tmp_path / "var",
+        models_dir=tiny_bundle.parent,
+        model=tiny_bundle.name,
+        device="cpu",
+        threads=1,
+        rate_limit="",
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The app over the tiny bundle, ready; pytest-flask makes ``client`` of it."""
+    app = create_app(settings)
+    app.config["TESTING"] = True
+    service = services(app).analysis
+    service.start()
+    assert service.wait(60) == "ready", service.error
+    yield app
+    service.close()
