@@ -13,18 +13,17 @@ api = Blueprint("api", __name__, url_prefix="/api/v1")
 
 @api.post("/readings")
 def create() -> tuple[dict[str, Any], int, dict[str, str]]:
-    own = services()
-    reading = own.readings.submit(uploaded_image(own.settings.max_upload_bytes))
-    location = url_for("api.get", id=reading.id)
+    reading = services().readings.submit(uploaded_image())
+    location = url_for("api.get", reading_id=reading.id)
     return as_json(reading), 201, {"Location": location}
 
 
-@api.get("/readings/<id>")
-def get(id: str) -> dict[str, Any]:
-    return as_json(services().readings.get(id))
+@api.get("/readings/<reading_id>")
+def get(reading_id: str) -> dict[str, Any]:
+    return as_json(services().readings.get(reading_id))
 
 
-@api.delete("/readings/<id>")
-def delete(id: str) -> tuple[str, int]:
-    services().readings.delete(id)
+@api.delete("/readings/<reading_id>")
+def delete(reading_id: str) -> tuple[str, int]:
+    services().readings.delete(reading_id)
     return "", 204

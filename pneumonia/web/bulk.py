@@ -143,21 +143,20 @@ def _predict_batch(
 
 def _open(file: Path, limits: Limits) -> _Film | DomainError:
     try:
-        radiograph = decode(_bytes(file, limits.max_bytes), limits)
+        radiograph = decode(_bytes(file, limits), limits)
         return _Film(radiograph, check(radiograph))
     except DomainError as error:
         return error
 
 
-def _bytes(file: Path, max_bytes: int) -> bytes:
-    """At most one byte more than is accepted: enough for the decoder to see it is too large."""
+def _bytes(file: Path, limits: Limits) -> bytes:
     if not file.exists():
         raise MissingFile(f"There is no file {file}. Check the path.")
     if not file.is_file():
         raise UnreadableFile(f"{file} is not a regular file. Name a file or a folder.")
     try:
-        with file.open("rb") as stream:
-            return stream.read(max_bytes + 1)
+        limits.check_bytes(file.stat().st_size)
+        return file.read_bytes()
     except OSError as error:
         raise UnreadableFile(f"{file} cannot be opened: {error.strerror}.") from None
 

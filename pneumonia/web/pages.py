@@ -45,7 +45,7 @@ def home() -> str:
 
 @pages.post("/")
 def upload() -> BaseResponse:
-    return _submit(uploaded_image(services().settings.max_upload_bytes))
+    return _submit(uploaded_image())
 
 
 @pages.post("/samples/<name>")
@@ -58,18 +58,18 @@ def sample_image(name: str) -> BaseResponse:
     return _picture(sample_png(name), "public, max-age=3600")
 
 
-@pages.get("/readings/<id>")
-def reading(id: str) -> str:
-    found = services().readings.get(id)
+@pages.get("/readings/<reading_id>")
+def reading(reading_id: str) -> str:
+    found = services().readings.get(reading_id)
     finding = found.finding
     return render_template(
         "reading.html",
         reading=found,
         finding=finding,
         paint_map=paints_map(finding),
-        image_url=url_for("pages.image", id=id),
-        overlay_url=url_for("pages.overlay", id=id, opacity=1),
-        json_url=url_for("api.get", id=id),
+        image_url=url_for("pages.image", reading_id=reading_id),
+        overlay_url=url_for("pages.overlay", reading_id=reading_id, opacity=1),
+        json_url=url_for("api.get", reading_id=reading_id),
         delete_form=DeleteForm(formdata=None),
         legend=colour_stops(LEGEND_STOPS),
         percent={
@@ -79,20 +79,20 @@ def reading(id: str) -> str:
     )
 
 
-@pages.get("/readings/<id>/image.png")
-def image(id: str) -> BaseResponse:
-    return _picture(services().readings.film_png(id), _PICTURE_CACHE)
+@pages.get("/readings/<reading_id>/image.png")
+def image(reading_id: str) -> BaseResponse:
+    return _picture(services().readings.film_png(reading_id), _PICTURE_CACHE)
 
 
-@pages.get("/readings/<id>/overlay.png")
-def overlay(id: str) -> BaseResponse:
-    return _picture(services().readings.overlay_png(id, _opacity()), _PICTURE_CACHE)
+@pages.get("/readings/<reading_id>/overlay.png")
+def overlay(reading_id: str) -> BaseResponse:
+    return _picture(services().readings.overlay_png(reading_id, _opacity()), _PICTURE_CACHE)
 
 
-@pages.post("/readings/<id>/delete")
-def delete(id: str) -> BaseResponse:
-    services().readings.delete(id)
-    session["recent"] = [other for other in session.get("recent", []) if other != id]
+@pages.post("/readings/<reading_id>/delete")
+def delete(reading_id: str) -> BaseResponse:
+    services().readings.delete(reading_id)
+    session["recent"] = [other for other in session.get("recent", []) if other != reading_id]
     flash("The reading and its picture were deleted.", "notice")
     return redirect(url_for("pages.home"), 303)
 
@@ -120,7 +120,7 @@ def show_problem(error: Exception) -> Response:
 def _submit(data: bytes) -> BaseResponse:
     new = services().readings.submit(data)
     session["recent"] = [new.id, *session.get("recent", [])][:RECENT]
-    return redirect(url_for("pages.reading", id=new.id), 303)
+    return redirect(url_for("pages.reading", reading_id=new.id), 303)
 
 
 def _home(problem: problems.Problem | None) -> str:
@@ -163,7 +163,7 @@ def _summary(found: Reading) -> dict[str, Any]:
     finding = found.finding
     return {
         "id": found.id,
-        "url": url_for("pages.reading", id=found.id),
+        "url": url_for("pages.reading", reading_id=found.id),
         "created_at": found.created_at,
         "label": finding.label.value,
         "probability": finding.probability,

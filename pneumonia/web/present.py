@@ -48,10 +48,10 @@ def describe_image(image: ImageInfo) -> dict[str, Any]:
 def links(reading: Reading) -> dict[str, str]:
     """Paths, not full addresses: they hold behind any proxy."""
     return {
-        "self": url_for("api.get", id=reading.id),
-        "page": url_for("pages.reading", id=reading.id),
-        "image": url_for("pages.image", id=reading.id),
-        "overlay": url_for("pages.overlay", id=reading.id),
+        "self": url_for("api.get", reading_id=reading.id),
+        "page": url_for("pages.reading", reading_id=reading.id),
+        "image": url_for("pages.image", reading_id=reading.id),
+        "overlay": url_for("pages.overlay", reading_id=reading.id),
     }
 
 

@@ -62,7 +62,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "threshold": point["threshold"],
         **{f"model_{name}": value for name, value in model.items()},
         **{f"image_{name}": value for name, value in image.items()},
-        "quality_accepted": quality["accepted"],
+        "quality_accepted": str(quality["accepted"]).lower(),
         "quality_warnings": " ".join(quality["warnings"]),
     }
 

@@ -13,10 +13,8 @@ _DISCARD_MAX_BYTES = 256 * 2**20
 _DISCARD_MAX_S = 30.0
 
 
-def uploaded_image(max_bytes: int) -> bytes:
+def uploaded_image() -> bytes:
     """The bytes of the one file in the field ``image``.
-
-    Returns at most ``max_bytes + 1`` bytes: enough for the decoder to see that it is too large.
 
     Raises
     ------
@@ -33,7 +31,7 @@ def uploaded_image(max_bytes: int) -> bytes:
             f"The field {FIELD!r} holds {len(files)} files; one image is read at a time. Send "
             "each in a request of its own."
         )
-    data = files[0].stream.read(max_bytes + 1)
+    data = files[0].stream.read()
     if not data and not files[0].filename:
         raise NoImage(_missing())
     return data
