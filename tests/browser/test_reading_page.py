@@ -1,6 +1,7 @@
 """The reading page: the verdict, the two views, the map and its opacity, the keys, deletion."""
 
 import re
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -92,7 +93,7 @@ def test_views_switch_without_javascript(visitor, reading_url):
     page.get_by_label("One picture").check()
     expect(page.locator(".plain")).to_be_hidden()
     expect(page.locator(".overlay")).to_have_css("opacity", "0.6")
-    page.get_by_label("Map").uncheck()
+    page.get_by_role("checkbox", name="Map").uncheck()
     expect(page.locator(".overlay")).to_be_hidden()
 
 
@@ -107,10 +108,8 @@ def test_legend_says_what_the_colours_mean(page):
 
 
 def test_bar_carries_the_probability_of_the_reading(page):
-    answer = page.request.get(
-        page.get_by_role("link", name="This reading as JSON").get_attribute("href")
-        and page.url.replace("/readings/", "/api/v1/readings/")
-    ).json()
+    link = page.get_by_role("link", name="This reading as JSON").get_attribute("href")
+    answer = page.request.get(urljoin(page.url, link)).json()
     mark = page.locator(".gauge-here").get_attribute("cx")
     assert float(mark.rstrip("%")) == pytest.approx(100 * answer["probability"], abs=0.006)
     assert answer["label"] == "pneumonia"
