@@ -4,7 +4,6 @@ Everything here works on an open data set that `pneumonia.imaging.dicom` hands i
 is float32, which holds every 16-bit value exactly.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 from pneumonia.errors import DamagedImage, UnsupportedEncoding
 
 Floats = NDArray[np.float32]
+
+_LARGEST: Final = 1e6  # what float32 can still tell from its neighbours by less than one unit
 
 _WINDOW_WARNING: Final = (
     "The DICOM file's window (0028,1050), (0028,1051) cannot be used; "
@@ -59,6 +60,7 @@ def render(
         return _apply_window(values, *window, dataset.get("VOILUTFunction")), value_range, ()
     values -= np.float32(low)
     values /= np.float32(high - low)
+    np.clip(values, 0, 1, out=values)  # rounding
     unusable = dataset.get("WindowCenter") is not None
     return values, value_range, (_WINDOW_WARNING,) if unusable else ()
 
@@ -70,12 +72,14 @@ def _modality(
     if dataset.get("ModalityLUTSequence"):
         table = _read_table(dataset, "ModalityLUTSequence", signed=signed)
         return table.look_up(stored), 0.0, float(table.top)
-    slope = float(dataset.get("RescaleSlope") or 1)
-    intercept = float(dataset.get("RescaleIntercept") or 0)
-    if not math.isfinite(slope) or not math.isfinite(intercept):
+    slope, intercept = (
+        default if (value := dataset.get(key)) is None else float(value)
+        for key, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
+    )
+    if not 1 / _LARGEST <= abs(slope) <= _LARGEST or not abs(intercept) <= _LARGEST:
         raise DamagedImage(
-            "The DICOM file's (0028,1053) Rescale Slope or (0028,1052) Rescale Intercept is not a "
-            "number. Export the film again."
+            "The DICOM file's (0028,1053) Rescale Slope or (0028,1052) Rescale Intercept is out "
+            "of range. Export the film again, or as a JPEG or PNG."
         )
     values = stored.astype(np.float32)
     if slope != 1:
@@ -90,11 +94,12 @@ def _modality(
 def _window(dataset: Any) -> tuple[float, float] | None:
     """Centre and width of the first window; None where there is none that can be used."""
     centre, width = (_first(dataset.get(key)) for key in ("WindowCenter", "WindowWidth"))
-    if centre is None or width is None or not math.isfinite(centre):
+    if centre is None or width is None:
         return None
     exact = dataset.get("VOILUTFunction") in ("LINEAR_EXACT", "SIGMOID")
     # C.11.2.1.2: at least 1 for LINEAR, greater than 0 for the others.
-    return (centre, width) if math.isfinite(width) and width >= (1e-6 if exact else 1) else None
+    least = 1 / _LARGEST if exact else 1
+    return (centre, width) if abs(centre) <= _LARGEST and least <= width <= _LARGEST else None
 
 
 def _first(value: Any) -> float | None:

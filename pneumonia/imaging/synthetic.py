@@ -292,9 +292,9 @@ def _mottle(frame: _Frame, rng: np.random.Generator, sigma: float) -> Floats:
 def _label(film: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Burn the word in at the lower left, so that no copy passes for a patient's film."""
     height, width = film.shape
-    scale = min(height, width) / 900
+    scale = max(0.35, min(height, width) / 900)  # legible on the smallest film
     at = (round(0.025 * width), round(0.975 * height))
     cv2.putText(
-        film, _TEXT, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 235, max(1, round(2 * scale)), cv2.LINE_AA
+        film, _TEXT, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, round(2 * scale)), cv2.LINE_AA
     )
     return film

@@ -110,6 +110,7 @@ def test_the_first_of_several_windows_is_used(encode_dicom):
     np.testing.assert_allclose(film.pixels, [[0, 0.5, 1, 1]], atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in exp:RuntimeWarning")  # pydicom's
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
 @pytest.mark.parametrize(("centre", "width"), [(2048, 4096), (1000, 300.5), (3000, 1)])
 def test_windows_agree_with_pydicom(function, centre, width, encode_dicom):
@@ -136,6 +137,13 @@ def test_a_window_that_cannot_be_used_is_ignored_with_a_warning(grey, encode_dic
     np.testing.assert_array_equal(np.rint(film.pixels * 255), grey)
     (warning,) = film.warnings
     assert "window (0028,1050), (0028,1051) cannot be used; the whole grey range" in warning
+
+
+@pytest.mark.parametrize("slope", ["0", "1e300", "-1e7", "nan"])
+def test_a_rescale_slope_that_would_erase_the_film_is_damage(slope, grey, encode_dicom):
+    data = encode_dicom(grey, RescaleSlope="1234.5").replace(b"1234.5", slope.ljust(6).encode())
+    with pytest.raises(DamagedImage, match=r"\(0028,1053\) Rescale Slope .* is out of range"):
+        decode(data)
 
 
 @pytest.mark.parametrize("syntax", ["implicit", "explicit", "big"])
@@ -301,6 +309,7 @@ def test_zero_rows_are_damage(grey, encode_dicom):
         decode(encode_dicom(grey, Rows=0))
 
 
+@pytest.mark.filterwarnings("ignore:End of file reached:UserWarning")
 @pytest.mark.parametrize("syntax", ["implicit", "explicit", "big", "jpeg"])
 def test_a_cut_file_is_damage_and_names_the_pixel_data(syntax, encode_dicom):
     noise = np.random.default_rng(0).integers(0, 256, (40, 60), np.uint8)

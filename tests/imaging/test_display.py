@@ -1,0 +1,74 @@
+"""What a screen shows, and the PNG it travels in."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumonia.errors import DamagedImage
+from pneumonia.imaging import decode
+from pneumonia.imaging.display import decode_png, encode_png, to_display
+from pneumonia.imaging.synthetic import synthetic_film
+
+
+def test_an_8_bit_film_keeps_its_grey_levels(grey, encode):
+    film = decode(encode(Image.fromarray(grey), "PNG"))
+    shown = to_display(film.pixels)
+    assert shown.dtype == np.uint8
+    np.testing.assert_array_equal(shown, grey)
+
+
+def test_a_film_that_uses_a_sliver_of_its_depth_is_spread_over_the_screen():
+    pixels = np.linspace(0.10, 0.20, 10_000, dtype=np.float32).reshape(100, 100)
+    shown = to_display(pixels)
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert shown.ravel()[5000] == pytest.approx(127.5, abs=1)
+    assert (np.diff(shown.ravel().astype(int)) >= 0).all()
+
+
+def test_half_of_the_range_is_where_spreading_begins():
+    ramp = np.linspace(0, 1, 10_001, dtype=np.float32).reshape(1, -1)
+    assert to_display(ramp * np.float32(0.52)).max() == 133
+    assert to_display(ramp * np.float32(0.48)).max() == 255
+
+
+def test_outliers_do_not_hold_the_range():
+    pixels = np.linspace(0.10, 0.20, 40_000, dtype=np.float32).reshape(200, 200)
+    pixels[0, :20] = 1  # a burnt-in marker: 0.05 % of the pixels
+    assert to_display(pixels)[-1, -1] == 255
+
+
+def test_a_flat_film_stays_what_it_is():
+    np.testing.assert_array_equal(to_display(np.full((4, 4), 0.2, np.float32)), 51)
+
+
+def test_grey_and_colour_survive_the_png():
+    film = synthetic_film(1, opacity=True, size=(120, 90))
+    colour = np.dstack([film, film // 2, 255 - film])
+    for picture in (film, colour):
+        back = decode_png(encode_png(picture))
+        assert back.dtype == np.uint8
+        np.testing.assert_array_equal(back, picture)
+
+
+def test_the_png_holds_nothing_but_the_picture():
+    data = encode_png(synthetic_film(1, opacity=False, size=(64, 64)))
+    names, at = [], 8
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        names.append(data[at + 4 : at + 8])
+        at += 12 + length
+    assert names[0] == b"IHDR"
+    assert set(names[1:-1]) == {b"IDAT"}
+    assert names[-1] == b"IEND"
+
+
+@pytest.mark.parametrize("picture", [np.zeros((4, 4)), np.zeros(4, np.uint8)])
+def test_other_arrays_are_not_encoded(picture):
+    with pytest.raises(ValueError, match="uint8 grey or RGB"):
+        encode_png(picture)
+
+
+def test_a_damaged_stored_film_is_said_to_be_damaged():
+    data = encode_png(synthetic_film(1, opacity=False, size=(64, 64)))
+    with pytest.raises(DamagedImage, match="PNG file"):
+        decode_png(data[: len(data) // 2])
