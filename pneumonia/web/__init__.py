@@ -12,10 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting
-from pneumonia.web import cli, headers, problems
-from pneumonia.web.api import api
-from pneumonia.web.health import health
-from pneumonia.web.pages import pages
+from pneumonia.web import api, cli, headers, health, pages, problems
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
 from pneumonia.web.session import SessionInterface
@@ -30,9 +27,9 @@ def init_app(app: Flask, own: Services) -> None:
     _configure(app, own.settings)
     app.session_interface = SessionInterface()
     csrf = CSRFProtect(app)
-    csrf.exempt(api)  # It reads no cookie, so there is no session to ride on.
-    for blueprint in (pages, api, health):
-        app.register_blueprint(blueprint)
+    csrf.exempt(api.blueprint)  # It reads no cookie, so there is no session to ride on.
+    for door in (pages, api, health):
+        app.register_blueprint(door.blueprint)
     _limit_uploads(app, own.settings.rate_limit)
     problems.register(app)
     headers.register(app)

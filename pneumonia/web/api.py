@@ -8,22 +8,22 @@ from pneumonia.web.present import as_json
 from pneumonia.web.services import services
 from pneumonia.web.uploads import uploaded_image
 
-api = Blueprint("api", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
-@api.post("/readings")
+@blueprint.post("/readings")
 def create() -> tuple[dict[str, Any], int, dict[str, str]]:
     reading = services().readings.submit(uploaded_image())
     location = url_for("api.get", reading_id=reading.id)
     return as_json(reading), 201, {"Location": location}
 
 
-@api.get("/readings/<reading_id>")
+@blueprint.get("/readings/<reading_id>")
 def get(reading_id: str) -> dict[str, Any]:
     return as_json(services().readings.get(reading_id))
 
 
-@api.delete("/readings/<reading_id>")
+@blueprint.delete("/readings/<reading_id>")
 def delete(reading_id: str) -> tuple[str, int]:
     services().readings.delete(reading_id)
     return "", 204

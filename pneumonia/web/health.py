@@ -9,16 +9,16 @@ from pneumonia.errors import DomainError, ModelNotReady
 from pneumonia.web import problems
 from pneumonia.web.services import services
 
-health = Blueprint("health", __name__)
+blueprint = Blueprint("health", __name__)
 
 
-@health.get("/healthz")
+@blueprint.get("/healthz")
 def live() -> dict[str, str]:
     """200 for as long as the process answers at all."""
     return {"status": "alive"}
 
 
-@health.get("/readyz")
+@blueprint.get("/readyz")
 def ready() -> Response | dict[str, Any]:
     """200 once the model is warm and the database answers; else the reason, as a 503."""
     own = services()

@@ -28,7 +28,7 @@ from pneumonia.web.served_model import served_card
 from pneumonia.web.services import services
 from pneumonia.web.uploads import uploaded_image
 
-pages = Blueprint("pages", __name__)
+blueprint = Blueprint("pages", __name__)
 
 RECENT = 8
 """How many readings a browser remembers, in its own session."""
@@ -37,28 +37,28 @@ LEGEND_STOPS = 9
 _PICTURE_CACHE = "private, max-age=3600, immutable"
 
 
-@pages.get("/")
+@blueprint.get("/")
 def home() -> str:
     services().analysis.start()
     return _home(None)
 
 
-@pages.post("/")
+@blueprint.post("/")
 def upload() -> BaseResponse:
     return _submit(uploaded_image())
 
 
-@pages.post("/samples/<name>")
+@blueprint.post("/samples/<name>")
 def sample(name: str) -> BaseResponse:
     return _submit(sample_png(name))
 
 
-@pages.get("/samples/<name>.png")
+@blueprint.get("/samples/<name>.png")
 def sample_image(name: str) -> BaseResponse:
     return _picture(sample_png(name), "public, max-age=3600")
 
 
-@pages.get("/readings/<reading_id>")
+@blueprint.get("/readings/<reading_id>")
 def reading(reading_id: str) -> str:
     found = services().readings.get(reading_id)
     finding = found.finding
@@ -79,17 +79,17 @@ def reading(reading_id: str) -> str:
     )
 
 
-@pages.get("/readings/<reading_id>/image.png")
+@blueprint.get("/readings/<reading_id>/image.png")
 def image(reading_id: str) -> BaseResponse:
     return _picture(services().readings.film_png(reading_id), _PICTURE_CACHE)
 
 
-@pages.get("/readings/<reading_id>/overlay.png")
+@blueprint.get("/readings/<reading_id>/overlay.png")
 def overlay(reading_id: str) -> BaseResponse:
     return _picture(services().readings.overlay_png(reading_id, _opacity()), _PICTURE_CACHE)
 
 
-@pages.post("/readings/<reading_id>/delete")
+@blueprint.post("/readings/<reading_id>/delete")
 def delete(reading_id: str) -> BaseResponse:
     services().readings.delete(reading_id)
     session["recent"] = [other for other in session.get("recent", []) if other != reading_id]
@@ -97,7 +97,7 @@ def delete(reading_id: str) -> BaseResponse:
     return redirect(url_for("pages.home"), 303)
 
 
-@pages.get("/model")
+@blueprint.get("/model")
 def model() -> str:
     try:
         card, problem = served_card(), None
@@ -106,8 +106,8 @@ def model() -> str:
     return render_template("model.html", card=card, problem=problem)
 
 
-@pages.errorhandler(DomainError)
-@pages.errorhandler(HTTPException)
+@blueprint.errorhandler(DomainError)
+@blueprint.errorhandler(HTTPException)
 def show_problem(error: Exception) -> Response:
     """A refused upload comes back to the form it was sent with; any other error has its page."""
     if request.endpoint not in ("pages.upload", "pages.sample") or problems.wants_json():

@@ -1,0 +1,125 @@
+"""The app over a real, tiny network, and films to send to it."""
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from pneumonia.config import Settings
+from pneumonia.imaging.display import encode_png
+from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.web.services import services
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(scope="session")
+def film_png() -> bytes:
+    return encode_png(synthetic_film(11, opacity=True, size=(300, 260)))
+
+
+@pytest.fixture
+def make_bundle(tiny_bundle: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A copy of the tiny bundle, with another operating point where one is given."""
+
+    def make(threshold: float | None = None, band: list[float] | None = None) -> Path:
+        folder = tmp_path / "models" / tiny_bundle.name
+        shutil.copytree(tiny_bundle, folder)
+        if threshold is not None:
+            card = json.loads((folder / "card.json").read_text())
+            card["operating_point"] |= {"threshold": threshold, "indeterminate": band}
+            (folder / "card.json").write_text(json.dumps(card))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def make_app(tiny_bundle: Path, tmp_path: Path) -> Iterator[MakeApp]:
+    """An app in a folder of its own, its model warm unless asked otherwise."""
+    made: list[Flask] = []
+
+    def make(*, bundle: Path = tiny_bundle, start: bool = True, **settings: Any) -> Flask:
+        values = {
+            "data_dir": tmp_path / "var",
+            "models_dir": bundle.parent,
+            "model": bundle.name,
+            "device": "cpu",
+            "threads": 1,
+        }
+        app = create_app(Settings(**(values | settings)))
+        made.append(app)
+        if start:
+            services(app).analysis.start()
+            assert services(app).analysis.wait(60) == "ready"
+        return app
+
+    yield make
+    for app in made:
+        services(app).analysis.close()
+        services(app).store.close()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def send() -> Callable[..., Any]:
+    """Send bytes to the API, in the field ``image`` unless named otherwise."""
+
+    def send(client: FlaskClient, data: bytes, name: str = "film.png", field: str = "image") -> Any:
+        return client.post("/api/v1/readings", data={field: (io.BytesIO(data), name)})
+
+    return send
+
+
+@pytest.fixture
+def token() -> Callable[[FlaskClient, str], str]:
+    """The CSRF token out of a page, as a browser without JavaScript would send it."""
+
+    def find(client: FlaskClient, page: str = "/") -> str:
+        found = re.search(
+            r'name="csrf_token"[^>]*value="([^"]+)"', client.get(page).get_data(as_text=True)
+        )
+        assert found, f"no form on {page}"
+        return found[1]
+
+    return find
+
+
+@pytest.fixture
+def problem() -> Callable[..., str]:
+    """Check the whole shape of a problem; returns its sentence."""
+
+    def check(response: Any, status: int, code: str) -> str:
+        assert response.content_type == "application/problem+json"
+        body = response.get_json(force=True)
+        assert (response.status_code, body.get("status"), body.get("code")) == (
+            status,
+            status,
+            code,
+        )
+        assert set(body) == {"type", "title", "status", "detail", "code"}
+        assert body["type"] == f"urn:problem-type:pneumonia:{code}"
+        assert body["title"][0].isupper()
+        assert body["detail"].endswith((".", ")"))
+        assert ("Retry-After" in response.headers) == (status in (429, 503))
+        detail: str = body["detail"]
+        return detail
+
+    return check

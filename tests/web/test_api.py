@@ -1,0 +1,258 @@
+"""The API's contract: exact keys, types and ranges; one shape for every error."""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from pneumonia.analysis.bundle import read_card
+
+Send = Callable[..., Any]
+Problem = Callable[..., str]
+
+
+def shape(value: Any) -> Any:
+    """Keys and exact types: an integer is not a float, a boolean not an integer."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return type(value)
+
+
+def test_a_reading_has_exactly_the_fields_of_the_contract(
+    client: FlaskClient, send: Send, film_png: bytes, tiny_bundle: Path
+) -> None:
+    response = send(client, film_png)
+    assert response.status_code == 201
+    assert response.content_type == "application/json"
+    body = response.get_json()
+    assert shape(body) == {
+        "id": str,
+        "created_at": str,
+        "label": str,
+        "probability": float,
+        "confidence": float,
+        "operating_point": {"name": str, "threshold": float},
+        "model": {"id": str, "sha256": str},
+        "image": {"format": str, "width": int, "height": int, "sha256": str},
+        "quality": {"accepted": bool, "warnings": list},
+        "links": {"self": str, "page": str, "image": str, "overlay": str},
+    }
+    card = read_card(tiny_bundle)
+    assert re.fullmatch(r"[0-9a-f]{32}", body["id"])
+    assert body["model"] == {"id": card.id, "sha256": card.weights_sha256}
+    assert body["operating_point"]["threshold"] == card.operating_point.threshold
+    digest = hashlib.sha256(film_png).hexdigest()
+    assert body["image"] == {"format": "PNG", "width": 260, "height": 300, "sha256": digest}
+    assert body["quality"] == {"accepted": True, "warnings": []}
+    assert body["links"] == {
+        "self": f"/api/v1/readings/{body['id']}",
+        "page": f"/readings/{body['id']}",
+        "image": f"/readings/{body['id']}/image.png",
+        "overlay": f"/readings/{body['id']}/overlay.png",
+    }
+    assert response.headers["Location"] == body["links"]["self"]
+
+
+def test_the_time_is_now_in_utc(client: FlaskClient, send: Send, film_png: bytes) -> None:
+    text = send(client, film_png).get_json()["created_at"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
+    age = datetime.now(UTC) - datetime.fromisoformat(text)
+    assert timedelta(0) <= age < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "band", "label"),
+    [
+        (0.0, None, "pneumonia"),
+        (1.0, None, "normal"),
+        (0.5, [0.0, 1.0], "indeterminate"),
+    ],
+)
+def test_label_and_confidence_follow_the_operating_point(
+    make_app: Any,
+    make_bundle: Any,
+    send: Send,
+    film_png: bytes,
+    threshold: float,
+    band: list[float] | None,
+    label: str,
+) -> None:
+    client = make_app(bundle=make_bundle(threshold, band)).test_client()
+    body = send(client, film_png).get_json()
+    p = body["probability"]
+    assert 0 < p < 1
+    expected = {"pneumonia": p, "normal": 1 - p, "indeterminate": max(p, 1 - p)}
+    assert body["label"] == label
+    assert body["confidence"] == expected[label]
+
+
+def test_asking_again_gives_the_very_same_body(
+    client: FlaskClient, send: Send, film_png: bytes
+) -> None:
+    created = send(client, film_png)
+    again = client.get(created.headers["Location"])
+    assert again.status_code == 200
+    assert again.data == created.data
+
+
+def test_the_same_film_gives_the_same_probability_and_another_id(
+    client: FlaskClient, send: Send, film_png: bytes
+) -> None:
+    first, second = (send(client, film_png).get_json() for _ in range(2))
+    assert first["id"] != second["id"]
+    assert second["probability"] == pytest.approx(first["probability"], abs=1e-6)
+
+
+def test_every_link_answers(client: FlaskClient, send: Send, film_png: bytes) -> None:
+    links = send(client, film_png).get_json()["links"]
+    found = {name: client.get(link) for name, link in links.items()}
+    assert {name: (r.status_code, r.mimetype) for name, r in found.items()} == {
+        "self": (200, "application/json"),
+        "page": (200, "text/html"),
+        "image": (200, "image/png"),
+        "overlay": (200, "image/png"),
+    }
+
+
+def test_the_name_of_the_file_means_nothing(
+    client: FlaskClient, send: Send, film_png: bytes
+) -> None:
+    body = send(client, film_png, name="../../patient Ann Other 1950.dcm").get_json()
+    assert body["image"]["format"] == "PNG"
+    assert b"Other" not in client.get(body["links"]["page"]).data
+
+
+def test_deleting_takes_the_reading_and_its_pictures_away(
+    client: FlaskClient, send: Send, film_png: bytes, problem: Problem
+) -> None:
+    links = send(client, film_png).get_json()["links"]
+    gone = client.delete(links["self"])
+    assert (gone.status_code, gone.data) == (204, b"")
+    problem(client.get(links["self"]), 404, "reading_not_found")
+    problem(client.delete(links["self"]), 404, "reading_not_found")
+    assert client.get(links["image"]).status_code == 404
+
+
+@pytest.mark.parametrize("bad", ["0" * 32, "x", "..", "%2e%2e%2f%2e%2e", "0" * 400])
+def test_an_unknown_reading_is_404(client: FlaskClient, problem: Problem, bad: str) -> None:
+    response = client.get(f"/api/v1/readings/{bad}")
+    code = response.get_json(force=True)["code"]
+    problem(response, 404, code)
+    assert code in ("reading_not_found", "not_found")
+
+
+# --- what is not an upload ----------------------------------------------------------------------
+
+
+def test_a_wrong_field_is_named(
+    client: FlaskClient, send: Send, film_png: bytes, problem: Problem
+) -> None:
+    detail = problem(send(client, film_png, field="file"), 400, "no_image")
+    assert detail == (
+        "The file came in the field 'file'. Send a JPEG, PNG or DICOM file as "
+        "multipart/form-data in the field 'image'."
+    )
+
+
+def test_text_in_the_field_is_not_a_file(client: FlaskClient, problem: Problem) -> None:
+    response = client.post(
+        "/api/v1/readings", data={"image": "film.png"}, content_type="multipart/form-data"
+    )
+    assert "holds text, not a file" in problem(response, 400, "no_image")
+
+
+def test_a_bare_body_is_told_how_to_be_sent(
+    client: FlaskClient, film_png: bytes, problem: Problem
+) -> None:
+    response = client.post("/api/v1/readings", data=film_png, content_type="image/png")
+    detail = problem(response, 400, "no_image")
+    assert detail.startswith("The request is image/png. Send a JPEG, PNG or DICOM file as multi")
+
+
+def test_nothing_at_all_is_no_image(client: FlaskClient, problem: Problem) -> None:
+    detail = problem(client.post("/api/v1/readings"), 400, "no_image")
+    assert detail.startswith("The request is without a content type. Send")
+
+
+def test_a_broken_multipart_body_is_no_image(client: FlaskClient, problem: Problem) -> None:
+    for body, kind in [
+        (b"--x\r\nContent-Dis", "multipart/form-data; boundary=x"),
+        (b"no boundary", "multipart/form-data"),
+    ]:
+        response = client.post("/api/v1/readings", data=body, content_type=kind)
+        problem(response, 400, "no_image")
+
+
+def test_two_files_are_refused(client: FlaskClient, film_png: bytes, problem: Problem) -> None:
+    files = [(io.BytesIO(film_png), f"{name}.png") for name in "ab"]
+    response = client.post("/api/v1/readings", data={"image": files})
+    detail = problem(response, 400, "bad_parameter")
+    assert detail.startswith("The field 'image' holds 2 files; one image is read at a time.")
+
+
+def test_an_empty_file_is_named_empty(client: FlaskClient, send: Send, problem: Problem) -> None:
+    problem(send(client, b""), 400, "empty_file")
+
+
+def test_too_many_fields_are_refused(client: FlaskClient, problem: Problem) -> None:
+    fields = {f"f{i}": "x" for i in range(50)}
+    response = client.post("/api/v1/readings", data=fields, content_type="multipart/form-data")
+    problem(response, 413, "request_too_large")
+
+
+def test_a_file_over_the_limit_is_413(make_app: Any, send: Send, problem: Problem) -> None:
+    client = make_app(max_upload_bytes=2**20).test_client()
+    # Just over the limit: the decoder counts it. Far over: the request is not even parsed.
+    for size in (2**20 + 1, 2**21):
+        problem(send(client, b"\xff" * size), 413, "file_too_large")
+
+
+def test_an_image_over_the_pixel_limit_is_413(
+    make_app: Any, send: Send, film_png: bytes, problem: Problem
+) -> None:
+    client = make_app(max_pixels=300 * 260 - 1).test_client()
+    assert "260 x 300 pixels" in problem(send(client, film_png), 413, "too_many_pixels")
+
+
+# --- HTTP itself --------------------------------------------------------------------------------
+
+
+def test_other_methods_are_405_and_say_which_are_not(client: FlaskClient, problem: Problem) -> None:
+    response = client.put("/api/v1/readings")
+    problem(response, 405, "method_not_allowed")
+    assert {m.strip() for m in response.headers["Allow"].split(",")} == {"POST", "OPTIONS"}
+
+
+def test_an_unknown_address_of_the_api_is_a_problem(client: FlaskClient, problem: Problem) -> None:
+    problem(client.get("/api/v1/nothing"), 404, "not_found")
+
+
+def test_uploads_are_limited_together_over_both_doors(
+    make_app: Any, send: Send, film_png: bytes, problem: Problem
+) -> None:
+    client = make_app(rate_limit="2 per hour").test_client()
+    assert send(client, film_png).status_code == 201
+    assert send(client, b"not an image").status_code == 415
+    refused = send(client, film_png)
+    problem(refused, 429, "rate_limited")
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3601
+    other_client = {"REMOTE_ADDR": "192.0.2.7"}
+    elsewhere = client.post("/api/v1/readings", environ_base=other_client)
+    problem(elsewhere, 400, "no_image")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_mistake_of_ours_is_a_500_without_its_insides(
+    client: FlaskClient, send: Send, film_png: bytes, problem: Problem, monkeypatch: Any
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the inside story")
+
+    monkeypatch.setattr("pneumonia.web.api.as_json", fail)
+    assert "inside story" not in problem(send(client, film_png), 500, "internal_error")
