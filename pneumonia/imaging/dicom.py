@@ -5,7 +5,7 @@ held. pydicom is imported when the first DICOM arrives: training does without it
 """
 
 import io
-import re
+import itertools
 import zlib
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from pneumonia.errors import (
     UnsupportedEncoding,
 )
 from pneumonia.imaging import colour, grayscale, raster
+from pneumonia.imaging.dicom_warnings import content_warnings, printable
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
 
@@ -53,6 +54,8 @@ _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _UNCOMPRESSED: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422")
+_PIXEL_DATA: Final = 0x7FE00010
+_MAX_ELEMENTS: Final = 50_000  # a film has some hundreds
 _EXPORT: Final = "Export the film as uncompressed DICOM, JPEG or PNG."
 
 
@@ -82,11 +85,28 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
 
 
 def _parse(data: bytes, limits: Limits) -> Any:
-    from pydicom import dcmread
+    from pydicom.filereader import read_partial
+    from pydicom.tag import Tag
 
     if _DEFLATED.encode() in data:
         data = _inflate(data, limits)
-    dataset = dcmread(io.BytesIO(data), force=True, specific_tags=list(_READ))
+    seen = itertools.count(1)
+
+    def is_past_the_image(tag: Any, vr: str | None, length: int) -> bool:
+        if next(seen) > _MAX_ELEMENTS:
+            raise DamagedImage(
+                f"The DICOM file has more than {_MAX_ELEMENTS:,} attributes. "
+                "Export the film again, or as a JPEG or PNG."
+            )
+        return int(tag) > _PIXEL_DATA
+
+    # dcmread with a bound: 50 MB of empty elements would hold a core for many seconds.
+    dataset = read_partial(
+        io.BytesIO(data),
+        stop_when=is_past_the_image,
+        force=True,
+        specific_tags=[Tag(keyword) for keyword in _READ],
+    )
     if "PixelData" in dataset:
         return dataset
     # pydicom drops an encapsulated image whose end is missing: the tag is in the bytes, at least.
@@ -135,8 +155,8 @@ def _transfer_syntax(dataset: Any) -> str:
     if syntax not in (*_UNCOMPRESSED, _JPEG_BASELINE):
         name = syntax.name if syntax.name != syntax else "an unknown one"
         raise UnsupportedEncoding(
-            f"The DICOM file's transfer syntax (0002,0010) is {_printable(name)} "
-            f"({_printable(syntax)}); uncompressed and JPEG Baseline are read. {_EXPORT}"
+            f"The DICOM file's transfer syntax (0002,0010) is {printable(name)} "
+            f"({printable(syntax)}); uncompressed and JPEG Baseline are read. {_EXPORT}"
         )
     return str(syntax)
 
@@ -149,7 +169,7 @@ def _check_encoding(dataset: Any, syntax: str) -> None:
     if photometric not in (*_GREY, *_COLOUR):
         raise _unsupported(
             "PhotometricInterpretation",
-            _printable(photometric) or "missing",
+            printable(photometric) or "missing",
             f"{', '.join(_GREY)} and RGB are read",
         )
     samples = _integer(dataset, "SamplesPerPixel", 1)
@@ -215,7 +235,7 @@ def _radiograph(dataset: Any, sha256: str) -> Radiograph:
         stored: NDArray[Any] = pixel_array(dataset)
     except Exception as error:
         raise _damaged_pixels("cannot be decoded to the end") from error
-    notes = _content_warnings(dataset)
+    notes = content_warnings(dataset)
     if stored.ndim == 3:  # pydicom has turned YBR into RGB
         grey, has_colour = colour.to_grey(np.ascontiguousarray(stored))
         pixels = np.divide(grey, np.float32(255), dtype=np.float32)
@@ -236,35 +256,6 @@ def _radiograph(dataset: Any, sha256: str) -> Radiograph:
     )
 
 
-def _content_warnings(dataset: Any) -> tuple[str, ...]:
-    """What the file says of itself that does not fit a frontal chest film."""
-    modality, part, view, photometric, shape = (
-        _printable(dataset.get(key) or "").upper()
-        for key in (
-            "Modality",
-            "BodyPartExamined",
-            "ViewPosition",
-            "PhotometricInterpretation",
-            "PresentationLUTShape",
-        )
-    )
-    notes = []
-    if modality not in ("", "CR", "DX", "RG", "XR"):
-        notes.append(f"The DICOM file says modality {modality}; a chest X-ray is CR or DX.")
-    if part and not re.search("CHEST|THORA|TORAX|LUNG", part):
-        notes.append(f"The DICOM file says body part {part}; the model knows the chest only.")
-    if view in ("LL", "RL", "LLAT", "RLAT") or view.startswith("LAT"):
-        notes.append(f"The DICOM file says view {view}, lateral; the model knows frontal films.")
-    # PS3.3 C.8.11.3.1: INVERSE goes with MONOCHROME1, where it states the inversion a second
-    # time, and IDENTITY with MONOCHROME2. The photometric interpretation decides.
-    if (photometric, shape) in (("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")):
-        notes.append(
-            f"The DICOM file contradicts itself: (0028,0004) is {photometric} and (2050,0020) is "
-            f"{shape}. Check that air is dark on the film shown."
-        )
-    return tuple(notes)
-
-
 def _integer(dataset: Any, keyword: str, default: int | None = None) -> int:
     value = dataset.get(keyword)
     if value is None or value == "":
@@ -276,11 +267,6 @@ def _integer(dataset: Any, keyword: str, default: int | None = None) -> int:
             f"The DICOM file's {keyword} {_READ[keyword]} is missing or not a number. "
             "Export the film again, or as a JPEG or PNG."
         ) from None
-
-
-def _printable(value: Any) -> str:
-    """A short code string, safe to show: DICOM's CS and UI characters, nothing else."""
-    return re.sub(r"[^\w .,:/()&-]", "?", str(value), flags=re.ASCII).strip()[:64]
 
 
 def _unsupported(keyword: str, value: object, accepted: str) -> UnsupportedEncoding:

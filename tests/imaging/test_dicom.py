@@ -1,6 +1,7 @@
 """DICOM: stored values to grey levels, by the standard's arithmetic."""
 
 import builtins
+import struct
 
 import numpy as np
 import pytest
@@ -342,6 +343,24 @@ def test_a_deflate_bomb_is_stopped(encode_dicom):
     with pytest.raises(FileTooLarge, match=r"unpacks to more than 4 MB"):
         decode(data, Limits(max_pixels=1_000_000))
     assert decode(data).width == 2000
+
+
+def test_a_file_of_countless_attributes_is_refused(grey, encode_dicom):
+    data = encode_dicom(grey)
+    at = data.index(b"\xe0\x7f\x10\x00")
+    empty = b"".join(
+        struct.pack("<HH2sH", 0x0031, element, b"CS", 0) for element in range(0x10, 0xF000)
+    )
+    with pytest.raises(DamagedImage, match=r"more than 50,000 attributes"):
+        decode(data[:at] + empty + data[at:])
+    few = empty[: 8 * 1000]
+    np.testing.assert_array_equal(decode(data[:at] + few + data[at:]).pixels, decode(data).pixels)
+
+
+def test_what_follows_the_image_is_not_read(grey, encode_dicom):
+    data = encode_dicom(grey)
+    trailer = struct.pack("<HH2sHI", 0x7FE1, 0x0010, b"OB", 0, 8) + b"Doe^Jane"
+    np.testing.assert_array_equal(decode(data + trailer).pixels, decode(data).pixels)
 
 
 def test_a_deflated_file_without_group_length_is_refused(grey, encode_dicom):
