@@ -164,6 +164,8 @@ def test_nothing_of_the_metadata_is_kept(grey, encode):
 
 def test_a_text_that_begins_like_a_dicom_group_is_not_dicom():
     assert identify(b"\x08\0\x05\0\xff\xff\xff\xff" + bytes(20)).startswith("an unknown kind")
+    assert identify(b"\0\x08\0\x05\0\0\0\x04" + bytes(20)).startswith("an unknown kind")
+    assert identify(b"\0\x08\0\x05CS\0\x0aISO_IR 100") == "DICOM"
     assert identify(b"\x08\0\x05\0CS\x0a\0ISO_IR 100") == "DICOM"
     assert identify(b"\x08\0\x05\0\x0a\0\0\0ISO_IR 100") == "DICOM"
 
