@@ -47,12 +47,13 @@ def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generat
     exponent = _log_uniform(random, knobs.gamma)
     deviation = random.uniform(0, knobs.noise)
     if exponent != 1:
-        square = np.power(square, np.float32(exponent))
+        square = np.asarray(np.power(square, np.float32(exponent)))
     mean = square.mean()
     square = (square - mean) * np.float32(contrast) + mean + np.float32(brightness)
     if deviation > 0:
-        square = square + random.standard_normal(square.shape, np.float32) * np.float32(deviation)
-    return np.clip(square, 0, 1)
+        noise = random.standard_normal(square.shape, np.float32)
+        square = np.asarray(square + noise * np.float32(deviation))
+    return np.asarray(np.clip(square, 0, 1), np.float32)
 
 
 def _lose_sharpness(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
@@ -70,7 +71,7 @@ def _lose_sharpness(square: Square, knobs: Augmentation, random: np.random.Gener
         grey = np.rint(np.clip(square, 0, 1) * 255).astype(np.uint8)
         _, data = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])
         grey = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
-        square = grey.astype(np.float32) / 255
+        square = grey.astype(np.float32) / np.float32(255)
     return square
 
 

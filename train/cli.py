@@ -35,13 +35,14 @@ class Terminal:
         if not sys.stderr.isatty():  # a log file: a line now and then
             yield lambda n: self._tick(label, pace, n)
             return
-        with click.progressbar(
+        shown: Any = click.progressbar(
             length=total,
             label=label,
             item_show_func=lambda _: pace.rate,
             file=sys.stderr,
             show_pos=True,
-        ) as progress:
+        )
+        with shown as progress:
 
             def advance(n: int) -> None:
                 pace.add(n)

@@ -1,0 +1,145 @@
+"""The predictor over the tiny bundle, and over the one that ships."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pneumonia.analysis.finding import Label, OperatingPoint
+from pneumonia.analysis.predictor import Predictor, calibrate, choose_device
+from pneumonia.errors import BadSetting
+from pneumonia.imaging import Radiograph, decode
+from pneumonia.imaging.preprocess import apply
+from pneumonia.imaging.synthetic import synthetic_film
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_bundle) -> Predictor:
+    return Predictor.load(tiny_bundle, "cpu")
+
+
+def film(seed: int, height: int = 200, width: int = 260) -> Radiograph:
+    pixels = synthetic_film(seed, opacity=seed % 2 == 1, size=(height, width))
+    return Radiograph(pixels.astype(np.float32) / 255, "PNG", 8, (0, 255), "")
+
+
+def test_a_finding_is_what_the_network_says(predictor, tiny_network) -> None:
+    one = film(3)
+    (finding,) = predictor.predict([one])
+
+    x, geometry = apply(one.pixels, predictor.card.preprocess)
+    with torch.inference_mode():
+        logits, maps = tiny_network.forward_with_map(torch.from_numpy(x)[None])
+
+    assert finding.logit == pytest.approx(logits.item(), abs=1e-4)
+    np.testing.assert_allclose(finding.activation.values, maps[0].numpy(), atol=1e-3)
+    assert finding.activation.geometry == geometry
+    assert geometry.box == (0, 0, 260, 200)
+    card = predictor.card
+    z = (finding.logit + card.bias) / card.temperature
+    assert finding.probability == pytest.approx(1 / (1 + math.exp(-z)))
+    assert finding.model.sha256 == card.weights_sha256
+
+
+def test_a_batch_keeps_its_order_and_changes_no_verdict(predictor) -> None:
+    films = [film(seed, 100 + 10 * seed, 150) for seed in range(5)]
+    together = predictor.predict(films)
+    alone = [predictor.predict([one])[0] for one in films]
+    for a, b, one in zip(together, alone, films, strict=True):
+        assert a.probability == pytest.approx(b.probability, abs=1e-4)
+        assert a.activation.geometry.height == one.height
+
+
+def test_no_films_no_findings(predictor) -> None:
+    assert predictor.predict([]) == []
+
+
+def test_exposure_and_bit_depth_do_not_change_the_verdict(predictor) -> None:
+    one = film(1)
+    darker = Radiograph(one.pixels * np.float32(0.5), "DICOM", 12, (0, 2048), "")
+    a, b = predictor.predict([one, darker])
+    assert a.probability == pytest.approx(b.probability, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("probability", "label", "confidence"),
+    [(0.39, "normal", 0.61), (0.40, "indeterminate", 0.60), (0.61, "pneumonia", 0.61)],
+)
+def test_labels_at_the_operating_point(predictor, probability, label, confidence) -> None:
+    point = OperatingPoint("balanced", 0.5, (0.40, 0.60))
+    assert point.label(probability) is Label(label)
+    (finding,) = predictor.predict([film(0)])
+    import dataclasses
+
+    changed = dataclasses.replace(finding, label=Label(label), probability=probability)
+    assert changed.confidence == pytest.approx(confidence)
+
+
+def test_without_a_band_the_threshold_itself_is_pneumonia() -> None:
+    point = OperatingPoint("balanced", 0.5)
+    assert point.label(0.5) is Label.PNEUMONIA
+    assert point.label(0.4999) is Label.NORMAL
+
+
+@pytest.mark.parametrize("logit", [-1e4, -3.0, 0.0, 2.5, 1e4])
+def test_calibration_is_a_probability_for_any_logit(logit) -> None:
+    p = calibrate(logit, temperature=2.0, bias=0.5)
+    assert 0 <= p <= 1
+    if abs(logit) < 10:
+        assert p == pytest.approx(1 / (1 + math.exp(-(logit + 0.5) / 2)))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there() -> None:
+    assert choose_device("auto") == "cpu"
+    with pytest.raises(BadSetting, match="torch finds no usable GPU"):
+        choose_device("cuda")
+
+
+class TestShipped:
+    """The bundle that ships: it loads, and its map is Grad-CAM."""
+
+    @pytest.fixture(scope="class")
+    def shipped(self, shipped_bundle) -> Predictor:
+        return Predictor.load(shipped_bundle, "cpu")
+
+    def test_is_the_resnet50_the_mission_asks_for(self, shipped) -> None:
+        card = shipped.card.raw
+        assert card["architecture"].startswith("resnet50")
+        assert card["recipe"]["loss"]["name"] == "focal"
+        assert card["data"]["train"]["films"] > 4000
+
+    def test_meets_its_floors_by_its_card(self, shipped) -> None:
+        found = shipped.card.raw["validation"]
+        assert found["auroc"]["value"] >= 0.985
+        assert found["sensitivity_at_specificity_090"]["value"] >= 0.96
+
+    def test_its_map_is_gradcam_up_to_scale(self, shipped) -> None:
+        x = torch.stack(
+            [
+                torch.from_numpy(apply(film(seed, 300, 300).pixels, shipped.card.preprocess)[0])
+                for seed in range(3)
+            ]
+        )
+        network = shipped._network
+        features = network.forward_features(x).detach().requires_grad_()
+        gradient = torch.autograd.grad(network.forward_head(features).sum(), features)[0]
+        reference = torch.relu((gradient.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1))
+        with torch.inference_mode():
+            _, maps = network.forward_with_map(x)
+        ours = torch.relu(maps) / features[0, 0].numel()
+        torch.testing.assert_close(ours, reference.detach(), rtol=1e-3, atol=1e-5)
+
+    @pytest.mark.real
+    def test_tells_real_films_apart(self, shipped, real_data) -> None:
+        rows = {
+            label: sorted((real_data / "kermany" / "val" / label).glob("*"))
+            for label in ("NORMAL", "PNEUMONIA")
+        }
+        found = {
+            label: [f.probability for f in shipped.predict([decode(p.read_bytes()) for p in paths])]
+            for label, paths in rows.items()
+        }
+        pairs = [p > n for p in found["PNEUMONIA"] for n in found["NORMAL"]]
+        assert sum(pairs) >= 0.95 * len(pairs)
