@@ -41,7 +41,7 @@ def _missing() -> str:
     accepted = f"Send a JPEG, PNG or DICOM file as multipart/form-data in the field {FIELD!r}"
     if FIELD in request.form:
         return f"The field {FIELD!r} holds text, not a file. {accepted} (curl: -F {FIELD}=@FILE)."
-    if request.files:
+    if request.files and FIELD not in request.files:
         found = ", ".join(repr(name[:40]) for name in list(request.files)[:3])
         return f"The file came in the field {found}. {accepted}."
     if request.mimetype != "multipart/form-data":

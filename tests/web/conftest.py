@@ -117,7 +117,7 @@ def problem() -> Callable[..., str]:
         assert set(body) == {"type", "title", "status", "detail", "code"}
         assert body["type"] == f"urn:problem-type:pneumonia:{code}"
         assert body["title"][0].isupper()
-        assert body["detail"].endswith((".", ")"))
+        assert body["detail"].endswith((".", ")", "--out models/default"))
         assert ("Retry-After" in response.headers) == (status in (429, 503))
         detail: str = body["detail"]
         return detail

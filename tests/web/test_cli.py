@@ -1,0 +1,260 @@
+"""flask predict and flask models, as a terminal and a script see them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from pneumonia.imaging.display import decode_png, encode_png
+from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.web import tables
+
+FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"}
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Two sound films of one name, a text file between them, a hidden one, a film too small."""
+    folder = tmp_path / "films"
+    (folder / "b").mkdir(parents=True)
+    (folder / ".cache").mkdir()
+    for index, path in enumerate(("a.png", "b/a.png", ".cache/h.png", ".hidden.png")):
+        film = synthetic_film(index, opacity=True, size=(240, 260))
+        (folder / path).write_bytes(encode_png(film))
+    (folder / "b" / "notes.txt").write_text("not a film")
+    (folder / "c.png").write_bytes(encode_png(np.zeros((20, 20), np.uint8)))
+    return folder
+
+
+def predict(app: Flask, *arguments: object) -> Result:
+    return app.test_cli_runner().invoke(args=["predict", *map(str, arguments)])
+
+
+def test_json_has_one_object_per_file_in_order(app: Flask, films: Path) -> None:
+    result = predict(app, films, "--format", "json")
+    rows = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [Path(row["file"]).relative_to(films).as_posix() for row in rows] == [
+        "a.png",
+        "c.png",
+        "b/a.png",
+        "b/notes.txt",
+    ]
+    assert [row["error"] and row["error"]["code"] for row in rows] == [
+        None,
+        "film_too_small",
+        None,
+        "unsupported_format",
+    ]
+    assert all(set(row) == FIELDS | {"quality", "error"} for row in rows)
+    assert rows[1]["label"] is None
+    assert "20 x 20 pixels" in rows[1]["error"]["detail"]
+
+
+def test_a_row_is_what_the_api_says_of_the_same_file(app: Flask, films: Path, send: Any) -> None:
+    rows = json.loads(predict(app, films / "a.png", "--format", "json").stdout)
+    answer = send(app.test_client(), (films / "a.png").read_bytes()).get_json()
+    (row,) = rows
+    assert row["probability"] == pytest.approx(answer["probability"], abs=1e-6)
+    assert row["confidence"] == pytest.approx(answer["confidence"], abs=1e-6)
+    for name in ("label", "operating_point", "model", "image", "quality"):
+        assert row[name] == answer[name], name
+    assert row["error"] is None
+
+
+def test_csv_is_flat_with_a_header(app: Flask, films: Path) -> None:
+    result = predict(app, films, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert result.exit_code == 1
+    assert tuple(rows[0]) == tables.CSV_FIELDS
+    assert [row["error"] for row in rows] == ["", "film_too_small", "", "unsupported_format"]
+    good, bad = rows[0], rows[3]
+    assert 0 < float(good["probability"]) < 1
+    assert (good["image_width"], good["image_height"], good["quality_accepted"]) == (
+        "260",
+        "240",
+        "true",
+    )
+    assert (bad["label"], bad["probability"]) == ("", "")
+    assert "plain text" in bad["detail"]
+
+
+def test_the_table_is_aligned_and_explains_refusals(app: Flask, films: Path) -> None:
+    result = predict(app, films)
+    lines = result.stdout.splitlines()
+    header, rows, notes = lines[0], lines[1:5], lines[6:]
+    at = header.index("label")
+    assert [row[at - 1] for row in rows] == [" "] * 4
+    assert [row[at:].split()[0] for row in rows][1::2] == ["film_too_small", "unsupported_format"]
+    assert header.split()[:4] == ["file", "label", "probability", "confidence"]
+    assert [note.partition(": ")[0] for note in notes] == [
+        str(films / "c.png"),
+        str(films / "b" / "notes.txt"),
+    ]
+
+
+def test_all_well_is_status_0(app: Flask, films: Path) -> None:
+    result = predict(app, films / "a.png", films / "b" / "a.png")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_missing_path_is_a_row(app: Flask, films: Path) -> None:
+    result = predict(app, films / "a.png", films / "none.png", "--format", "json")
+    rows = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert rows[0]["error"] is None
+    assert rows[1]["error"] == {
+        "code": "file_not_found",
+        "detail": f"There is no file {films / 'none.png'}. Check the path.",
+    }
+
+
+def test_a_file_over_the_limit_is_not_read(make_app: Any, tmp_path: Path) -> None:
+    with (tmp_path / "big.png").open("wb") as file:
+        file.truncate(3 * 2**30)  # sparse: it could not be read into memory here
+    result = predict(make_app(start=False), tmp_path / "big.png", "--format", "json")
+    (row,) = json.loads(result.stdout)
+    assert row["error"]["code"] == "file_too_large"
+    assert row["error"]["detail"].startswith("The file has 3,072.0 MB; at most 50.0 MB")
+
+
+def test_an_empty_folder_is_a_sentence(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".hidden.png").write_bytes(b"")
+    result = predict(app, tmp_path / "empty")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        f"Error: There are no files in {tmp_path / 'empty'} (hidden ones are skipped).\n"
+    )
+
+
+def test_a_file_named_twice_is_read_once(app: Flask, films: Path) -> None:
+    rows = json.loads(predict(app, films, films / "a.png", "--format", "json").stdout)
+    assert len(rows) == 4
+
+
+def test_without_a_bundle_it_says_so_and_ends_with_2(make_app: Any, films: Path) -> None:
+    result = predict(make_app(start=False, model="absent"), films)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: There is no model bundle 'absent'")
+
+
+def test_overlays_are_written_for_readable_films_without_collisions(
+    make_app: Any, make_bundle: Any, films: Path, tmp_path: Path
+) -> None:
+    app = make_app(bundle=make_bundle(0.0), start=False)
+    out = tmp_path / "new" / "overlays"
+    result = predict(app, films, "--overlay", out, "--format", "json")
+    assert result.exit_code == 1
+    names = sorted(path.name for path in out.iterdir())
+    assert len(names) == 2
+    assert all(name.startswith("a.png.") and name.endswith(".overlay.png") for name in names)
+    pictures = [decode_png((out / name).read_bytes()) for name in names]
+    assert [picture.shape for picture in pictures] == [(240, 260, 3)] * 2
+    assert not np.array_equal(*pictures)
+
+
+def test_one_film_of_a_name_keeps_its_name(app: Flask, films: Path, tmp_path: Path) -> None:
+    predict(app, films / "a.png", "--overlay", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png.overlay.png"]
+
+
+def test_more_films_than_a_batch_come_out_in_order(make_app: Any, tmp_path: Path) -> None:
+    app = make_app(start=False, max_batch=2)
+    for index in range(5):
+        film = synthetic_film(index, opacity=False, size=(100 + index, 120))
+        (tmp_path / f"{index}.png").write_bytes(encode_png(film))
+    paths = [tmp_path / f"{index}.png" for index in (3, 1, 4, 0, 2)]
+    rows = json.loads(predict(app, *paths, "--format", "json").stdout)
+    assert [row["image"]["height"] for row in rows] == [103, 101, 104, 100, 102]
+
+
+# --- the table where the terminal is narrow -----------------------------------------------------
+
+
+def row(file: str) -> tables.Row:
+    return {
+        "file": file,
+        "label": "normal",
+        "probability": 0.031,
+        "confidence": 0.969,
+        "operating_point": {"name": "balanced", "threshold": 0.5},
+        "model": {"id": "default", "sha256": "ab" * 32},
+        "image": {"format": "JPEG", "width": 1024, "height": 800, "sha256": "cd" * 32},
+        "quality": {"accepted": True, "warnings": []},
+        "error": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("width", "last_column"),
+    [(200, "model"), (100, "operating point"), (80, "image"), (60, "confidence")],
+)
+def test_columns_give_way_before_lines_wrap(
+    monkeypatch: pytest.MonkeyPatch, width: int, last_column: str
+) -> None:
+    monkeypatch.setattr(
+        "sys.stdout", type("Terminal", (io.StringIO,), {"isatty": lambda _: True})()
+    )
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = [row("/films/2024/one.jpeg"), row("/films/2024/two.jpeg")]
+    lines = tables.as_table(rows).splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0].endswith(last_column)
+    assert lines[1].split()[1:5] == ["normal", "3", "%", "97"]
+
+
+def test_long_names_are_cut_from_the_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sys.stdout", type("Terminal", (io.StringIO,), {"isatty": lambda _: True})()
+    )
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = tables.as_table([row("/very" * 30 + "/film-0007.jpeg")]).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[1].startswith("…")
+    assert "/film-0007.jpeg  normal" in lines[1]
+
+
+def test_into_a_pipe_nothing_is_cut() -> None:
+    name = "/very" * 60 + "/film.jpeg"
+    assert name in tables.as_table([row(name)])
+
+
+# --- flask models -------------------------------------------------------------------------------
+
+
+def test_models_lists_bundles_and_what_is_wrong_with_one(make_app: Any, make_bundle: Any) -> None:
+    good = make_bundle()
+    damaged = good.parent / "damaged"
+    damaged.mkdir()
+    (damaged / "card.json").write_text("{")
+    result = make_app(bundle=good, start=False).test_cli_runner().invoke(args=["models"])
+    lines = result.stdout.splitlines()
+    card = json.loads((good / "card.json").read_text())
+    assert result.exit_code == 0
+    assert lines[0].split() == ["model", "architecture", "sha256", "AUROC", "served"]
+    assert lines[1].split() == ["damaged", "damaged"]
+    assert lines[2].split()[:3] == ["tiny", "resnet18", card["weights"]["sha256"][:12]]
+    assert lines[2].endswith("yes")
+    assert lines[4].startswith("damaged: The model bundle 'damaged' is refused: ")
+
+
+def test_models_without_any_says_what_to_do(make_app: Any, tmp_path: Path) -> None:
+    app = make_app(start=False, models_dir=tmp_path / "none")
+    result = app.test_cli_runner().invoke(args=["models"])
+    assert result.stdout == (
+        f"There are no model bundles in {tmp_path / 'none'}. Train one with flask train.\n"
+    )
+
+
+def test_models_says_when_the_served_one_is_missing(make_app: Any) -> None:
+    result = make_app(start=False, model="absent").test_cli_runner().invoke(args=["models"])
+    assert "The served model absent (PNEUMONIA_MODEL) is not among them." in result.stdout
