@@ -46,10 +46,11 @@ def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generat
     brightness = random.uniform(-1, 1) * knobs.brightness
     exponent = _log_uniform(random, knobs.gamma)
     deviation = random.uniform(0, knobs.noise)
-    if exponent != 1:
+    if exponent != 1:  # the identity must be exact
         square = np.asarray(np.power(square, np.float32(exponent)))
-    mean = square.mean()
-    square = (square - mean) * np.float32(contrast) + mean + np.float32(brightness)
+    if contrast != 1 or brightness != 0:
+        mean = square.mean()
+        square = (square - mean) * np.float32(contrast) + mean + np.float32(brightness)
     if deviation > 0:
         noise = random.standard_normal(square.shape, np.float32)
         square = np.asarray(square + noise * np.float32(deviation))

@@ -151,7 +151,7 @@ def stretch(square: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.flo
     """Map the spec's percentiles of the grey levels to 0 and 1, clipping outside."""
     low, high = np.percentile(square, spec.window)
     scaled = (square - np.float32(low)) * np.float32(1 / max(high - low, 1e-6))
-    return np.clip(scaled, 0, 1)
+    return np.asarray(np.clip(scaled, 0, 1), np.float32)
 
 
 def normalise(square: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:

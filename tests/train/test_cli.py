@@ -1,0 +1,117 @@
+"""The commands as a person types them, through click's own runner and as a real process."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pneumonia.config import ROOT
+from train import cli
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory) -> Path:
+    """The default recipe, made small."""
+    text = (ROOT / "train" / "recipes" / "default.toml").read_text()
+    for name, value in {
+        "architecture": '"resnet18"', "size": "64", "epochs": "2", "batch_size": "8",
+        "fraction": "0.3", "seed": "1", "precision": '"float32"',
+    }.items():  # fmt: skip
+        text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+    path = tmp_path_factory.mktemp("recipe") / "small.toml"
+    path.write_text(text)
+    return path
+
+
+def invoke(command, *args: object):
+    return CliRunner().invoke(command, [str(a) for a in args], catch_exceptions=False)
+
+
+def test_train_then_evaluate(films, recipe_file, tmp_path) -> None:
+    out = tmp_path / "models" / "small"
+    trained = invoke(
+        cli.train, "--data", films, "--recipe", recipe_file, "--init-weights", "none",
+        "--out", out, "--runs", tmp_path / "runs", "--device", "cpu",
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    assert "wrote bundle small" in trained.output
+
+    measured = invoke(
+        cli.evaluate, "--data", films, "--split", "validation", "--model", "small",
+        "--models-dir", tmp_path / "models", "--out", tmp_path / "report",
+    )  # fmt: skip
+    assert measured.exit_code == 0, measured.output
+    found = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    card = json.loads((out / "card.json").read_text())
+    assert found["confusion"] == card["validation"]["confusion"]
+    assert (
+        (tmp_path / "report" / "predictions.csv").read_text().startswith("file,label,probability\n")
+    )
+
+
+def test_a_missing_option_is_named() -> None:
+    found = invoke(cli.train, "--recipe", "default")
+    assert found.exit_code == 2
+    assert "--data must be given" in found.output
+
+
+def test_a_missing_folder_is_a_sentence_not_a_traceback(tmp_path) -> None:
+    found = invoke(cli.train, "--data", tmp_path / "absent", "--recipe", "default")
+    assert found.exit_code == 1
+    assert re.search(r"Error: The data folder .*absent does not exist\.", found.output)
+
+
+def test_what_belongs_to_the_run_cannot_be_changed(tmp_path) -> None:
+    found = invoke(cli.train, "--resume", tmp_path, "--epochs", "3", "--seed", "1")
+    assert found.exit_code == 2
+    assert "--epochs, --seed belong to the run" in found.output
+
+
+def test_recipes_are_listed_with_their_papers() -> None:
+    found = invoke(cli.recipes)
+    assert "default: ResNet-50" in found.output
+    assert "pneunet: PneuNet" in found.output
+    assert "Hossain" in found.output
+
+
+def test_an_unknown_split_names_those_there_are(films, tiny_bundle) -> None:
+    found = invoke(cli.evaluate, "--data", films, "--split", "tset", "--model", tiny_bundle)
+    assert found.exit_code == 1
+    assert "train" in found.output
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_killed_process_says_how_to_go_on(films, recipe_file, tmp_path, ending) -> None:
+    command = [
+        sys.executable, "-m", "train", "--data", films, "--recipe", recipe_file,
+        "--init-weights", "none", "--epochs", "500", "--out", tmp_path / "own",
+        "--runs", tmp_path / "runs",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob("*/last.pt")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.2)
+    process.send_signal(ending)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The run goes on with: --resume" in said
+    assert "Traceback" not in said
+
+
+def test_a_log_file_gets_a_line_now_and_then() -> None:
+    pace = cli.Pace(100, every_s=0.0)
+    assert pace.add(40)
+    assert re.fullmatch(r"40/100  [\d.]+ films/s  [\d.]+ min left", str(pace))

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+
+from pneumonia.errors import DataError
+from pneumonia.imaging import decode
+from pneumonia.imaging.preprocess import PreprocessSpec, apply
+from train import manifest
+from train.dataset import EpochSampler, FilmSet, load_squares, loader
+from train.recipe import Augmentation
+
+SPEC = PreprocessSpec(size=64)
+
+
+def squares(rows, tmp_path, on_bad_image="stop"):
+    said = []
+    kept, array = load_squares(
+        rows, SPEC, tmp_path / "cache", on_bad_image, said.append, said.append
+    )
+    return kept, array, said
+
+
+@pytest.fixture(scope="module")
+def rows(films):
+    return manifest.load(films).rows
+
+
+def test_training_and_serving_make_the_same_input_bit_for_bit(rows, tmp_path) -> None:
+    kept, array, _ = squares(rows, tmp_path)
+    films = FilmSet(kept, array, SPEC)
+    for i, row in enumerate(kept):
+        served, _ = apply(decode(row.path.read_bytes()).pixels, SPEC)
+        trained, target = films[0, i]
+        assert np.array_equal(trained.numpy(), served)
+        assert target.item() == (row.label == "PNEUMONIA")
+
+
+@pytest.mark.real
+def test_bit_for_bit_on_real_films_of_any_size(real_data, tmp_path) -> None:
+    paths = sorted((real_data / "originals").glob("*/*"))[:6]
+    real = [
+        manifest.Row(p.name, p, "train", p.parent.name, manifest.patient_of(p.name)) for p in paths
+    ]
+    kept, array, _ = squares(real, tmp_path)
+    films = FilmSet(kept, array, SPEC)
+    for i, path in enumerate(paths):
+        served, _ = apply(decode(path.read_bytes()).pixels, SPEC)
+        assert np.array_equal(films[0, i][0].numpy(), served)
+
+
+def test_decoding_is_paid_once(rows, tmp_path, monkeypatch) -> None:
+    _, first, _ = squares(rows, tmp_path)
+    monkeypatch.setattr("train.dataset.decode", lambda _: pytest.fail("decoded again"))
+    _, again, said = squares(rows, tmp_path)
+    assert np.array_equal(first, again)
+    assert sum(said) == len(rows)
+
+
+def test_a_changed_film_is_read_again(rows, tmp_path) -> None:
+    import shutil
+    from dataclasses import replace
+
+    copy = tmp_path / "copy.png"
+    shutil.copy(rows[0].path, copy)
+    own = [replace(rows[0], path=copy)]
+    _, before, _ = squares(own, tmp_path)
+    before = before.copy()
+    copy.write_bytes(rows[1].path.read_bytes())
+    _, after, _ = squares(own, tmp_path)
+    assert not np.array_equal(before, after)
+
+
+class TestABrokenFilm:
+    @pytest.fixture
+    def broken(self, rows, tmp_path):
+        path = tmp_path / "IM-9999-0001.png"
+        path.write_bytes(rows[0].path.read_bytes()[:300])
+        bad = manifest.Row("train/NORMAL/IM-9999-0001.png", path, "train", "NORMAL", "IM-9999")
+        return (rows[0], bad, rows[1])
+
+    def test_stops_and_names_the_file(self, broken, tmp_path) -> None:
+        with pytest.raises(
+            DataError, match=r"1 films cannot be read, the first train/NORMAL/IM-9999"
+        ):
+            squares(broken, tmp_path)
+
+    def test_or_is_skipped_and_named(self, broken, tmp_path) -> None:
+        kept, array, said = squares(broken, tmp_path, "skip")
+        assert [row.file for row in kept] == [broken[0].file, broken[2].file]
+        assert len(array) == 2
+        skipped = next(text for text in said if isinstance(text, str))
+        assert skipped.startswith("skipped train/NORMAL/IM-9999-0001.png: ")
+
+
+def test_an_epoch_is_an_order_that_the_seed_decides() -> None:
+    sampler = EpochSampler(20, seed=3)
+    first = list(sampler)
+    assert sorted(index for _, index in first) == list(range(20))
+    assert first == list(EpochSampler(20, seed=3))
+    sampler.epoch = 1
+    assert [index for _, index in sampler] != [index for _, index in first]
+
+
+def test_a_film_is_another_each_epoch_and_the_same_each_time(rows, tmp_path) -> None:
+    kept, array, _ = squares(rows, tmp_path)
+    films = FilmSet(kept, array, SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
+    assert torch.equal(films[0, 5][0], films[0, 5][0])
+    assert not torch.equal(films[0, 5][0], films[1, 5][0])
+
+
+def test_workers_change_nothing(rows, tmp_path) -> None:
+    kept, array, _ = squares(rows, tmp_path)
+    films = FilmSet(kept, array, SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
+    batches = [
+        torch.cat([x for x, _ in loader(films, EpochSampler(len(films), 2), 8, workers)])
+        for workers in (0, 2)
+    ]
+    assert torch.equal(*batches)

@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import pytest
+
+from pneumonia.errors import DataError
+from train import manifest
+from train.manifest import Row
+
+
+def lay(root: Path, *files: str) -> Path:
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.encode())
+    return root
+
+
+KAGGLE = (
+    "train/NORMAL/IM-0117-0001.jpeg",
+    "train/NORMAL/NORMAL2-IM-0117-0001-0002.jpeg",
+    "train/PNEUMONIA/person1_bacteria_1.jpeg",
+    "train/PNEUMONIA/person1_virus_2.jpeg",
+    "train/PNEUMONIA/person10_virus_3.PNG",
+    "val/NORMAL/NORMAL2-IM-1427-0001.jpeg",
+    "val/PNEUMONIA/person1946_bacteria_4874.jpeg",
+    "test/NORMAL/IM-0001-0001.jpeg",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("person1946_bacteria_4874.jpeg", "person1946"),
+        ("person1_virus_2.jpeg", "person1"),
+        ("IM-0117-0001.jpeg", "IM-0117"),
+        ("NORMAL2-IM-1427-0001-0002.jpeg", "NORMAL2-IM-1427"),
+        ("film 7.png", "film 7"),
+    ],
+)
+def test_patients(name, patient) -> None:
+    assert manifest.patient_of(name) == patient
+
+
+def test_the_kaggle_layout(tmp_path) -> None:
+    lay(tmp_path, *KAGGLE, "train/NORMAL/.DS_Store", "train/NORMAL/notes.txt")
+    rows = manifest.load(tmp_path).rows
+    assert [row.file for row in rows] == sorted(KAGGLE)
+    by_name = {row.path.name: row for row in rows}
+    virus = by_name["person10_virus_3.PNG"]
+    assert (virus.split, virus.label, virus.etiology) == ("train", "PNEUMONIA", "viral")
+    assert by_name["IM-0117-0001.jpeg"].etiology == "normal"
+
+
+def test_a_manifest_table_comes_before_the_folders(tmp_path) -> None:
+    lay(tmp_path, *KAGGLE)
+    (tmp_path / "manifest.csv").write_text(
+        "file,split,label,patient,width,height\n"
+        f"{KAGGLE[0]},train,NORMAL,A,1422,1152\n{KAGGLE[2]},train,pneumonia,B,,\n"
+    )
+    a, b = manifest.load(tmp_path).rows
+    assert (a.patient, a.width, a.height) == ("A", 1422, 1152)
+    assert (b.label, b.patient, b.width, b.etiology) == ("PNEUMONIA", "B", None, "bacterial")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("name,label\nx,NORMAL\n", "needs the columns file and label"),
+        ("file,label\nabsent.png,NORMAL\n", "names 1 films that are not there, the first absent"),
+        (f"file,label\n{KAGGLE[0]},COVID\n", "line 2: the label is 'COVID'; it must be one of"),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_line(tmp_path, table, said) -> None:
+    lay(tmp_path, *KAGGLE).joinpath("manifest.csv").write_text(table)
+    with pytest.raises(DataError, match=said):
+        manifest.load(tmp_path)
+
+
+def test_a_missing_folder(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"absent does not exist\. Give the folder that holds"):
+        manifest.load(tmp_path / "absent")
+
+
+def test_an_empty_folder(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"No films under .*expected train\|val\|test/NORMAL"):
+        manifest.load(tmp_path)
+
+
+def test_the_official_val_joins_the_pool_and_test_does_not(tmp_path) -> None:
+    pool = manifest.training_rows(manifest.load(lay(tmp_path, *KAGGLE)))
+    assert {row.split for row in pool} == {"train", "val"}
+    assert len(pool) == 7
+
+
+def test_an_empty_class(tmp_path) -> None:
+    lay(tmp_path, *(file for file in KAGGLE if not file.startswith("train/NORMAL")))
+    with pytest.raises(DataError, match="The class NORMAL is empty"):
+        manifest.training_rows(manifest.load(tmp_path))
+
+
+def test_no_train_folder(tmp_path) -> None:
+    lay(tmp_path, "test/NORMAL/IM-0001-0001.jpeg", "test/PNEUMONIA/person1_virus_6.jpeg")
+    with pytest.raises(DataError, match="has no train split"):
+        manifest.training_rows(manifest.load(tmp_path))
+
+
+def test_a_patient_in_two_splits(tmp_path) -> None:
+    own = manifest.load(lay(tmp_path, *KAGGLE, "test/PNEUMONIA/person1_virus_6.jpeg"))
+    with pytest.raises(DataError, match="1 patients are in two splits, the first person1 in test"):
+        manifest.training_rows(own)
+    dropped = manifest.training_rows(own, "drop")
+    assert "person1" not in {row.patient for row in dropped}
+    assert len(dropped) == 5
+    assert len(manifest.training_rows(own, "keep")) == 7
+
+
+def test_the_digest_follows_content_and_label_not_place(tmp_path) -> None:
+    a = manifest.load(lay(tmp_path / "a", *KAGGLE)).digest()
+    b_root = lay(tmp_path / "b", *KAGGLE)
+    assert manifest.load(b_root).digest() == a
+    (b_root / KAGGLE[0]).write_bytes(b"changed")
+    assert manifest.load(b_root).digest() != a
+
+
+def rows(n: int) -> list[Row]:
+    """n patients with two films each, every third patient normal."""
+    return [
+        Row(f"{i}-{j}", Path(), "train", "NORMAL" if i % 3 == 0 else "PNEUMONIA", f"p{i}")
+        for i in range(n)
+        for j in range(2)
+    ]
+
+
+def test_the_split_keeps_patients_whole_and_the_fraction_roughly() -> None:
+    films = rows(1000)
+    train, validation = manifest.split_by_patient(films, 0.2, seed=1)
+    assert len(train) + len(validation) == 2000
+    assert not {r.patient for r in train} & {r.patient for r in validation}
+    assert 0.17 < len(validation) / 2000 < 0.23
+
+
+def test_a_patient_keeps_its_side_when_films_are_added() -> None:
+    _, few = manifest.split_by_patient(rows(300), 0.2, seed=1)
+    _, many = manifest.split_by_patient(rows(600), 0.2, seed=1)
+    assert {r.file for r in few} <= {r.file for r in many}
+    _, other = manifest.split_by_patient(rows(300), 0.2, seed=2)
+    assert {r.file for r in few} != {r.file for r in other}
+
+
+def test_too_few_patients_to_split() -> None:
+    with pytest.raises(DataError, match="too few patients"):
+        manifest.split_by_patient(rows(3), 0.1, seed=0)
