@@ -68,9 +68,23 @@ def make_app(tiny_bundle: Path, tmp_path: Path) -> Iterator[MakeApp]:
         services(app).store.close()
 
 
-@pytest.fixture
-def app(make_app: MakeApp) -> Flask:
-    return make_app()
+@pytest.fixture(scope="module")
+def app(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """One for all tests of a file that ask for nothing special: a model takes a while to load."""
+    app = create_app(
+        Settings(
+            data_dir=tmp_path_factory.mktemp("var"),
+            models_dir=tiny_bundle.parent,
+            model=tiny_bundle.name,
+            device="cpu",
+            threads=1,
+        )
+    )
+    services(app).analysis.start()
+    assert services(app).analysis.wait(60) == "ready"
+    yield app
+    services(app).analysis.close()
+    services(app).store.close()
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""The use case alone: no HTTP, a real store, an analyst that says what it is told to."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pneumonia.analysis.finding import (
+    ActivationMap,
+    Finding,
+    Label,
+    ModelRef,
+    OperatingPoint,
+    Quality,
+)
+from pneumonia.errors import EmptyFile, ModelNotReady, Overloaded, ReadingNotFound, TooManyPixels
+from pneumonia.imaging import Limits, Radiograph
+from pneumonia.imaging.display import decode_png, encode_png
+from pneumonia.imaging.preprocess import Geometry
+from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.readings import Readings, overlay, paints_map
+from pneumonia.records import Store
+
+FILM = synthetic_film(3, opacity=True, size=(120, 100))
+
+
+def finding(radiograph: Radiograph, label: Label = Label.PNEUMONIA) -> Finding:
+    values = np.zeros((2, 2), np.float32)
+    values[0, 0] = 5
+    return Finding(
+        label=label,
+        probability=0.8,
+        logit=1.4,
+        operating_point=OperatingPoint("balanced", 0.5),
+        model=ModelRef("told", "ab" * 32),
+        quality=Quality(),
+        activation=ActivationMap(
+            values, 2.0, Geometry(radiograph.width, radiograph.height, (0, 0, 100, 120))
+        ),
+    )
+
+
+class Analyst:
+    """Says the label it was made with, or raises the error; remembers what it was shown."""
+
+    def __init__(self, answer: Label | Exception = Label.PNEUMONIA) -> None:
+        self.answer = answer
+        self.shown: list[Radiograph] = []
+
+    def analyse(self, radiograph: Radiograph) -> Finding:
+        self.shown.append(radiograph)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return finding(radiograph, self.answer)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[Analyst], Readings]:
+    store = Store(f"sqlite:///{tmp_path / 'x.sqlite3'}", tmp_path)
+    return lambda analyst: Readings(store, analyst, Limits(max_pixels=20_000))
+
+
+def films(folder: Path) -> list[Path]:
+    return list(folder.glob("films/**/*.png"))
+
+
+def test_submit_decodes_analyses_and_keeps(make: Callable, tmp_path: Path) -> None:
+    analyst, data = Analyst(), encode_png(FILM)
+    readings = make(analyst)
+    reading = readings.submit(data)
+
+    assert np.array_equal(np.rint(analyst.shown[0].pixels * 255).astype(np.uint8), FILM)
+    assert (reading.image.width, reading.image.height) == (100, 120)
+    assert reading.image.sha256 == hashlib.sha256(data).hexdigest()
+    assert datetime.now(UTC) - reading.created_at < timedelta(minutes=1)
+    assert np.array_equal(decode_png(readings.film_png(reading.id)), FILM)
+    again = readings.get(reading.id)
+    assert (again.id, again.created_at, again.image) == (
+        reading.id,
+        reading.created_at,
+        reading.image,
+    )
+    assert [path.stem for path in films(tmp_path)] == [reading.id]
+
+
+@pytest.mark.parametrize("error", [ModelNotReady("Wait."), Overloaded("Later.")])
+def test_what_was_not_analysed_is_not_kept(
+    make: Callable, tmp_path: Path, error: Exception
+) -> None:
+    with pytest.raises(type(error)):
+        make(Analyst(error)).submit(encode_png(FILM))
+    assert films(tmp_path) == []
+
+
+def test_what_is_refused_is_never_shown_to_the_analyst(make: Callable, tmp_path: Path) -> None:
+    analyst = Analyst()
+    readings = make(analyst)
+    with pytest.raises(EmptyFile):
+        readings.submit(b"")
+    with pytest.raises(TooManyPixels):
+        readings.submit(encode_png(synthetic_film(1, opacity=False, size=(200, 200))))
+    assert analyst.shown == []
+    assert films(tmp_path) == []
+
+
+def test_the_overlay_paints_where_the_evidence_is_and_nowhere_else(make: Callable) -> None:
+    readings = make(Analyst())
+    reading = readings.submit(encode_png(FILM))
+    picture = decode_png(readings.overlay_png(reading.id, 1.0))
+    assert picture.shape == (120, 100, 3)
+    grey = np.repeat(FILM[..., None], 3, axis=2)
+    changed = np.any(picture != grey, axis=2)
+    assert changed[:30, :25].all()  # the quarter of the first cell, at full heat
+    assert not changed[90:, 75:].any()  # the opposite corner
+
+
+@pytest.mark.parametrize(
+    ("label", "painted"),
+    [(Label.NORMAL, False), (Label.PNEUMONIA, True), (Label.INDETERMINATE, True)],
+)
+def test_a_normal_film_is_never_painted(make: Callable, label: Label, painted: bool) -> None:
+    readings = make(Analyst(label))
+    reading = readings.submit(encode_png(FILM))
+    assert paints_map(reading.finding) is painted
+    is_film = readings.overlay_png(reading.id, 1.0) == readings.film_png(reading.id)
+    assert is_film is not painted
+    assert (overlay(FILM, reading.finding, 1.0) is FILM) is not painted
+
+
+def test_evidence_against_pneumonia_is_not_painted(make: Callable) -> None:
+    reading = make(Analyst()).submit(encode_png(FILM))
+    activation = reading.finding.activation
+    against = replace(
+        reading.finding, activation=replace(activation, values=-np.abs(activation.values))
+    )
+    assert np.array_equal(overlay(FILM, against, 1.0), np.repeat(FILM[..., None], 3, axis=2))
+
+
+def test_delete_takes_everything(make: Callable, tmp_path: Path) -> None:
+    readings = make(Analyst())
+    reading = readings.submit(encode_png(FILM))
+    readings.delete(reading.id)
+    assert films(tmp_path) == []
+    for ask in (readings.get, readings.film_png, readings.delete):
+        with pytest.raises(ReadingNotFound):
+            ask(reading.id)
+    with pytest.raises(ReadingNotFound):
+        readings.overlay_png(reading.id, 0.5)
