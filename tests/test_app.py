@@ -79,3 +79,11 @@ def test_the_development_server_reads_wsgi(tmp_path: Path) -> None:
     assert result.returncode == 0
     for rule in ("/api/v1/readings", "/readings/<reading_id>/overlay.png", "/healthz", "/readyz"):
         assert rule in result.stdout
+
+
+def test_a_bad_setting_is_a_sentence_for_the_commands_too() -> None:
+    result = flask("models", PNEUMONIA_DEVICE="gpu")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "Error: PNEUMONIA_DEVICE is 'gpu'; it must be one of auto, cpu, cuda.\n"
+    )

@@ -117,6 +117,31 @@ def token() -> Callable[[FlaskClient, str], str]:
 
 
 @pytest.fixture
+def upload() -> Callable[..., Any]:
+    """Send bytes through the form of the home page."""
+
+    def upload(client: FlaskClient, data: bytes, csrf: str | None) -> Any:
+        fields: dict[str, Any] = {"image": (io.BytesIO(data), "film.png")}
+        if csrf is not None:
+            fields["csrf_token"] = csrf
+        return client.post("/", data=fields, content_type="multipart/form-data")
+
+    return upload
+
+
+@pytest.fixture
+def page(
+    upload: Callable[..., Any], client: FlaskClient, token: Callable[..., str], film_png: bytes
+) -> str:
+    """The path of a reading's page, made through the form."""
+    response = upload(client, film_png, token(client))
+    assert response.status_code == 303
+    location: str = response.headers["Location"]
+    assert re.fullmatch(r"/readings/[0-9a-f]{32}", location)
+    return location
+
+
+@pytest.fixture
 def problem() -> Callable[..., str]:
     """Check the whole shape of a problem; returns its sentence."""
 

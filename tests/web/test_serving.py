@@ -65,7 +65,7 @@ def start(bundle: Path, data_dir: Path) -> Server:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     # Only what a person would set, beside what any process has.
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("PNEUMONIA_")}  # noqa: TID251
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PNEUMONIA_")}
     environ |= {
         "PORT": str(port),
         "HOST": "127.0.0.1",
