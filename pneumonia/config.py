@@ -48,9 +48,7 @@ class Settings:
     @classmethod
     def variables(cls) -> dict[str, str]:
         """Environment variable -> field name, in the order of the class."""
-        return {
-            f.metadata["variable"] or PREFIX + f.name.upper(): f.name for f in fields(cls)
-        }
+        return {f.metadata["variable"] or PREFIX + f.name.upper(): f.name for f in fields(cls)}
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:

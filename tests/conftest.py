@@ -28,7 +28,7 @@ SHIPPED = ROOT / "models" / "default"
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real films, which are not part of the repository."""
-    folder = Path(os.environ.get("TEST_DATA", ROOT.parent / "shared" / "data"))  # noqa: TID251
+    folder = Path(os.environ.get("TEST_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "kermany").is_dir():
         pytest.skip(f"no real films at {folder}: set TEST_DATA to the folder that holds kermany/")
     return folder

@@ -45,15 +45,15 @@ def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generat
     contrast = 1 + random.uniform(-1, 1) * knobs.contrast
     brightness = random.uniform(-1, 1) * knobs.brightness
     exponent = _log_uniform(random, knobs.gamma)
-    deviation = random.uniform(0, knobs.noise)
+    noisy = random.random() < knobs.noise
     if exponent != 1:  # the identity must be exact
         square = np.asarray(np.power(square, np.float32(exponent)))
     if contrast != 1 or brightness != 0:
         mean = square.mean()
         square = (square - mean) * np.float32(contrast) + mean + np.float32(brightness)
-    if deviation > 0:
+    if noisy:
         noise = random.standard_normal(square.shape, np.float32)
-        square = np.asarray(square + noise * np.float32(deviation))
+        square = np.asarray(square + noise * np.float32(random.uniform(0, 0.05)))
     return np.asarray(np.clip(square, 0, 1), np.float32)
 
 

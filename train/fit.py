@@ -171,14 +171,20 @@ class Fit:
         )
 
     def _score(self, epoch: Epoch) -> float:
-        score = epoch.val_auroc if self.recipe.training.monitor == "auroc" else -epoch.val_loss
+        monitor = self.recipe.training.monitor
+        score = -epoch.val_loss if monitor == "loss" else epoch.val_auroc
         return float("-inf") if math.isnan(score) else score
+
+    def _is_best(self, epoch: Epoch) -> bool:
+        if self.recipe.training.monitor == "none":
+            return True
+        return self._score(epoch) > self.progress.best_score
 
     def _note(self, epoch: Epoch, state: dict[str, Tensor], seconds: float) -> None:
         progress = self.progress
         epoch = replace(epoch, seconds=round(seconds, 1))
         progress.history.append(epoch)
-        if self._score(epoch) > progress.best_score:
+        if self._is_best(epoch):
             progress.best_score, progress.best_epoch = self._score(epoch), epoch.epoch
             progress.stale_epochs = 0
             checkpoint.save(self.folder / "best.pt", {"tail": state, "epoch": epoch.epoch})

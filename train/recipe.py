@@ -61,7 +61,7 @@ class Augmentation:
     brightness: float = 0.0  # added grey level
     gamma: float = 0.0  # log-uniform exponent in [1 / (1 + gamma), 1 + gamma]
     blur: float = 0.0  # probability of a Gaussian blur or a loss of resolution
-    noise: float = 0.0  # largest standard deviation, grey level
+    noise: float = 0.0  # probability of Gaussian noise, deviation up to 0.05 of the grey range
     jpeg: float = 0.0  # probability of a JPEG round trip at quality 30 to 90
     erase: float = 0.0  # probability of a covered rectangle
 
@@ -74,7 +74,7 @@ class Training:
     batch_size: int
     trainable: Literal["all", "head"] = "all"
     precision: Literal["bfloat16", "float32"] = "bfloat16"
-    monitor: Literal["auroc", "loss"] = "auroc"
+    monitor: Literal["auroc", "loss", "none"] = "auroc"  # none: the last epoch is the best
     patience: int = 0  # epochs without improvement before stopping; 0: never
     average_decay: float = 0.0  # exponential moving average of the weights; 0: off
     label_smoothing: float = 0.0
