@@ -1,5 +1,6 @@
 """The use case: an uploaded file becomes a kept reading. Both doors, page and API, call it."""
 
+import threading
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from pneumonia.records import ImageInfo, Reading, Store
 
 DEFAULT_OPACITY = 0.6
 """Of the map over the film, where nobody chose one."""
+
+DECODERS = 4
+"""Uploads decoded at once; the rest wait, so that many large films cannot fill the memory."""
 
 
 class Analyst(Protocol):
@@ -37,6 +41,7 @@ class Readings:
         self._store = store
         self._service = service
         self._limits = limits
+        self._decoding = threading.BoundedSemaphore(DECODERS)
 
     def submit(self, data: bytes) -> Reading:
         """Decode, analyse and keep one uploaded file.
@@ -52,7 +57,8 @@ class Readings:
         StorageUnavailable
             When the reading cannot be kept.
         """
-        radiograph = decode(data, self._limits)
+        with self._decoding:
+            radiograph = decode(data, self._limits)
         finding = self._service.analyse(radiograph)
         reading = Reading(
             id=uuid.uuid4().hex,

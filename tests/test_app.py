@@ -15,7 +15,7 @@ from pneumonia.web.services import services
 
 
 def flask(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PNEUMONIA_")}  # noqa: TID251
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PNEUMONIA_")}
     return subprocess.run(
         [sys.executable, "-m", "flask", *arguments],
         cwd=ROOT,

@@ -1,7 +1,10 @@
 """The use case alone: no HTTP, a real store, an analyst that says what it is told to."""
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +21,11 @@ from pneumonia.analysis.finding import (
     Quality,
 )
 from pneumonia.errors import EmptyFile, ModelNotReady, Overloaded, ReadingNotFound, TooManyPixels
-from pneumonia.imaging import Limits, Radiograph
+from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.preprocess import Geometry
 from pneumonia.imaging.synthetic import synthetic_film
-from pneumonia.readings import Readings, overlay, paints_map
+from pneumonia.readings import DECODERS, Readings, overlay, paints_map
 from pneumonia.records import Store
 
 FILM = synthetic_film(3, opacity=True, size=(120, 100))
@@ -150,3 +153,27 @@ def test_delete_takes_everything(make: Callable, tmp_path: Path) -> None:
             ask(reading.id)
     with pytest.raises(ReadingNotFound):
         readings.overlay_png(reading.id, 0.5)
+
+
+def test_only_a_few_uploads_are_decoded_at_once(tmp_path, monkeypatch) -> None:
+    lock, inside, most = threading.Lock(), 0, 0
+
+    def counting(data: bytes, limits: Limits) -> Radiograph:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.01)
+        radiograph = decode(data, limits)
+        with lock:
+            inside -= 1
+        return radiograph
+
+    monkeypatch.setattr("pneumonia.readings.decode", counting)
+    store = Store(f"sqlite:///{tmp_path / 'db.sqlite3'}", tmp_path)
+    store.migrate()
+    own = Readings(store, Analyst(), Limits())
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(own.submit, [encode_png(FILM)] * 12))
+    assert len({one.id for one in found}) == 12
+    assert most == DECODERS
