@@ -105,7 +105,7 @@ def export(
         },
         "validation": calibrate.summarise(labels, probabilities, patients, point),
         "data": _data(origins, recipe),
-        "initial_weights": _initial(origins),
+        "initial_weights": _initial(origins, frozen=recipe.training.trainable == "head"),
         "run": origins.settings,
         "intended_use": INTENDED_USE,
         "limits": list(LIMITS),
@@ -136,10 +136,12 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
     }
 
 
-def _initial(origins: Origins) -> dict[str, Any]:
+def _initial(origins: Origins, *, frozen: bool) -> dict[str, Any]:
+    """Which layers began with weights, which afresh, and which training left as they were."""
     return {
         **asdict(origins.initial_weights),
         "file": origins.initial.source,
         "layers": list(origins.initial.layers),
         "fresh": [*origins.initial.fresh, "head"],
+        "frozen": list(origins.initial.layers) if frozen else [],
     }
