@@ -83,7 +83,9 @@ def tiny_bundle(
     ]
     out = tmp_path_factory.mktemp("models") / "tiny"
     origins = Origins(
-        data=Provenance("synthetic films", "pneumonia.imaging.synthetic", "Apache-2.0"),
+        data=Provenance(
+            "synthetic films", "pneumonia.imaging.synthetic", "Apache-2.0", "drawn chests"
+        ),
         data_digest="0" * 64,
         initial=Loaded("none", (), ()),
         initial_weights=SCRATCH,

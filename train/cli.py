@@ -128,7 +128,7 @@ def train(context: click.Context, /, **options: Any) -> None:
     except DomainError as error:
         _fail(error)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. The run goes on with: --resume RUN (its folder is above)")
+        click.echo("\nInterrupted. Where a run is named above, it goes on with: --resume RUN")
         context.exit(130)
     found = card["validation"]
     click.echo(
@@ -164,7 +164,7 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
         for name in options
         if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
     }
-    fixed = given & {"recipe", "epochs", "batch_size", "seed", "on_bad_image", "runs"}
+    fixed = given - {"resume", "device", "workers", "data", "out", "init_weights"}
     if fixed:
         names = ", ".join("--" + name.replace("_", "-") for name in sorted(fixed))
         raise click.UsageError(f"{names} belong to the run that is resumed; leave them out.")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ from pneumonia.errors import DataError, ImageError
 from pneumonia.imaging import decode
 from pneumonia.imaging.preprocess import PreprocessSpec, normalise, stretch, to_square
 from train.augment import augment
+from train.files import write_text
 from train.manifest import Row
 from train.recipe import Augmentation
 
@@ -58,11 +60,11 @@ def load_squares(
     stem = cache / f"squares-{_cache_key(rows, spec)}"
     array_path, index_path = stem.with_suffix(".npy"), stem.with_suffix(".json")
     if index_path.is_file():
-        bad: dict[str, str] = json.loads(index_path.read_text())
+        bad: dict[str, str] = json.loads(index_path.read_text(encoding="utf-8"))
         advance(len(rows))
     else:
         bad = _decode_all(rows, spec, array_path, advance)
-        index_path.write_text(json.dumps(bad))
+        write_text(index_path, json.dumps(bad))
     if bad and on_bad_image == "stop":
         file, why = next(iter(bad.items()))
         raise DataError(
@@ -90,7 +92,7 @@ def _cache_key(rows: Sequence[Row], spec: PreprocessSpec) -> str:
 def _decode_all(
     rows: Sequence[Row], spec: PreprocessSpec, path: Path, advance: Advance
 ) -> dict[str, str]:
-    partial = path.with_suffix(".partial.npy")
+    partial = path.with_suffix(f".{os.getpid()}.partial")  # two runs may read the same films
     squares = np.lib.format.open_memmap(
         partial, mode="w+", dtype=np.float32, shape=(len(rows), spec.size, spec.size)
     )
@@ -167,4 +169,6 @@ def loader(
         sampler=sampler,
         num_workers=workers,
         persistent_workers=workers > 0,
+        # A generator of its own: with the global one, making workers would shift dropout's draws.
+        generator=torch.Generator().manual_seed(0),
     )

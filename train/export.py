@@ -16,21 +16,10 @@ from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.pretrained import Loaded
 from train import calibrate
+from train.files import write_text
 from train.manifest import Row
 from train.provenance import Provenance
 from train.recipe import Recipe
-
-INTENDED_USE = (
-    "Research and teaching: a second look at frontal chest radiographs of children of 1 to 5 "
-    "years, beside a qualified reader. Not a diagnosis, and not a medical device."
-)
-LIMITS = (
-    "Not checked on films unlike its training data: other ages, hospitals, machines or diseases.",
-    "It sees the whole film: markings, borders and exposure can sway it as well as the lungs.",
-    "It was not taught to refuse what is not a frontal chest X-ray.",
-    "The calibrated probability holds for a share of pneumonia like that of the validation films.",
-    "The map shows what drove the verdict, at a resolution of 7 x 7; it does not outline disease.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +61,13 @@ def export(
         (n,) and (n, h, w) of the validation rows, from that network in float32.
     """
     labels = np.array([row.label == "PNEUMONIA" for row in origins.validation])
-    calibration = calibrate.fit_calibration(labels, logits)
-    probabilities = calibration.probabilities(logits)
-    point = calibrate.choose_operating_point(labels, probabilities)
+    measured = _measure(labels, logits, maps, origins)
     out.mkdir(parents=True, exist_ok=True)
     state = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
     }
     weights.write(out / WEIGHTS, state, {"architecture": recipe.network.architecture})
-    patients = [row.patient for row in origins.validation]
     card = {
         "id": out.name,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -90,6 +76,41 @@ def export(
         "recipe": recipe.as_dict(),
         "preprocess": recipe.preprocess.as_dict(),
         "classes": list(CLASSES),
+        **measured,
+        "weights": {
+            "file": WEIGHTS,
+            "sha256": file_sha256(out / WEIGHTS),
+            "dtype": "float16",
+            "parameters": sum(p.numel() for p in network.parameters()),
+        },
+        "data": _data(origins, recipe),
+        "initial_weights": _initial(origins, frozen=recipe.training.trainable == "head"),
+        "run": origins.settings,
+        "intended_use": (
+            "Research and teaching: a second look at frontal chest radiographs of "
+            f"{origins.data.population}, beside a qualified reader. Not a diagnosis, and not a "
+            "medical device."
+        ),
+        "population": origins.data.population,
+        "limits": _limits(origins, maps),
+        "licence": "Apache-2.0",
+    }
+    write_text(out / CARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    return card
+
+
+def _measure(
+    labels: NDArray[np.bool_],
+    logits: NDArray[np.float64],
+    maps: NDArray[np.float32],
+    origins: Origins,
+) -> dict[str, Any]:
+    """All that is fixed on validation: calibration, operating point, the map's scale, figures."""
+    calibration = calibrate.fit_calibration(labels, logits)
+    probabilities = calibration.probabilities(logits)
+    point = calibrate.choose_operating_point(labels, probabilities)
+    patients = [row.patient for row in origins.validation]
+    return {
         "temperature": calibration.temperature,
         "bias": calibration.bias,
         "operating_point": asdict(point),
@@ -97,24 +118,19 @@ def export(
             "method": "class activation map, in logits",
             "full_scale": calibrate.choose_full_scale(labels, maps),
         },
-        "weights": {
-            "file": WEIGHTS,
-            "sha256": file_sha256(out / WEIGHTS),
-            "dtype": "float16",
-            "parameters": sum(p.numel() for p in network.parameters()),
-        },
         "validation": calibrate.summarise(labels, probabilities, patients, point),
-        "data": _data(origins, recipe),
-        "initial_weights": _initial(origins, frozen=recipe.training.trainable == "head"),
-        "run": origins.settings,
-        "intended_use": INTENDED_USE,
-        "limits": list(LIMITS),
-        "licence": "Apache-2.0",
     }
-    partial = out / (CARD + ".partial")
-    partial.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(out / CARD)
-    return card
+
+
+def _limits(origins: Origins, maps: NDArray[np.float32]) -> list[str]:
+    population, (height, width) = origins.data.population, maps.shape[1:]
+    return [
+        f"Trained on films of {population}; not checked on other people, hospitals or diseases.",
+        "It sees the whole film: markings, borders and exposure can sway it as well as the lungs.",
+        "It was not taught to refuse what is not a frontal chest X-ray.",
+        "The probability holds for a share of pneumonia like that of the validation films.",
+        f"The map ({height} x {width}) shows what drove the verdict; it does not outline disease.",
+    ]
 
 
 def _data(origins: Origins, recipe: Recipe) -> dict[str, Any]:
@@ -139,7 +155,7 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
 def _initial(origins: Origins, *, frozen: bool) -> dict[str, Any]:
     """Which layers began with weights, which afresh, and which training left as they were."""
     return {
-        **asdict(origins.initial_weights),
+        **{k: v for k, v in asdict(origins.initial_weights).items() if v},
         "file": origins.initial.source,
         "layers": list(origins.initial.layers),
         "fresh": [*origins.initial.fresh, "head"],

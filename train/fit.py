@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pneumonia.errors import RunError
 from train import checkpoint, metrics
 from train.checkpoint import Epoch, Progress
 from train.dataset import Batches, EpochSampler
@@ -126,6 +127,11 @@ class Fit:
         with self.device.autocast():
             logits = self.tail(_to_device(x, self.device))
         loss = self.loss(logits.float(), soft)
+        if not math.isfinite(loss.item()):
+            raise RunError(
+                f"The loss is no longer a number in epoch {self.progress.epoch + 1}: training "
+                "diverged. Lower the recipe's learning rates, or use precision float32."
+            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()

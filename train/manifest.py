@@ -23,7 +23,7 @@ _ETIOLOGY = re.compile(r"_(bacteria|virus)_")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled film; width and height are the original's, where the manifest has them."""
+    """One labelled film."""
 
     file: str
     path: Path
@@ -31,8 +31,6 @@ class Row:
     label: Label
     patient: str
     etiology: str = ""
-    width: int | None = None
-    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def follows_public_naming(name: str) -> bool:
 
 
 def load(data: Path) -> Manifest:
-    """Read a folder: its ``manifest.csv`` if it has one, else the Kaggle layout.
+    """Read a folder in the Kaggle layout; where ``manifest.csv`` lists a split, it decides.
 
     Raises
     ------
@@ -77,7 +75,10 @@ def load(data: Path) -> Manifest:
             "train/NORMAL and train/PNEUMONIA."
         )
     table = data / "manifest.csv"
-    rows = _read_table(data, table) if table.is_file() else _read_folders(data)
+    listed = _read_table(data, table) if table.is_file() else []
+    splits = {row.split for row in listed}
+    # A table may speak of some splits only (a test folder laid beside it later, say).
+    rows = listed + [row for row in _read_folders(data) if row.split not in splits]
     if not rows:
         raise DataError(
             f"No films under {data}: expected train|val|test/NORMAL|PNEUMONIA with JPEG, PNG or "
@@ -87,7 +88,7 @@ def load(data: Path) -> Manifest:
 
 
 def _read_table(data: Path, table: Path) -> list[Row]:
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not {"file", "label"} <= set(reader.fieldnames or ()):
             raise DataError(
@@ -115,13 +116,17 @@ def _table_row(data: Path, table: Path, line: int, values: dict[str, str]) -> Ro
     return Row(
         file=file,
         path=data / file,
-        split=values.get("split") or "all",
+        split=values.get("split") or _split_of(file),
         label=label,
         patient=values.get("patient") or patient_of(name),
         etiology=values.get("etiology") or etiology_of(name, label),
-        width=int(values["width"]) if values.get("width") else None,
-        height=int(values["height"]) if values.get("height") else None,
     )
+
+
+def _split_of(file: str) -> str:
+    """The split a path begins with; a table without splits is all for training."""
+    first = Path(file).parts[0]
+    return first if first in SPLITS else "train"
 
 
 def _read_folders(data: Path) -> list[Row]:

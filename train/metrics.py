@@ -147,17 +147,6 @@ def sensitivity_at_specificity(
     return float(tp[best] / positives), float(thresholds[best])
 
 
-def youden_threshold(labels: NDArray[Any], scores: NDArray[Any]) -> float:
-    """The score that maximises sensitivity + specificity - 1 (Youden 1950).
-
-    Of equals, the highest; always one of the scores, so finite. nan when a class is missing.
-    """
-    fpr, tpr, thresholds = roc_curve(labels, scores)
-    if np.isnan(fpr).any() or np.isnan(tpr).any():
-        return nan
-    return float(thresholds[1 + int(np.argmax((tpr - fpr)[1:]))])
-
-
 def brier(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
     """Mean squared distance of the probability from what was, in [0, 1] (Brier 1950)."""
     truth, values = _checked(labels, probabilities)

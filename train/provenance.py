@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pneumonia.analysis.bundle import file_sha256
+from pneumonia.networks.pretrained import Loaded
 from train.manifest import Row, follows_public_naming
 
 
@@ -13,12 +12,14 @@ class Provenance:
     name: str
     source: str
     licence: str
+    population: str = ""
 
 
 KERMANY = Provenance(
     name="Kermany et al. 2018, paediatric chest X-rays (1 to 5 years), Guangzhou",
     source="Kermany, Zhang, Goldbaum 2018, Mendeley Data, doi:10.17632/rscbjbr9sj",
     licence="CC BY 4.0",
+    population="children of 1 to 5 years from one hospital (Guangzhou)",
 )
 TORCHVISION = Provenance("ImageNet", "torchvision", "BSD-3-Clause")
 SCRATCH = Provenance("none", "random initialisation", "none")
@@ -37,9 +38,13 @@ def of_films(rows: Sequence[Row]) -> Provenance:
     """The public data set when the files are named as its are; otherwise, that it is not known."""
     if sum(follows_public_naming(row.path.name) for row in rows) >= 0.95 * len(rows):
         return KERMANY
-    return Provenance("own films", "not stated", "not stated")
+    return Provenance("own films", "not stated", "not stated", "a population that is not stated")
 
 
-def of_weights(path: Path) -> Provenance:
-    unknown = Provenance(path.name, "a file of the trainer's", "not stated")
-    return _WEIGHTS.get(file_sha256(path), unknown)
+def of_weights(loaded: Loaded) -> Provenance:
+    if not loaded.layers:
+        return SCRATCH
+    if not loaded.sha256:
+        return TORCHVISION
+    unknown = Provenance(loaded.source, "a file of the trainer's", "not stated")
+    return _WEIGHTS.get(loaded.sha256, unknown)

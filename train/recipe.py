@@ -19,6 +19,9 @@ class Split:
     fraction: float
     seed: int
 
+    def __post_init__(self) -> None:
+        _check("fraction", self.fraction, 0 < self.fraction < 1, "between 0 and 1")
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -27,6 +30,10 @@ class Loss:
     alpha: float
     gamma: float
     name: Literal["focal"] = "focal"
+
+    def __post_init__(self) -> None:
+        _check("alpha", self.alpha, 0 < self.alpha < 1, "between 0 and 1")
+        _check("gamma", self.gamma, self.gamma >= 0, "at least 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,12 @@ class Training:
     label_smoothing: float = 0.0
     views: int = 1  # augmented versions of a film whose frozen features are kept
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "views"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        _check("average_decay", self.average_decay, 0 <= self.average_decay < 1, "in [0, 1)")
+        _check("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "in [0, 1)")
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -114,6 +127,11 @@ class Recipe:
         """Raises RecipeError naming the key that is missing, unknown or of the wrong type."""
         recipe: Self = _build(cls, values, f"recipe {values.get('name', '?')}")
         return recipe
+
+
+def _check(name: str, value: float, holds: bool, bound: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} is {value}; it must be {bound}")
 
 
 def names() -> tuple[str, ...]:

@@ -58,10 +58,16 @@ def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> d
     sides = manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
     folder = runlog.create(runs, recipe.name)
+    config = {
+        "recipe": recipe.as_dict(),
+        "options": asdict(options),
+        "initial_weights": initial.sha256,
+        "digest": None,
+    }
+    runlog.write_config(folder, config)
     reporter.line(f"run {folder}: {recipe.title}")
     films = _load_films(sides, recipe, options, runs / "cache", reporter)
-    config = {"recipe": recipe.as_dict(), "options": asdict(options), "digest": films.digest}
-    runlog.write_config(folder, config)
+    runlog.write_config(folder, config | {"digest": films.digest})
     return _train(network, initial, recipe, options, films, folder, reporter)
 
 
@@ -77,21 +83,27 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     Raises
     ------
     RunError
-        When the folder is not a run's, or the films are not those it was started on.
+        When the folder is not a run's, or films or initial weights are not those it began with.
     """
     config = runlog.read_config(folder)
     recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
     rows = manifest.training_rows(manifest.load(Path(options.data)), options.on_patient_overlap)
     sides = manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
+    network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
+    if initial.sha256 != config["initial_weights"]:
+        raise RunError(
+            f"The initial weights {options.init_weights} are not those this run was started with "
+            "(their hash differs). Give the same file, or start a new run."
+        )
     reporter.line(f"run {folder}: going on")
     films = _load_films(sides, recipe, options, folder.parent / "cache", reporter)
-    if films.digest != config["digest"]:
+    runlog.write_config(folder, config | {"digest": config["digest"] or films.digest})
+    if films.digest != (config["digest"] or films.digest):
         raise RunError(
             f"The films under {options.data} are not those this run was started on (their hash "
             "differs). Restore them, or start a new run."
         )
-    network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
     return _train(network, initial, recipe, options, films, folder, reporter)
 
 
@@ -167,6 +179,7 @@ def _train(
         reporter=reporter,
     )
     fit.restore()
+    runlog.write_history(folder, fit.progress.history)
     events = runlog.EventLog(folder, fit.progress.epoch + 1, reporter)
 
     def after_epoch(progress: Progress) -> None:
@@ -180,7 +193,10 @@ def _train(
     runlog.plot(folder, reporter)
     fit.load_best()
     reporter.line(f"best epoch: {fit.progress.best_epoch}")
-    return _export(network, initial, recipe, options, films, fit.progress, reporter)
+    card = _export(network, initial, recipe, options, films, fit.progress, reporter)
+    for features in folder.glob("features-*.npy"):  # gigabytes, and made again if need be
+        features.unlink()
+    return card
 
 
 def _batches(
@@ -231,7 +247,7 @@ def _export(
         data=provenance.of_films(films.train_rows),
         data_digest=films.digest,
         initial=initial,
-        initial_weights=_initial_provenance(options.init_weights),
+        initial_weights=provenance.of_weights(initial),
         training=films.train_rows,
         validation=films.validation_rows,
         settings={
@@ -243,11 +259,6 @@ def _export(
         },
     )
     return export(network, recipe, origins, logits, maps, Path(options.out))
-
-
-def _initial_provenance(init_weights: str) -> provenance.Provenance:
-    known = {"none": provenance.SCRATCH, "imagenet": provenance.TORCHVISION}
-    return known.get(init_weights) or provenance.of_weights(Path(init_weights))
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """The run folder: configuration, history, TensorBoard events, plots. For people and tools."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from pneumonia.errors import RunError
 from train.checkpoint import Epoch
+from train.files import write_text
 from train.reporter import Reporter
 
 CONFIG = "config.json"
@@ -31,7 +33,7 @@ def create(runs: Path, recipe: str) -> Path:
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -48,12 +50,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     """All epochs so far as CSV, whole or not at all."""
-    partial = folder / (HISTORY + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Epoch)])
-        writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in history)
-    partial.replace(folder / HISTORY)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(Epoch)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(epoch) for epoch in history)
+    write_text(folder / HISTORY, text.getvalue())
 
 
 class EventLog:

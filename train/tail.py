@@ -1,5 +1,7 @@
 """The part of a network that is trained, and the features the frozen part before it gives it."""
 
+import math
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from pneumonia.errors import RunError
 from pneumonia.networks.classifier import Classifier
 from train.dataset import Batches, EpochSampler, FilmSet, Key
 
@@ -90,6 +93,7 @@ def compute_features(
             values = _frozen(network, first, x, autocast)
             if stored is None:
                 shape = (views, len(films), *values.shape[1:])
+                _check_space(partial, 2 * math.prod(shape))
                 stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
             stored[view, at : at + len(values)] = values
             at += len(values)
@@ -97,6 +101,16 @@ def compute_features(
     del stored  # closes the file, with everything in it
     partial.replace(path)
     return FeatureSet(np.load(path, mmap_mode="r"), films.targets)
+
+
+def _check_space(path: Path, needed_bytes: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if needed_bytes > free:
+        raise RunError(
+            f"The features of the frozen layers need {needed_bytes / 1e9:.1f} GB, and "
+            f"{path.parent} has {free / 1e9:.1f} GB free. Make room, choose another --runs, or "
+            "lower the recipe's views."
+        )
 
 
 @torch.inference_mode()

@@ -127,11 +127,6 @@ def _probability(value: Any) -> float:
     return float(value)
 
 
-def list_bundles(models_dir: Path) -> list[Path]:
-    """Folders that hold a card, by name; whether each is sound is for :func:`read_card` to say."""
-    return sorted(path.parent for path in models_dir.glob(f"*/{CARD}"))
-
-
 def load_network(folder: Path) -> tuple[Card, Classifier]:
     """Read a bundle whole: the card, and its network in float32, in evaluation mode.
 

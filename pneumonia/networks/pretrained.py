@@ -1,6 +1,7 @@
 """ImageNet weights into a network's body: from a file, or torchvision's own, fetched."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torchvision
@@ -16,11 +17,15 @@ _CLASSIFIERS = ("fc.", "classifier.", "AuxLogits.", "aux1.", "aux2.")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Which of the body's layers took weights and which start fresh, by name, in order."""
+    """Which of the body's layers took weights and which start fresh, by name, in order.
+
+    ``sha256`` is that of the file they came from; empty where there was none.
+    """
 
     source: str
     layers: tuple[str, ...]
     fresh: tuple[str, ...]
+    sha256: str = ""
 
 
 def load_file(network: Classifier, path: Path) -> Loaded:
@@ -32,13 +37,14 @@ def load_file(network: Classifier, path: Path) -> Loaded:
         When the file cannot be read, fits nothing, or leaves a hole in the middle of the body.
     """
     try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         tensors, _ = weights.read(path)
     except (OSError, weights.WeightsFileError) as error:
         raise ModelError(
             f"The initial weights {path} cannot be read: {error}. Give a .safetensors file with "
             "torchvision's parameter names."
         ) from None
-    return load(network, tensors, path.name)
+    return replace(load(network, tensors, path.name), sha256=sha256)
 
 
 def load_imagenet(network: Classifier, entry: Entry) -> Loaded:

@@ -99,8 +99,3 @@ def test_a_card_that_does_not_match_is_refused(copy, values, said) -> None:
     change(copy, **values)
     with pytest.raises(DamagedBundle, match=said):
         bundle.load_network(copy)
-
-
-def test_bundles_are_listed_by_their_cards(copy) -> None:
-    (copy.parent / "empty").mkdir()
-    assert bundle.list_bundles(copy.parent) == [copy]

@@ -107,7 +107,7 @@ def test_a_killed_process_says_how_to_go_on(films, recipe_file, tmp_path, ending
     process.send_signal(ending)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "The run goes on with: --resume" in said
+    assert "it goes on with: --resume RUN" in said
     assert "Traceback" not in said
 
 

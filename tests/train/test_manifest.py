@@ -51,15 +51,19 @@ def test_the_kaggle_layout(tmp_path) -> None:
     assert by_name["IM-0117-0001.jpeg"].etiology == "normal"
 
 
-def test_a_manifest_table_comes_before_the_folders(tmp_path) -> None:
+def test_a_manifest_table_decides_for_the_splits_it_lists(tmp_path) -> None:
     lay(tmp_path, *KAGGLE)
     (tmp_path / "manifest.csv").write_text(
-        "file,split,label,patient,width,height\n"
-        f"{KAGGLE[0]},train,NORMAL,A,1422,1152\n{KAGGLE[2]},train,pneumonia,B,,\n"
+        f"file,split,label,patient\n{KAGGLE[0]},train,NORMAL,A\n{KAGGLE[2]},,pneumonia,B\n",
+        encoding="utf-8-sig",  # as Excel writes it
     )
-    a, b = manifest.load(tmp_path).rows
-    assert (a.patient, a.width, a.height) == ("A", 1422, 1152)
-    assert (b.label, b.patient, b.width, b.etiology) == ("PNEUMONIA", "B", None, "bacterial")
+    rows = {row.file: row for row in manifest.load(tmp_path).rows}
+    assert [row.file for row in rows.values() if row.split == "train"] == [KAGGLE[0], KAGGLE[2]]
+    assert rows[KAGGLE[0]].patient == "A"
+    b = rows[KAGGLE[2]]
+    assert (b.label, b.patient, b.etiology) == ("PNEUMONIA", "B", "bacterial")
+    assert [row.split for row in rows.values()].count("val") == 2
+    assert [row.split for row in rows.values()].count("test") == 1
 
 
 @pytest.mark.parametrize(

@@ -139,23 +139,9 @@ def test_threshold_reproduces_its_sensitivity(seed: int) -> None:
     assert sensitivity == max([o.sensitivity for o in others if o.specificity >= 0.8], default=0)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_youden_is_the_best_of_all_thresholds(seed: int) -> None:
-    labels, p = with_ties(seed)
-    rated = {t: metrics.confusion(labels, p, t) for t in np.unique(p)}
-    best = max(c.sensitivity + c.specificity for c in rated.values())
-    chosen = rated[metrics.youden_threshold(labels, p)]
-    assert chosen.sensitivity + chosen.specificity == pytest.approx(best, abs=1e-12)
-
-
 def test_thresholds_of_one_class_are_nan() -> None:
     labels, p = np.array([0, 0]), np.array([0.1, 0.2])
-    assert math.isnan(metrics.youden_threshold(labels, p))
     assert all(math.isnan(v) for v in metrics.sensitivity_at_specificity(labels, p, 0.9))
-
-
-def test_youden_is_finite_for_a_useless_score() -> None:
-    assert metrics.youden_threshold(np.array([1, 0]), np.array([0.1, 0.9])) == 0.1
 
 
 # --- calibration ---------------------------------------------------------------------------------

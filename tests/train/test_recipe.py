@@ -74,6 +74,9 @@ def broken(**changes):
         ({"optimiser__name": "sgdx"}, "name is 'sgdx'; it must be one of adamw, rmsprop"),
         ({"preprocess__size": 8}, "size must be 32 to 2048"),
         ({"network": 3}, "network must be a table"),
+        ({"training__epochs": 0}, "training: epochs is 0; it must be at least 1"),
+        ({"training__average_decay": 1.0}, r"average_decay is 1.0; it must be in \[0, 1\)"),
+        ({"split__fraction": 1.5}, "split: fraction is 1.5; it must be between 0 and 1"),
         ({"loss": {"alpha": 0.3}}, "missing 1 required positional argument: 'gamma'"),
     ],
 )

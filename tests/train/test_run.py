@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -156,28 +157,70 @@ def initial_file(tmp_path: Path, without: str = "none") -> str:
 def test_a_frozen_body_stays_and_its_features_are_computed_once(
     recipe, films, tmp_path, without, shape
 ) -> None:
-    import numpy as np
-
     own = replace(
         recipe,
         training=replace(recipe.training, trainable="head", views=2, epochs=4, average_decay=0.0),
     )
     init = initial_file(tmp_path, without)
-    listener = Listener()
     chosen = replace(options(films, tmp_path / "own"), init_weights=init)
-    run.start(own, chosen, tmp_path / "runs", listener)
+    with pytest.raises(KeyboardInterrupt):
+        run.start(own, chosen, tmp_path / "runs", Listener("epoch 2/4"))
     (folder,) = (p for p in (tmp_path / "runs").iterdir() if p.name != "cache")
     stored = np.load(folder / "features-training.npy", mmap_mode="r")
-    n = len(manifest.load(films).rows) - read_card(tmp_path / "own").raw["validation"]["n"]
-    assert stored.shape == (shape[0], n, *shape[1:])
-    assert listener.bars["features, training"] == 2 * n
+    before_s = (folder / "features-training.npy").stat().st_mtime_ns
+
+    class Watching(Listener):
+        def line(self, text: str) -> None:
+            super().line(text)
+            if text.startswith("epoch 4/4"):
+                assert (folder / "features-training.npy").stat().st_mtime_ns == before_s
+
+    run.resume(folder, {}, Watching())
     card, network = load_network(tmp_path / "own")
+    n = card.raw["data"]["train"]["films"]
+    assert stored.shape == (shape[0], n, *shape[1:])
+    assert not list(folder.glob("features-*"))
     before, _ = weights.read(Path(init))
     after = network.body.state_dict()
     for name in ("layer3.1.conv2.weight", "bn1.running_mean"):
         assert torch.equal(after[name], before[name].half().float())
-    if without == "layer4":
-        assert card.raw["initial_weights"]["fresh"] == ["layer4", "head"]
+    fresh = ["layer4", "head"] if without == "layer4" else ["head"]
+    assert card.raw["initial_weights"]["fresh"] == fresh
+    assert "layer3" in card.raw["initial_weights"]["frozen"]
+
+
+def test_no_room_for_features_is_said_before_it_is_taken(
+    recipe, films, tmp_path, monkeypatch
+) -> None:
+    import shutil
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 100))
+    own = replace(recipe, training=replace(recipe.training, trainable="head"))
+    chosen = replace(options(films, tmp_path / "own"), init_weights=initial_file(tmp_path))
+    with pytest.raises(RunError, match=r"need 0\.0 GB.*lower the recipe's views"):
+        run.start(own, chosen, tmp_path / "runs", Listener())
+
+
+def test_resuming_with_other_initial_weights_is_refused(finished, tmp_path) -> None:
+    with pytest.raises(RunError, match="not those this run was started with"):
+        run.resume(finished[0], {"init_weights": initial_file(tmp_path)}, Listener())
+
+
+def test_divergence_is_a_sentence(recipe, films, tmp_path) -> None:
+    wild = replace(
+        recipe, optimiser=replace(recipe.optimiser, name="rmsprop", head_rate=1e38, fresh_rate=1e38)
+    )
+    with pytest.raises(RunError, match="no longer a number in epoch"):
+        run.start(wild, options(films, tmp_path / "own"), tmp_path / "runs", Listener())
+
+
+def test_workers_change_nothing_even_across_a_break(finished, recipe, films, tmp_path) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "own"
+    with pytest.raises(KeyboardInterrupt):
+        run.start(recipe, options(films, out, workers=1), runs, Listener("epoch 2/3"))
+    (folder,) = (p for p in runs.iterdir() if p.name != "cache")
+    run.resume(folder, {}, Listener())
+    assert sha(out) == sha(finished[1])
 
 
 def test_early_stopping(recipe, films, tmp_path) -> None:
