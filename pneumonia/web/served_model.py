@@ -20,7 +20,7 @@ def served_card() -> "Card":
 
 
 def model_status() -> dict[str, Any]:
-    """What every page may say of the model: id, sha256, short_sha, state, error (or None)."""
+    """What every page may say of the model; what is not known before it is loaded is None."""
     own = services()
     card, error = own.analysis.card, own.analysis.error
     sha256 = card.weights_sha256 if card else ""
@@ -28,6 +28,7 @@ def model_status() -> dict[str, Any]:
         "id": card.id if card else own.settings.model,
         "sha256": sha256,
         "short_sha": sha256[:12],
+        "population": card.raw.get("population") if card else None,
         "state": own.analysis.state,
         "error": error.detail if error else None,
     }

@@ -91,7 +91,7 @@ def test_page_has_landmarks_a_title_and_the_notice(visitor, place):
     assert page.locator("html").get_attribute("lang") == "en"
     expect(page.get_by_role("contentinfo")).to_contain_text(
         "Research use only. Not a diagnosis. "
-        "Trained on films of children aged 1 to 5; not checked on adults."
+        "The model was trained on films of drawn chests; it was not checked on others."
     )
     expect(page.get_by_text("Not a diagnosis.")).to_be_in_viewport()
 
