@@ -69,6 +69,7 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
     NoPixelData, UnsupportedEncoding, DamagedImage
         Each sentence names the attribute and its tag.
     """
+    _require_pydicom()
     try:
         dataset = _parse(data, limits)
         syntax = _transfer_syntax(dataset)
@@ -82,6 +83,17 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
             f"The DICOM file ({len(data):,} bytes) cannot be decoded: it is cut off or damaged. "
             "Export the film again, or as a JPEG or PNG."
         ) from error
+
+
+def _require_pydicom() -> None:
+    """Raises UnsupportedEncoding where it is not installed: training alone does not ask for it."""
+    try:
+        import pydicom  # noqa: F401
+    except ImportError:
+        raise UnsupportedEncoding(
+            "Reading DICOM needs the Python package pydicom, which is not installed here. "
+            "Install it, or export the film as PNG or JPEG."
+        ) from None
 
 
 def _parse(data: bytes, limits: Limits) -> Any:

@@ -2,6 +2,7 @@
 
 import builtins
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -398,3 +399,10 @@ def test_rasters_are_read_where_pydicom_is_not_installed(grey, encode, monkeypat
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     assert decode(encode(Image.fromarray(grey), "PNG")).width == 32
+
+
+def test_without_pydicom_the_sentence_says_what_to_install(grey, encode_dicom, monkeypatch):
+    data = encode_dicom(grey)
+    monkeypatch.setitem(sys.modules, "pydicom", None)  # makes `import pydicom` fail
+    with pytest.raises(UnsupportedEncoding, match=r"needs the Python package pydicom.*PNG or JPEG"):
+        decode(data)
