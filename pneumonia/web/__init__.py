@@ -15,7 +15,7 @@ from pneumonia.errors import BadSetting
 from pneumonia.web import api, cli, headers, health, pages, problems
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
-from pneumonia.web.session import SessionInterface
+from pneumonia.web.session import SessionInterface, require_session
 from pneumonia.web.uploads import OVERHEAD_BYTES, discard_body
 
 _UPLOADS = ("api.create", "pages.upload", "pages.sample")
@@ -26,6 +26,7 @@ def init_app(app: Flask, own: Services) -> None:
     app.extensions[EXTENSION] = own
     _configure(app, own.settings)
     app.session_interface = SessionInterface()
+    app.before_request(require_session)  # Before the CSRF check, which looks into the session.
     csrf = CSRFProtect(app)
     csrf.exempt(api.blueprint)  # It reads no cookie, so there is no session to ride on.
     for door in (pages, api, health):

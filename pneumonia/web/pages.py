@@ -5,6 +5,7 @@ from typing import Any
 from flask import (
     Blueprint,
     Response,
+    current_app,
     flash,
     make_response,
     redirect,
@@ -110,7 +111,8 @@ def model() -> str:
 @blueprint.errorhandler(HTTPException)
 def show_problem(error: Exception) -> Response:
     """A refused upload comes back to the form it was sent with; any other error has its page."""
-    if request.endpoint not in ("pages.upload", "pages.sample") or problems.wants_json():
+    has_form = request.endpoint in ("pages.upload", "pages.sample") and current_app.secret_key
+    if not has_form or problems.wants_json():
         return problems.handle(error)
     problem = problems.describe(error)
     problems.log_failure(error, problem)

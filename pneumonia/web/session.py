@@ -4,8 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from flask import Flask, request
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, current_app, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from pneumonia.errors import StorageUnavailable
@@ -47,11 +47,36 @@ def ensure_secret_key(app: Flask) -> None:
         app.secret_key = settings.secret_key or load_secret_key(settings.data_dir)
 
 
+def require_session() -> None:
+    """Before each request: health and static files go without a key, the rest says why it cannot.
+
+    A full disk must not look like a dead process, nor take the style off the page that says so.
+
+    Raises
+    ------
+    StorageUnavailable
+        As :func:`ensure_secret_key`.
+    """
+    if request.endpoint not in ("health.live", "static"):
+        ensure_secret_key(current_app)
+
+
 class SessionInterface(SecureCookieSessionInterface):
     """Flask's signed cookie, with the key fetched when the first request needs it.
 
     Commands that serve nobody then write nothing to the data folder.
     """
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Flask's session; without a key one that can be read and is empty.
+
+        Sessions open before routes match and before errors can become pages: whether a request
+        needs the key is `require_session`'s to say.
+        """
+        try:
+            return super().open_session(app, request)
+        except StorageUnavailable:
+            return None  # Flask puts its null session there.
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         ensure_secret_key(app)

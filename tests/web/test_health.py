@@ -76,3 +76,19 @@ def test_a_data_folder_that_cannot_hold_the_key_is_a_sentence(
     detail = problem(response, 503, "storage_unavailable")
     assert detail.startswith(f"The data folder {tmp_path / 'var'} cannot be used: ")
     assert "PNEUMONIA_DATA_DIR" in detail
+
+
+def test_a_full_or_forbidden_disk_is_no_dead_process(
+    make_app: Any, tmp_path: Any, problem: Any
+) -> None:
+    (tmp_path / "var").write_text("a file where the data folder should be")
+    client = make_app(start=False).test_client()
+    live = client.get("/healthz")
+    assert (live.status_code, live.get_json()) == (200, {"status": "alive"})
+    assert "Set-Cookie" not in live.headers
+    style = client.get("/static/css/base.css")
+    assert (style.status_code, style.mimetype) == (200, "text/css")
+    problem(client.get("/readyz"), 503, "storage_unavailable")
+    for page in (client.get("/"), client.post("/samples/clear-1"), client.post("/")):
+        assert page.status_code == 503
+        assert f"The data folder {tmp_path / 'var'} cannot be used" in page.get_data(as_text=True)
