@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumonia.imaging.bands import bands
 from pneumonia.imaging.preprocess import Geometry
 
 # The colours are matplotlib's inferno (van der Walt and Smith, CC0) without its dark third: black
@@ -61,16 +62,19 @@ def render(
         raise ValueError(
             f"the geometry is of a film {geometry.height, geometry.width}, not {film.shape}"
         )
-    strength = geometry.to_film(values)
-    strength *= np.float32(1 / full_scale)
-    np.clip(strength, 0, 1, out=strength)
-    steps = np.rint(strength * 255).astype(np.uint8)
     # Colour and thickness depend on the step alone, so the blend is two tables and one product.
     alpha = np.float32(opacity) * ramp(np.linspace(0, 1, 256, dtype=np.float32))
-    grey = film * cv2.LUT(steps, 1 - alpha)
+    paints = alpha * _palette().T
     painted = np.empty((*film.shape, 3), np.uint8)
-    for channel, paint in enumerate(alpha * _palette().T):
-        painted[..., channel] = np.rint(grey + cv2.LUT(steps, paint))
+    # In bands: a film of 40 million pixels would take 160 MB for each float32 array at once.
+    for rows in bands(*film.shape):
+        strength = geometry.to_film(values, rows)
+        strength *= np.float32(1 / full_scale)
+        np.clip(strength, 0, 1, out=strength)
+        steps = np.rint(strength * 255).astype(np.uint8)
+        grey = film[rows] * cv2.LUT(steps, 1 - alpha)
+        for channel, paint in enumerate(paints):
+            painted[rows, :, channel] = np.rint(grey + cv2.LUT(steps, paint))
     return painted
 
 

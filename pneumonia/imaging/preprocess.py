@@ -14,6 +14,7 @@ from PIL import Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_ALL_ROWS = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +75,26 @@ class Geometry:
     height: int
     box: tuple[float, float, float, float]
 
-    def to_film(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def to_film(self, values: NDArray[np.float32], rows: slice = _ALL_ROWS) -> NDArray[np.float32]:
         """Carry a map from the network's grid to the film, bilinearly.
 
         Parameters
         ----------
         values
             float32 (h, w): a map over the input square, cell edges on the square's edges.
+        rows
+            Which rows of the film to make; all of them unless given.
 
         Returns
         -------
-        float32 (height, width); pixels outside the box are 0.
+        float32 (height or rows, width); pixels outside the box are 0.
         """
         x0, y0, x1, y1 = self.box
         h, w = values.shape
         # Half-pixel centres: film pixel i lies at (i + 0.5 - x0) / (x1 - x0) of the square.
         xs = (np.arange(self.width, dtype=np.float32) + 0.5 - x0) / (x1 - x0) * w - 0.5
         ys = (np.arange(self.height, dtype=np.float32) + 0.5 - y0) / (y1 - y0) * h - 0.5
+        ys = ys[rows]
         inside_x = (xs >= -0.5) & (xs <= w - 0.5)
         inside_y = (ys >= -0.5) & (ys <= h - 0.5)
         # Bilinear interpolation is separable: rows first, then columns, as two small products.

@@ -1,5 +1,7 @@
 """What a screen shows, and the PNG it travels in."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,6 +41,20 @@ def test_outliers_do_not_hold_the_range():
 
 def test_a_flat_film_stays_what_it_is():
     np.testing.assert_array_equal(to_display(np.full((4, 4), 0.2, np.float32)), 51)
+
+
+def test_a_large_film_is_shown_as_exactly_in_little_memory():
+    grey = np.random.default_rng(0).integers(0, 256, (3000, 2100), np.uint8)
+    pixels = np.divide(grey, np.float32(255), dtype=np.float32)
+    narrow = pixels * np.float32(0.4) + np.float32(0.3)
+    for film, expected in ((pixels, grey), (narrow, grey)):
+        tracemalloc.start()
+        shown = to_display(film)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        np.testing.assert_allclose(shown.astype(int), expected, atol=1)
+        assert peak_bytes < film.nbytes
+    np.testing.assert_array_equal(to_display(pixels), grey)
 
 
 def test_grey_and_colour_survive_the_png():

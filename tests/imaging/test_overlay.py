@@ -1,6 +1,7 @@
 """The map over the film: a fixed scale, and nothing painted where there is nothing to say."""
 
 import colorsys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -119,3 +120,22 @@ def test_values_out_of_range_are_refused(changes, sentence):
     arguments = {"full_scale": 1.0, "geometry": WHOLE, "opacity": 0.5} | changes
     with pytest.raises(ValueError, match=sentence):
         render(FILM, _values(1), **arguments)
+
+
+def test_a_film_of_many_bands_is_painted_as_if_in_one_and_in_little_memory():
+    height, width = 2500, 2300
+    film = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+    values = np.random.default_rng(1).normal(size=(16, 16)).astype(np.float32)
+    geometry = Geometry(width, height, (-30.5, 20, width - 7, height + 11))
+    tracemalloc.start()
+    painted = render(film, values, 2.0, geometry, 0.6)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The picture itself, three bytes a pixel, and one band of floats: not a film of them.
+    assert peak_bytes < 3 * film.size + 32 * 2**20
+
+    steps = np.rint(np.clip(geometry.to_film(values) * np.float32(0.5), 0, 1) * 255).astype(int)
+    alpha = (np.float32(0.6) * ramp(np.linspace(0, 1, 256, dtype=np.float32)))[steps, None]
+    colours = legend(256, 1)[0][steps]
+    expected = film[..., None] * (1 - alpha) + alpha * colours
+    assert np.abs(painted - expected).max() <= 0.51

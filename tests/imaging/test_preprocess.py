@@ -135,6 +135,16 @@ def test_a_box_beyond_the_film_shows_the_part_of_the_map_that_lies_on_it():
     np.testing.assert_allclose(film, expected, atol=1e-5)
 
 
+def test_rows_of_a_map_are_those_of_the_whole():
+    values = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    geometry = Geometry(101, 83, (-3.5, 10, 90, 79.25))
+    whole = geometry.to_film(values)
+    parts = [geometry.to_film(values, slice(top, top + 20)) for top in range(0, 83, 20)]
+    assert [len(part) for part in parts] == [20, 20, 20, 20, 3]
+    # BLAS may add in another order for another number of rows.
+    np.testing.assert_allclose(np.vstack(parts), whole, atol=1e-6)
+
+
 def test_a_map_of_one_cell_is_constant():
     film = Geometry(9, 6, (0, 0, 9, 6)).to_film(np.array([[2.5]], np.float32))
     np.testing.assert_array_equal(film, np.full((6, 9), 2.5, np.float32))
