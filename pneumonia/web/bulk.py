@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,13 @@ import click
 from pneumonia.analysis.finding import Finding, Quality
 from pneumonia.analysis.gate import check
 from pneumonia.config import Settings
-from pneumonia.errors import BadParameter, DomainError, MissingFile, UnreadableFile
+from pneumonia.errors import (
+    BadParameter,
+    DomainError,
+    MissingFile,
+    StorageUnavailable,
+    UnreadableFile,
+)
 from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import encode_png, to_display
 from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay
@@ -45,9 +52,10 @@ class _Pictures:
             _make_folder(folder)
 
     def write(self, file: Path, radiograph: Radiograph, finding: Finding) -> None:
+        """Raises StorageUnavailable."""
         if self._folder is not None:
             picture = overlay(to_display(radiograph.pixels), finding, DEFAULT_OPACITY)
-            (self._folder / self._names[file]).write_bytes(encode_png(picture))
+            _write(self._folder / self._names[file], encode_png(picture))
 
 
 def _make_folder(folder: Path) -> None:
@@ -55,6 +63,18 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadParameter(f"The overlays cannot go to {folder}: {error.strerror}.") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()  # On a full disk, half a picture.
+        raise StorageUnavailable(
+            f"The overlay {path} cannot be written: {error.strerror}. "
+            "Mend that, or choose another folder."
+        ) from None
 
 
 def overlay_names(files: Sequence[Path]) -> list[str]:
@@ -69,19 +89,31 @@ def overlay_names(files: Sequence[Path]) -> list[str]:
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and those below the folders named, sorted; hidden ones only if named."""
+    """The files named, and those below the folders named, sorted; hidden ones only if named.
+
+    A folder that cannot be listed stands for what is in it: it becomes a row with its error.
+    """
     found: list[Path] = []
     for path in paths:
-        found.extend(_walk(path) if path.is_dir() else [path])
+        found.extend(_walk(path) if _is_folder(path) else [path])
     return list(dict.fromkeys(found))
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # Opening it will say why.
+
+
 def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
+    closed: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=lambda e: closed.append(Path(e.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(root) / name
+    yield from closed
 
 
 def predict_files(
@@ -136,8 +168,11 @@ def _predict_batch(
             rows.append(_refused(file, film))
             continue
         finding = dataclasses.replace(next(findings), quality=film.quality)
-        pictures.write(file, film.radiograph, finding)
-        rows.append(_read(file, film, finding))
+        try:
+            pictures.write(file, film.radiograph, finding)
+            rows.append(_read(file, film, finding))
+        except StorageUnavailable as error:
+            rows.append(_refused(file, error))
     return rows
 
 
@@ -150,13 +185,16 @@ def _open(file: Path, limits: Limits) -> _Film | DomainError:
 
 
 def _bytes(file: Path, limits: Limits) -> bytes:
-    if not file.exists():
-        raise MissingFile(f"There is no file {file}. Check the path.")
-    if not file.is_file():
-        raise UnreadableFile(f"{file} is not a regular file. Name a file or a folder.")
     try:
-        limits.check_bytes(file.stat().st_size)
+        status = file.stat()
+        if stat.S_ISDIR(status.st_mode):
+            list(file.iterdir())  # It was no folder, or could not be listed: now it says why.
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableFile(f"{file} is not a regular file. Name a file or a folder.")
+        limits.check_bytes(status.st_size)
         return file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingFile(f"There is no file {file}. Check the path.") from None
     except OSError as error:
         raise UnreadableFile(f"{file} cannot be opened: {error.strerror}.") from None
 

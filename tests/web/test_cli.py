@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,61 @@ def test_a_missing_path_is_a_row(app: Flask, films: Path) -> None:
         "code": "file_not_found",
         "detail": f"There is no file {films / 'none.png'}. Check the path.",
     }
+
+
+def test_paths_that_cannot_be_opened_are_rows_and_the_rest_goes_on(
+    app: Flask, films: Path, tmp_path: Path
+) -> None:
+    dangling = tmp_path / "dangling.png"
+    dangling.symlink_to(tmp_path / "nowhere")
+    below_a_file, too_long = films / "a.png" / "x.png", tmp_path / ("x" * 300)
+    paths = (below_a_file, too_long, dangling, films / "a.png")
+    result = predict(app, *paths, "--format", "json")
+    assert result.exit_code == 1
+    rows = json.loads(result.stdout)
+    assert [row["file"] for row in rows] == [str(path) for path in paths]
+    assert [row["error"] and row["error"]["detail"] for row in rows] == [
+        f"There is no file {below_a_file}. Check the path.",
+        f"{too_long} cannot be opened: File name too long.",
+        f"There is no file {dangling}. Check the path.",
+        None,
+    ]
+
+
+def test_a_folder_that_cannot_be_listed_is_a_row(app: Flask, films: Path) -> None:
+    """Too deep to have a path, because root may list whatever has one."""
+    name, folder = "d" * 250, os.open(films, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir(name, dir_fd=folder)
+        below = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    rows = json.loads(predict(app, films, "--format", "json").stdout)
+    assert [Path(row["file"]).name for row in rows[:-1]] == [
+        "a.png",
+        "c.png",
+        "a.png",
+        "notes.txt",
+    ]
+    assert Path(rows[-1]["file"]).name == name
+    assert rows[-1]["error"]["code"] == "file_unreadable"
+    assert rows[-1]["error"]["detail"].endswith("cannot be opened: File name too long.")
+
+
+def test_an_overlay_that_cannot_be_written_is_its_films_row(
+    app: Flask, films: Path, tmp_path: Path
+) -> None:
+    long = films / f"{'x' * 246}.png"  # ".overlay.png" makes it longer than a name may be
+    long.write_bytes((films / "a.png").read_bytes())
+    out = tmp_path / "out"
+    result = predict(app, long, films / "a.png", "--overlay", out, "--format", "json")
+    rows = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert rows[0]["error"]["code"] == "storage_unavailable"
+    assert "cannot be written: File name too long." in rows[0]["error"]["detail"]
+    assert rows[1]["error"] is None
+    assert [path.name for path in out.iterdir()] == ["a.png.overlay.png"]
 
 
 def test_a_file_over_the_limit_is_not_read(make_app: Any, tmp_path: Path) -> None:
