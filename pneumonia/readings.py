@@ -1,8 +1,8 @@
 """The use case: an uploaded file becomes a kept reading. Both doors, page and API, call it."""
 
-import threading
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import Finding, Label
-from pneumonia.imaging import Limits, Radiograph, decode
+from pneumonia.budget import Budget
+from pneumonia.imaging import Limits, Radiograph, decode, measure
 from pneumonia.imaging.display import decode_png, encode_png, to_display
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
@@ -18,8 +19,12 @@ from pneumonia.records import ImageInfo, Reading, Store
 DEFAULT_OPACITY = 0.6
 """Of the map over the film, where nobody chose one."""
 
-DECODERS = 4
-"""Uploads decoded at once; the rest wait, so that many large films cannot fill the memory."""
+PIXELS_AT_ONCE = 40_000_000
+"""Of all the films in work together, at some 20 bytes each while they are decoded: a film of the
+largest size by itself, or several of the usual ones."""
+
+SMALL_PIXELS = 2_000_000
+"""A film up to this size never waits for the large ones; the server's threads bound these."""
 
 
 class Analyst(Protocol):
@@ -35,13 +40,15 @@ class Readings:
     ----------
     limits
         Bounds on the bytes and pixels of an upload.
+    wait_s
+        Longest wait of a large film for its turn.
     """
 
-    def __init__(self, store: Store, service: Analyst, limits: Limits) -> None:
+    def __init__(self, store: Store, service: Analyst, limits: Limits, wait_s: float) -> None:
         self._store = store
         self._service = service
         self._limits = limits
-        self._decoding = threading.BoundedSemaphore(DECODERS)
+        self._pixels = Budget(PIXELS_AT_ONCE, small=SMALL_PIXELS, wait_s=wait_s)
 
     def submit(self, data: bytes) -> Reading:
         """Decode, analyse and keep one uploaded file.
@@ -53,20 +60,23 @@ class Readings:
         ImageError
             When the file is refused or cannot be read; nothing is kept then.
         ModelError
-            When there is no model to ask, or it does not answer.
+            When there is no model to ask, or it does not answer, or there was no room for a
+            large film in time.
         StorageUnavailable
             When the reading cannot be kept.
         """
-        with self._decoding:
-            radiograph = decode(data, self._limits)
-        finding = self._service.analyse(radiograph)
-        reading = Reading(
-            id=uuid.uuid4().hex,
-            created_at=datetime.now(UTC),
-            image=image_info(radiograph),
-            finding=finding,
-        )
-        self._store.add(reading, encode_png(to_display(radiograph.pixels)))
+        pixels = measure(data, self._limits)
+        with self._pixels.hold(pixels):
+            # No more pixels than there is room for, even if the file says two things.
+            radiograph = decode(data, replace(self._limits, max_pixels=pixels))
+            finding = self._service.analyse(radiograph)
+            reading = Reading(
+                id=uuid.uuid4().hex,
+                created_at=datetime.now(UTC),
+                image=image_info(radiograph),
+                finding=finding,
+            )
+            self._store.add(reading, encode_png(to_display(radiograph.pixels)))
         return reading
 
     def get(self, reading_id: str) -> Reading:
@@ -92,11 +102,15 @@ class Readings:
         Raises
         ------
         ReadingNotFound, FilmMissing
+        Overloaded
+            When there was no room for a large film in time.
         """
-        reading, film_png = self._store.get(reading_id), self._store.film(reading_id)
+        reading = self._store.get(reading_id)
         if not paints_map(reading.finding):
-            return film_png
-        return encode_png(overlay(decode_png(film_png), reading.finding, opacity))
+            return self._store.film(reading_id)
+        with self._pixels.hold(reading.image.width * reading.image.height):
+            film = decode_png(self._store.film(reading_id))
+            return encode_png(overlay(film, reading.finding, opacity))
 
     def delete(self, reading_id: str) -> None:
         """Remove the reading and its picture for good. Raises ReadingNotFound."""

@@ -21,12 +21,12 @@ from pneumonia.analysis.finding import (
     Quality,
 )
 from pneumonia.errors import EmptyFile, ModelNotReady, Overloaded, ReadingNotFound, TooManyPixels
-from pneumonia.imaging import Limits, Radiograph, decode
+from pneumonia.imaging import Limits, Radiograph
 from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.preprocess import Geometry
 from pneumonia.imaging.synthetic import synthetic_film
-from pneumonia.readings import DECODERS, Readings, overlay, paints_map
-from pneumonia.records import Store
+from pneumonia.readings import Readings, overlay, paints_map
+from pneumonia.records import Reading, Store
 
 FILM = synthetic_film(3, opacity=True, size=(120, 100))
 
@@ -64,7 +64,7 @@ class Analyst:
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[[Analyst], Readings]:
     store = Store(f"sqlite:///{tmp_path / 'x.sqlite3'}", tmp_path)
-    return lambda analyst: Readings(store, analyst, Limits(max_pixels=20_000))
+    return lambda analyst: Readings(store, analyst, Limits(max_pixels=20_000), 30)
 
 
 def films(folder: Path) -> list[Path]:
@@ -155,25 +155,68 @@ def test_delete_takes_everything(make: Callable, tmp_path: Path) -> None:
         readings.overlay_png(reading.id, 0.5)
 
 
-def test_only_a_few_uploads_are_decoded_at_once(tmp_path, monkeypatch) -> None:
-    lock, inside, most = threading.Lock(), 0, 0
+class Slow(Analyst):
+    """Takes its time, and counts the films that are in work meanwhile."""
 
-    def counting(data: bytes, limits: Limits) -> Radiograph:
-        nonlocal inside, most
-        with lock:
-            inside += 1
-            most = max(most, inside)
-        time.sleep(0.01)
-        radiograph = decode(data, limits)
-        with lock:
-            inside -= 1
-        return radiograph
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock, self.inside, self.most = threading.Lock(), 0, 0
 
-    monkeypatch.setattr("pneumonia.readings.decode", counting)
-    store = Store(f"sqlite:///{tmp_path / 'db.sqlite3'}", tmp_path)
-    store.migrate()
-    own = Readings(store, Analyst(), Limits())
-    with ThreadPoolExecutor(12) as pool:
-        found = list(pool.map(own.submit, [encode_png(FILM)] * 12))
-    assert len({one.id for one in found}) == 12
-    assert most == DECODERS
+    def analyse(self, radiograph: Radiograph) -> Finding:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        time.sleep(0.05)
+        with self.lock:
+            self.inside -= 1
+        return super().analyse(radiograph)
+
+
+def submit_at_once(analyst: Analyst, folder: Path, count: int) -> list[Reading]:
+    readings = Readings(Store(f"sqlite:///{folder / 'x.sqlite3'}", folder), analyst, Limits(), 60)
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(readings.submit, [encode_png(FILM)] * count))
+
+
+def test_large_films_take_turns_from_decoding_to_keeping(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", FILM.size - 1)
+    monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", 3 * FILM.size)
+    analyst = Slow()
+    found = submit_at_once(analyst, tmp_path, 9)
+    assert len({one.id for one in found}) == 9
+    assert analyst.most == 3
+
+
+def test_small_films_do_not_wait_for_large_ones(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", FILM.size)
+    monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", 1)
+    analyst = Slow()
+    submit_at_once(analyst, tmp_path, 6)
+    assert analyst.most == 6
+
+
+def test_maps_of_large_films_are_painted_within_the_same_bound(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", 0)
+    monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", FILM.size)
+    store = Store(f"sqlite:///{tmp_path / 'x.sqlite3'}", tmp_path)
+    may_end, has_begun = threading.Event(), threading.Event()
+
+    class Held(Analyst):
+        def analyse(self, radiograph: Radiograph) -> Finding:
+            if self.shown:
+                has_begun.set()
+                assert may_end.wait(30)
+            return super().analyse(radiograph)
+
+    readings = Readings(store, Held(), Limits(), 0.1)
+    first = readings.submit(encode_png(FILM))
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(readings.submit, encode_png(FILM))
+        assert has_begun.wait(30)
+        with pytest.raises(Overloaded, match=r"no room for this one within 0\.1 seconds"):
+            readings.overlay_png(first.id, 0.5)
+        with pytest.raises(Overloaded):
+            readings.submit(encode_png(FILM))
+        may_end.set()
+        assert second.result(30).id != first.id
+    assert readings.overlay_png(first.id, 0.5).startswith(b"\x89PNG")

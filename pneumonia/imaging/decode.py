@@ -32,6 +32,32 @@ def decode(data: bytes, limits: Limits = Limits()) -> Radiograph:  # noqa: B008 
 NoPixelData
         All of them ``ImageError``; nothing else escapes, whatever the bytes.
     """
+    kind = _admit(data, limits)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if kind == "DICOM":
+        return dicom.read(data, limits, sha256)
+    return raster.read(data, limits, sha256)
+
+
+def measure(data: bytes, limits: Limits = Limits()) -> int:  # noqa: B008 - frozen
+    """How many pixels `decode` will make of the file, from its header alone.
+
+    Cheap, so that memory can be found before it is needed. Where the header does not tell, it is
+    the most that the limits allow. Decode with this as ``max_pixels`` to hold the file to it.
+
+    Raises
+    ------
+    ImageError
+        As `decode`, for what shows already.
+    """
+    if _admit(data, limits) == "DICOM":
+        return dicom.measure(data, limits)
+    width, height = raster.check_header(data, limits)
+    return width * height
+
+
+def _admit(data: bytes, limits: Limits) -> str:
+    """Refuse what is not worth opening; else ``"JPEG"``, ``"PNG"`` or ``"DICOM"``."""
     if not data:
         raise EmptyFile("The file is empty (0 bytes). Choose the film again, or export it again.")
     limits.check_bytes(len(data))
@@ -41,7 +67,4 @@ NoPixelData
             f"This is {kind}. Chest X-rays are accepted as JPEG, PNG or DICOM. "
             "Export the film in one of these formats and send that file."
         )
-    sha256 = hashlib.sha256(data).hexdigest()
-    if kind == "DICOM":
-        return dicom.read(data, limits, sha256)
-    return raster.read(data, limits, sha256)
+    return kind

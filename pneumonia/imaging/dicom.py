@@ -85,6 +85,40 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
         ) from error
 
 
+def measure(data: bytes, limits: Limits) -> int:
+    """Rows times Columns; the most allowed where a look at the start of the file does not tell.
+
+    Raises
+    ------
+    TooManyPixels
+    UnsupportedEncoding
+        Without pydicom.
+    """
+    _require_pydicom()
+    if _DEFLATED.encode() in data:
+        return limits.max_pixels
+    try:
+        rows, columns = _declared_size(data)
+    except Exception:  # as in `read`, which will say what is wrong
+        return limits.max_pixels
+    limits.check_pixels(columns, rows)
+    return rows * columns if rows > 0 and columns > 0 else limits.max_pixels
+
+
+def _declared_size(data: bytes) -> tuple[int, int]:
+    from pydicom.filereader import read_partial
+    from pydicom.tag import Tag
+
+    seen = itertools.count(1)
+    dataset = read_partial(
+        io.BytesIO(data),
+        stop_when=lambda tag, vr, length: int(tag) >= _PIXEL_DATA or next(seen) > _MAX_ELEMENTS,
+        force=True,
+        specific_tags=[Tag("Rows"), Tag("Columns")],
+    )
+    return int(dataset.Rows), int(dataset.Columns)
+
+
 def _require_pydicom() -> None:
     """Raises UnsupportedEncoding where it is not installed: training alone does not ask for it."""
     try:
@@ -229,7 +263,7 @@ def _check_frame(dataset: Any, rows: int, columns: int, limits: Limits) -> None:
     except Exception as error:
         raise _damaged_pixels("holds no complete JPEG picture") from error
     try:
-        width, height = raster.check_jpeg(frame, limits)
+        width, height = raster.check_header(frame, limits)
     except DamagedImage as error:
         raise _damaged_pixels("holds a damaged JPEG picture") from error
     if (width, height) != (columns, rows):

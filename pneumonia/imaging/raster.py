@@ -68,8 +68,8 @@ def read_stored(data: bytes) -> NDArray[np.uint8]:
         raise _damaged(data) from error
 
 
-def check_jpeg(data: bytes, limits: Limits) -> tuple[int, int]:
-    """Width and height from a JPEG's header, checked; no pixel is decoded.
+def check_header(data: bytes, limits: Limits) -> tuple[int, int]:
+    """Width and height from a JPEG's or PNG's header, checked; no pixel is decoded.
 
     Raises
     ------
