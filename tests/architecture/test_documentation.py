@@ -94,7 +94,9 @@ def test_the_table_of_errors_is_what_the_api_answers(tmp_path: Path) -> None:
         InternalServerError(),
     ]
     # A small body: what is refused as too large is then the form, not the file.
-    with create_app(Settings(data_dir=tmp_path)).test_request_context(method="POST", data={"a": "b"}):
+    with create_app(Settings(data_dir=tmp_path)).test_request_context(
+        method="POST", data={"a": "b"}
+    ):
         found = {problems.describe(error) for error in [*served, *http]}
     expected = sorted({(p.status, p.code, p.title) for p in found})
     lines = (ROOT / "docs" / "api.md").read_text().splitlines()
