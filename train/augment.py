@@ -18,7 +18,8 @@ def augment(square: Square, knobs: Augmentation, random: np.random.Generator) ->
     square = _move(square, knobs, random)
     square = _change_greys(square, knobs, random)
     square = _lose_sharpness(square, knobs, random)
-    return _cover(square, knobs, random)
+    square = _cover(square, knobs, random)
+    return _cover_margins(square, knobs, random)
 
 
 def _move(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
@@ -88,6 +89,19 @@ def _cover(square: Square, knobs: Augmentation, random: np.random.Generator) -> 
     square = square.copy()
     square[top : top + height, left : left + width] = random.uniform(0, 1)
     return square
+
+
+def _cover_margins(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    """Margins of one grey level: neither markers nor collimation nor arms may decide."""
+    if random.random() >= knobs.frame:
+        return square
+    side = square.shape[0]
+    level = random.uniform(0, 1) if random.random() < 0.5 else 0.0
+    top, left, bottom, right = (round(side * part) for part in random.uniform(0, 0.15, 4))
+    framed = np.full_like(square, level)
+    inside = np.s_[top : side - bottom, left : side - right]
+    framed[inside] = square[inside]
+    return framed
 
 
 def _log_uniform(random: np.random.Generator, spread: float) -> float:

@@ -71,6 +71,7 @@ class Augmentation:
     noise: float = 0.0  # probability of Gaussian noise, deviation up to 0.05 of the grey range
     jpeg: float = 0.0  # probability of a JPEG round trip at quality 30 to 90
     erase: float = 0.0  # probability of a covered rectangle
+    frame: float = 0.0  # probability of covered margins, up to 0.15 of the side each
 
 
 @dataclass(frozen=True, slots=True)

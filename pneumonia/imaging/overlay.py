@@ -10,11 +10,12 @@ from pneumonia.imaging.bands import bands
 from pneumonia.imaging.preprocess import Geometry
 
 # The colours are matplotlib's inferno (van der Walt and Smith, CC0) without its dark third: black
-# and deep violet would darken the film where the evidence is weak. What is left runs from purple
-# over red and orange to pale yellow with evenly rising lightness, so it is ordered for readers
-# with any colour vision and on a grey print, and none of it is a grey a film could have.
+# and deep violet would darken the film where the evidence is weak; nor its pale end, which turns
+# greenish over grey. What is left runs from purple over red and orange to amber with evenly
+# rising lightness, so it is ordered for readers with any colour vision and on a grey print, and
+# none of it is a grey a film could have.
 _FIRST: Final = 80
-_LAST: Final = 247
+_LAST: Final = 222
 # Evidence weaker than this part of full scale is left to the film alone; from there the paint
 # thickens smoothly. The blend never reaches a hard edge that could be taken for an outline.
 _FAINT: Final = 0.04

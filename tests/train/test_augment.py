@@ -69,6 +69,16 @@ def test_rotation_stays_within_its_bound() -> None:
         assert angle <= 11
 
 
+def test_margins_are_covered_and_the_middle_is_not(square) -> None:
+    touched = np.zeros((224, 224), bool)
+    for seed in range(60):
+        changed = augment(square, Augmentation(frame=1.0), random(seed)) != square
+        assert not changed[34:190, 34:190].any()
+        touched |= changed
+    assert touched[0].any()
+    assert touched[:, 223].any()
+
+
 def test_erasing_covers_a_stated_share(square) -> None:
     only = Augmentation(erase=1.0)
     shares = [np.mean(augment(square, only, random(seed)) != square) for seed in range(40)]

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from pneumonia.errors import RunError
 from train import calibrate, metrics
-from train.calibrate import BAND_ACCURACY
+from train.calibrate import MIN_SENSITIVITY
 
 
 def sample(n: int, seed: int = 0, temperature: float = 2.0, bias: float = 0.7):
@@ -64,28 +64,41 @@ def test_the_serving_formula_is_the_fitted_one() -> None:
 
 
 class TestOperatingPoint:
-    def test_lies_where_the_two_error_rates_are_equal(self) -> None:
+    def films(self, n: int = 4000):
         random = np.random.default_rng(2)
-        labels = np.arange(40_000) < 30_000
-        z = np.where(labels, random.normal(3, 2, 40_000), random.normal(-1, 1, 40_000))
-        p = 1 / (1 + np.exp(-z))
-        point = calibrate.choose_operating_point(labels, p)
-        counts = metrics.confusion(labels, p, point.threshold)
-        assert point.name == "balanced"
-        assert counts.sensitivity == pytest.approx(counts.specificity, abs=0.01)
+        labels = np.arange(n) < 0.75 * n
+        z = np.where(labels, random.normal(4, 2, n), random.normal(-2, 1, n))
+        return labels, 1 / (1 + np.exp(-z))
 
-    def test_outside_its_band_the_stated_accuracy_is_reached(self) -> None:
-        labels, logits = sample(4000, seed=3, temperature=0.8, bias=0.0)
-        p = calibrate.fit_calibration(labels, logits).probabilities(logits)
+    def test_keeps_the_sensitivity_and_is_the_highest_that_does(self) -> None:
+        labels, p = self.films()
+        point = calibrate.choose_operating_point(labels, p)
+        assert point.name == "sensitivity-95"
+        at = metrics.confusion(labels, p, point.threshold)
+        assert metrics.wilson(at.tp, at.tp + at.fn)[0] >= MIN_SENSITIVITY
+        above = metrics.confusion(labels, p, np.nextafter(point.threshold, 1))
+        assert metrics.wilson(above.tp, above.tp + above.fn)[0] < MIN_SENSITIVITY
+
+    def test_the_band_ends_where_errors_balance(self) -> None:
+        labels, p = self.films(40_000)
         point = calibrate.choose_operating_point(labels, p)
         low, high = point.indeterminate
-        assert low < point.threshold < high
-        outside = (p < low) | (p > high)
-        accuracy = np.mean((p >= point.threshold)[outside] == labels[outside])
-        assert accuracy >= BAND_ACCURACY
-        assert np.mean(~outside) <= calibrate.MAX_BAND_SHARE
+        counts = metrics.confusion(labels, p, low)
+        assert counts.sensitivity == pytest.approx(counts.specificity, abs=0.01)
+        assert low < high < point.threshold
+        assert point.label(point.threshold) == "pneumonia"
+        assert point.label(high) == "indeterminate"
+        assert point.label(np.nextafter(low, 0)) == "normal"
 
-    def test_without_errors_there_is_no_band(self) -> None:
+    def test_where_the_classes_overlap_errors_balance_and_there_is_no_band(self) -> None:
+        labels, logits = sample(4000, seed=3)
+        p = calibrate.fit_calibration(labels, logits).probabilities(logits)
+        point = calibrate.choose_operating_point(labels, p)
+        assert point.indeterminate is None
+        counts = metrics.confusion(labels, p, point.threshold)
+        assert counts.sensitivity == pytest.approx(counts.specificity, abs=0.03)
+
+    def test_few_films_cannot_promise_a_sensitivity(self) -> None:
         labels = np.array([False] * 5 + [True] * 5)
         p = np.where(labels, 0.9, 0.1) + np.linspace(-0.05, 0.05, 10)
         point = calibrate.choose_operating_point(labels, p)
