@@ -48,9 +48,13 @@ def give_memory_back():
     Left alone, glibc raises its limit to 32 MB and every thread then keeps what its films took:
     with sixteen of them, gigabytes. Above 8 MB is above what the network takes for one film.
     """
-    m_mmap_threshold = -3  # malloc.h
+    m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
     with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(m_mmap_threshold, 8 * 2**20)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(m_mmap_threshold, 8 * 2**20)
+        # Setting one limit freezes the other at 128 kB: every forward pass would then give its
+        # memory back and fault it in again, at twice the time of a request.
+        libc.mallopt(m_trim_threshold, 64 * 2**20)
 
 
 def post_worker_init(worker):

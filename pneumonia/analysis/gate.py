@@ -15,7 +15,7 @@ LOW_SIDE_PIXELS = 224  # the network's input: below it, detail is made up by enl
 MIN_CONTRAST = 0.03  # of the full range, between the 0.5th and 99.5th percentile
 LOW_CONTRAST = 0.15
 MAX_ASPECT = 2.2  # long side over short side; the public films reach 2.1
-_SAMPLE = 512  # about this many pixels a side are enough to judge contrast
+_SAMPLE = 256  # about this many pixels a side are enough to judge contrast
 
 
 def check(radiograph: Radiograph) -> Quality:

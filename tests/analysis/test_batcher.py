@@ -99,14 +99,17 @@ def test_a_film_that_waits_too_long_is_given_up_and_never_computed(counting) -> 
     own = batcher(counting, timeout_s=0.05)
     counting.open.clear()
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(own.submit, film(v)) for v in (0, 0.25)]
+        jobs = [pool.submit(own.submit, film(0))]
+        assert counting.entered.wait(5)
+        jobs.append(pool.submit(own.submit, film(0.25)))
         for job in jobs:
             with pytest.raises(AnalysisTimeout, match=r"within 0\.05 seconds"):
                 job.result()
     counting.open.set()
     assert own._thread.is_alive()
     own.close()
-    assert sum(counting.batches) == 1
+    own._thread.join(5)
+    assert counting.batches == [1]
 
 
 def test_a_closed_batcher_takes_nothing(counting) -> None:

@@ -1,5 +1,6 @@
 """The predictor over the tiny bundle, and over the one that ships."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -70,8 +71,6 @@ def test_labels_at_the_operating_point(predictor, probability, label, confidence
     point = OperatingPoint("balanced", 0.5, (0.40, 0.60))
     assert point.label(probability) is Label(label)
     (finding,) = predictor.predict([film(0)])
-    import dataclasses
-
     changed = dataclasses.replace(finding, label=Label(label), probability=probability)
     assert changed.confidence == pytest.approx(confidence)
 
@@ -97,12 +96,13 @@ def test_a_gpu_that_is_not_there() -> None:
         choose_device("cuda")
 
 
+@pytest.fixture(scope="module")
+def shipped(shipped_bundle) -> Predictor:
+    return Predictor.load(shipped_bundle, "cpu")
+
+
 class TestShipped:
     """The bundle that ships: it loads, and its map is Grad-CAM."""
-
-    @pytest.fixture(scope="class")
-    def shipped(self, shipped_bundle) -> Predictor:
-        return Predictor.load(shipped_bundle, "cpu")
 
     def test_is_the_resnet50_the_mission_asks_for(self, shipped) -> None:
         card = shipped.card.raw
