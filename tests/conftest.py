@@ -47,7 +47,7 @@ def tiny_recipe() -> Recipe:
     base = recipes.load("default").as_dict()
     base["network"] = {"architecture": "resnet18", "dropout": 0.1}
     base["preprocess"]["size"] = 64
-    base["training"] |= {"epochs": 2, "batch_size": 8, "precision": "float32"}
+    base["training"] |= {"epochs": 2, "batch_size": 4, "precision": "float32"}
     base["split"] = {"fraction": 0.3, "seed": 1}
     return Recipe.from_dict(base | {"name": "tiny"})
 

@@ -11,14 +11,20 @@ from pneumonia.imaging.synthetic import synthetic_film
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 synthetic films of 40 patients, half of them with an opacity."""
+    """60 synthetic films of 60 patients, half of them with a consolidation nobody can miss.
+
+    It is a white block, so that even a tiny network learns it in seconds, whatever the seed.
+    """
     root = tmp_path_factory.mktemp("films")
-    for seed in range(40):
+    for seed in range(60):
         sick = seed % 2 == 1
         name = f"person{seed}_virus_{seed}.png" if sick else f"IM-{seed:04}-0001.png"
         folder = root / "train" / ("PNEUMONIA" if sick else "NORMAL")
         folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / name), synthetic_film(seed, opacity=sick, size=(96, 112)))
+        film = synthetic_film(seed, opacity=sick, size=(96, 112))
+        if sick:
+            film[30:70, 20:95] = 255
+        cv2.imwrite(str(folder / name), film)
     return root
 
 

@@ -21,7 +21,7 @@ def recipe_file(tmp_path_factory) -> Path:
     """The default recipe, made small."""
     text = (ROOT / "train" / "recipes" / "default.toml").read_text()
     for name, value in {
-        "architecture": '"resnet18"', "size": "64", "epochs": "2", "batch_size": "8",
+        "architecture": '"resnet18"', "size": "64", "epochs": "2", "batch_size": "4",
         "fraction": "0.3", "seed": "1", "precision": '"float32"',
     }.items():  # fmt: skip
         text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
