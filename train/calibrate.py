@@ -71,8 +71,8 @@ def choose_operating_point(
     Networks trained on the public films call too many normal ones pneumonia on films from
     elsewhere, while validation shows nothing of it. So the threshold is put as high as the
     sensitivity allows: where the lower 95 % bound of the validation sensitivity is still 0.95.
-    From there down to the point where both errors balance on validation, the label is
-    indeterminate. See ``docs/adr/0009-operating-point.md``.
+    From there down to the point where both errors balance on validation, and at least to 0.5, the
+    label is indeterminate: a normal is never the less likely answer (docs/adr/0009).
 
     Raises
     ------
@@ -87,7 +87,8 @@ def choose_operating_point(
     missed = [k for k in range(n) if metrics.wilson(n - k, n)[0] >= MIN_SENSITIVITY]
     # Every film at or above the threshold is called pneumonia: k films lie below rising[k].
     threshold = max(balanced, float(rising[missed[-1]]) if missed else 0.0)
-    band = (balanced, float(np.nextafter(threshold, 0))) if threshold > balanced else None
+    low = min(balanced, 0.5)
+    band = (low, float(np.nextafter(threshold, 0))) if low < threshold else None
     return OperatingPoint("sensitivity-95", threshold, band)
 
 

@@ -13,14 +13,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
-DESK, PHONE = (1440, 900), (390, 844)
 CLEAR, OPACITY = "clear-1", "opacity-1"
 
 
-def open_page(browser: Browser, theme: str, size: tuple[int, int]) -> Page:
+def open_page(browser: Browser, theme: str) -> Page:
     context = browser.new_context(
         color_scheme="dark" if theme == "dark" else "light",
-        viewport={"width": size[0], "height": size[1]},
+        viewport={"width": 1440, "height": 900},
         device_scale_factor=1,
         reduced_motion="reduce",
     )
@@ -41,21 +40,16 @@ def save(page: Page, name: str) -> None:
 
 
 def take(browser: Browser, address: str) -> None:
-    for theme in ("dark", "light"):
-        page = open_page(browser, theme, DESK)
-        read_sample(page, address, CLEAR)
-        save(page, f"reading-clear-{theme}")
-        read_sample(page, address, OPACITY)
-        save(page, f"reading-{theme}")
-        page.keyboard.press("2")
-        save(page, f"reading-one-picture-{theme}")
-        page.goto(address)
-        save(page, f"home-{theme}")
-        page.goto(f"{address}/model")
-        save(page, f"model-{theme}")
-    phone = open_page(browser, "dark", PHONE)
-    read_sample(phone, address, OPACITY)
-    save(phone, "reading-phone-dark")
+    dark = open_page(browser, "dark")
+    read_sample(dark, address, OPACITY)
+    save(dark, "reading-dark")
+    light = open_page(browser, "light")
+    read_sample(light, address, CLEAR)
+    read_sample(light, address, OPACITY)
+    light.keyboard.press("2")
+    save(light, "reading-one-picture-light")
+    light.goto(address)
+    save(light, "home-light")
 
 
 def main(address: str) -> None:

@@ -81,8 +81,10 @@ class TestOperatingPoint:
 
     def test_the_band_ends_where_errors_balance(self) -> None:
         labels, p = self.films(40_000)
+        p = 1 / (1 + (1 - p) / p * np.e)  # one logit down: errors balance below 0.5
         point = calibrate.choose_operating_point(labels, p)
         low, high = point.indeterminate
+        assert low < 0.4
         counts = metrics.confusion(labels, p, low)
         assert counts.sensitivity == pytest.approx(counts.specificity, abs=0.01)
         assert low < high < point.threshold
@@ -90,11 +92,18 @@ class TestOperatingPoint:
         assert point.label(high) == "indeterminate"
         assert point.label(np.nextafter(low, 0)) == "normal"
 
+    def test_a_normal_is_never_the_less_likely_answer(self) -> None:
+        labels, p = self.films(4000)
+        shifted = 1 / (1 + (1 - p) / p / np.e**2)  # two logits up: errors balance above 0.5
+        point = calibrate.choose_operating_point(labels, shifted)
+        assert point.indeterminate[0] == 0.5
+        assert point.label(0.499) == "normal"
+
     def test_where_the_classes_overlap_errors_balance_and_there_is_no_band(self) -> None:
         labels, logits = sample(4000, seed=3)
         p = calibrate.fit_calibration(labels, logits).probabilities(logits)
         point = calibrate.choose_operating_point(labels, p)
-        assert point.indeterminate is None
+        assert point.indeterminate is None or point.indeterminate[0] == 0.5
         counts = metrics.confusion(labels, p, point.threshold)
         assert counts.sensitivity == pytest.approx(counts.specificity, abs=0.03)
 
@@ -102,7 +111,6 @@ class TestOperatingPoint:
         labels = np.array([False] * 5 + [True] * 5)
         p = np.where(labels, 0.9, 0.1) + np.linspace(-0.05, 0.05, 10)
         point = calibrate.choose_operating_point(labels, p)
-        assert point.indeterminate is None
         assert 0.15 < point.threshold < 0.85
 
     def test_one_class_is_refused(self) -> None:

@@ -65,11 +65,11 @@ def test_deleting_leads_home_and_says_so_once(client: FlaskClient, page: str, to
 def test_a_sample_is_read_like_any_film(client: FlaskClient, token: Token, name: str) -> None:
     picture = client.get(f"/samples/{name}.png")
     assert picture.mimetype == "image/png"
-    assert decode_png(picture.data).shape == (768, 896)
+    assert decode_png(picture.data).shape == (896, 768)
     response = client.post(f"/samples/{name}", data={"csrf_token": token(client)})
     assert response.status_code == 303
     body = client.get(f"/api/v1{response.headers['Location']}").get_json()
-    assert (body["image"]["format"], body["image"]["width"]) == ("PNG", 896)
+    assert (body["image"]["format"], body["image"]["width"]) == ("PNG", 768)
 
 
 def test_the_samples_are_different_films(client: FlaskClient) -> None:
