@@ -11,10 +11,10 @@ from pneumonia.imaging.synthetic import synthetic_film
 # calls most of these chests pneumonia; in the two chosen the opacity moves it from one label to
 # another, so that a visitor sees more of the page.
 SAMPLES: dict[str, tuple[str, int, bool]] = {
-    "clear-1": ("A drawn chest, clear lungs", 32, False),
-    "opacity-1": ("The same chest, one opacity", 32, True),
-    "clear-2": ("Another drawn chest, clear lungs", 31, False),
-    "opacity-2": ("The other chest, one opacity", 31, True),
+    "clear-1": ("Synthetic chest, clear lungs", 32, False),
+    "opacity-1": ("Same synthetic chest, one opacity", 32, True),
+    "clear-2": ("Second synthetic chest, clear lungs", 31, False),
+    "opacity-2": ("Second synthetic chest, one opacity", 31, True),
 }
 SIZE = (896, 768)
 """Height and width, pixels."""
