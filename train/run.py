@@ -166,6 +166,10 @@ def _train(
     device = Device(choose_device(options.device), recipe.training.precision)
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     first = first_trainable(network, recipe.training.trainable, initial.fresh)
+    reporter.line(
+        f"initial weights: {initial.source}; fresh: {', '.join((*initial.fresh, 'head'))}; "
+        f"frozen: {', '.join(initial.layers) if first else 'nothing'}"
+    )
     train, validation = _batches(network, first, recipe, options, films, device, folder, reporter)
     fit = Fit(
         Tail(network, first),
