@@ -3,6 +3,12 @@ FROM python:3.12-slim
 
 ARG DEVICE=cpu
 
+# What opencv-python is linked to and a slim image lacks (docs/adr/0008).
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 libxcb1 \
+    && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /app
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin reader \
     && install --directory --owner=reader --group=reader /data

@@ -61,6 +61,8 @@ $(RUNTIME): requirements.txt | $(VENV)/bin/python
 	$(if $(TORCH_INDEX),grep -E '^torch' requirements.txt > $(VENV)/torch.txt)
 	$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt)
 	$(PIP) -r requirements.txt
+	@$(BIN)/python -c 'import cv2' || { \
+	  echo "OpenCV lacks a system library. On Debian and Ubuntu: apt install libgl1 libglib2.0-0 libxcb1" >&2; exit 1; }
 	@touch $@
 
 $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
