@@ -9,13 +9,12 @@ import pytest
 import torch
 from flask import Flask
 
-from app import create_app
-from pneumonia.config import ROOT, Settings
+from pneumonia.config import ROOT
 from pneumonia.imaging.preprocess import PreprocessSpec, apply
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.pretrained import Loaded
-from pneumonia.web.services import services
+from tests.running import running
 from train import recipe as recipes
 from train.export import Origins, export, round_to_half
 from train.manifest import Row
@@ -104,24 +103,7 @@ def _films(spec: PreprocessSpec, n: int) -> Iterator[tuple[np.ndarray, bool]]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, tiny_bundle: Path) -> Settings:
-    return Settings(
-        data_dir=tmp_path / "var",
-        models_dir=tiny_bundle.parent,
-        model=tiny_bundle.name,
-        device="cpu",
-        threads=1,
-        rate_limit="",
-    )
-
-
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def app(tiny_bundle: Path, tmp_path: Path) -> Iterator[Flask]:
     """The app over the tiny bundle, ready; pytest-flask makes ``client`` of it."""
-    app = create_app(settings)
-    app.config["TESTING"] = True
-    service = services(app).analysis
-    service.start()
-    assert service.wait(60) == "ready", service.error
-    yield app
-    service.close()
+    with running(tiny_bundle, tmp_path / "var") as app:
+        yield app

@@ -220,14 +220,14 @@ def evaluate(**options: Any) -> None:
 
 def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     from pneumonia.analysis.predictor import Predictor
-    from train import evaluate, manifest, report
+    from train import evaluate, manifest, report, splits
 
     folder = options["models_dir"] / options["model"]
     if not folder.is_dir() and Path(options["model"]).is_dir():
         folder = Path(options["model"])
     predictor = Predictor.load(folder, options["device"])
     films = manifest.load(options["data"])
-    rows = evaluate.select_rows(films, options["split"], predictor.card)
+    rows = splits.select_rows(films, options["split"], predictor.card)
     with Terminal().bar("films", len(rows)) as advance:
         seen = 0
 

@@ -17,7 +17,7 @@ from pneumonia.analysis import gate
 from pneumonia.analysis.finding import Label, ModelRef, OperatingPoint
 from pneumonia.errors import DamagedImage, DataError, DomainError, ImageError, UnreadableFilm
 from pneumonia.imaging import Radiograph, decode
-from train.manifest import Manifest, Row, split_by_patient
+from train.manifest import Manifest, Row
 from train.metrics import (
     Confusion,
     Statistic,
@@ -30,13 +30,9 @@ from train.metrics import (
 )
 
 if TYPE_CHECKING:  # the reports and their tests need no torch
-    from pneumonia.analysis.bundle import Card
     from pneumonia.analysis.predictor import Predictor
 
 OnBadImage = Literal["skip", "stop"]
-
-VALIDATION = "validation"
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class Source:
     folder
         Name of the data folder, without the path to it: reports are shared.
     split
-        As given to :func:`select_rows`.
+        As given to :func:`train.splits.select_rows`.
     digest
         ``Manifest.digest()`` of the folder.
     """
@@ -229,61 +225,6 @@ def evaluate(
         refused_by_gate=tuple(refused_by_gate),
         source=source,
     )
-
-
-def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]:
-    """The films of one split.
-
-    Parameters
-    ----------
-    split
-        A split of the folder (``train``, ``val``, ``test``); ``all``; or ``validation``: the
-        patients that training held out of train and val, drawn again by the card's fraction and
-        seed.
-
-    Raises
-    ------
-    DataError
-        For a split that is unknown or has no films, naming those available.
-    """
-    if split == ALL:
-        rows = manifest.rows
-    elif split == VALIDATION:
-        rows = _held_out(manifest, card)
-    else:
-        rows = manifest.split(split)
-    if not rows:
-        raise DataError(
-            f"There are no films in the split {split!r}. Choose one of: "
-            f"{', '.join(_available(manifest, card))}."
-        )
-    return rows
-
-
-def _held_out(manifest: Manifest, card: "Card") -> tuple[Row, ...]:
-    rule = _split_rule(card)
-    if rule is None:
-        raise DataError(
-            f"The card of model {card.id!r} does not say how its validation films were split off "
-            f"(data.split). Choose one of: {', '.join(_available(manifest, card))}."
-        )
-    pool = manifest.split("train", "val")
-    return split_by_patient(pool, *rule)[1] if pool else ()
-
-
-def _split_rule(card: "Card") -> tuple[float, int] | None:
-    """Fraction and seed of the card's validation split; None where it names none."""
-    try:
-        rule = card.raw["data"]["split"]
-        return float(rule["fraction"]), int(rule["seed"])
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _available(manifest: Manifest, card: "Card") -> list[str]:
-    found = sorted({row.split for row in manifest.rows})
-    with_validation = _split_rule(card) is not None and {"train", "val"} & set(found)
-    return [*found, *([VALIDATION] if with_validation else []), ALL]
 
 
 def _decoded(

@@ -52,10 +52,25 @@ class Films:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that a run is made of, from its first epoch to its bundle.
+
+    ``recipe`` names the architecture that was built, which torchvision's weights may have changed.
+    """
+
+    recipe: Recipe
+    options: Options
+    network: Classifier
+    initial: Loaded
+    films: Films
+    folder: Path
+    reporter: Reporter
+
+
 def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> dict[str, Any]:
     """Train from the beginning. Returns the card of the bundle written to ``options.out``."""
-    rows = manifest.training_rows(manifest.load(Path(options.data)), options.on_patient_overlap)
-    sides = manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
+    sides = _split(recipe, options)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
     folder = runlog.create(runs, recipe.name)
     config = {
@@ -68,7 +83,7 @@ def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> d
     reporter.line(f"run {folder}: {recipe.title}")
     films = _load_films(sides, recipe, options, runs / "cache", reporter)
     runlog.write_config(folder, config | {"digest": films.digest})
-    return _train(network, initial, recipe, options, films, folder, reporter)
+    return _train(Run(recipe, options, network, initial, films, folder, reporter))
 
 
 def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
@@ -77,8 +92,8 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     Parameters
     ----------
     changes
-        Options that may differ without changing the result: ``device``, ``workers``, ``data`` and
-        ``init_weights`` (moved files).
+        Options that may differ without changing the result: ``device``, ``workers``, ``out``, and
+        ``data`` and ``init_weights`` where those files have moved.
 
     Raises
     ------
@@ -88,23 +103,29 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     config = runlog.read_config(folder)
     recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
-    rows = manifest.training_rows(manifest.load(Path(options.data)), options.on_patient_overlap)
-    sides = manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
+    sides = _split(recipe, options)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
-    if initial.sha256 != config["initial_weights"]:
-        raise RunError(
-            f"The initial weights {options.init_weights} are not those this run was started with "
-            "(their hash differs). Give the same file, or start a new run."
-        )
+    _check_same("initial weights", options.init_weights, initial.sha256, config["initial_weights"])
     reporter.line(f"run {folder}: going on")
     films = _load_films(sides, recipe, options, folder.parent / "cache", reporter)
-    runlog.write_config(folder, config | {"digest": config["digest"] or films.digest})
-    if films.digest != (config["digest"] or films.digest):
+    if config["digest"] is None:  # it was cut off while it read them
+        runlog.write_config(folder, config | {"digest": films.digest})
+    else:
+        _check_same("films", options.data, films.digest, config["digest"])
+    return _train(Run(recipe, options, network, initial, films, folder, reporter))
+
+
+def _split(recipe: Recipe, options: Options) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    rows = manifest.training_rows(manifest.load(Path(options.data)), options.on_patient_overlap)
+    return manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
+
+
+def _check_same(what: str, where: str, found: str, began_with: str) -> None:
+    if found != began_with:
         raise RunError(
-            f"The films under {options.data} are not those this run was started on (their hash "
-            "differs). Restore them, or start a new run."
+            f"The {what} at {where} are not those this run was started with (their hash differs). "
+            "Restore them, or start a new run."
         )
-    return _train(network, initial, recipe, options, films, folder, reporter)
 
 
 def make_network(recipe: Recipe, init_weights: str, seed: int) -> tuple[Classifier, Loaded, Recipe]:
@@ -154,23 +175,16 @@ def _load_films(
     )
 
 
-def _train(
-    network: Classifier,
-    initial: Loaded,
-    recipe: Recipe,
-    options: Options,
-    films: Films,
-    folder: Path,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    device = Device(choose_device(options.device), recipe.training.precision)
+def _train(run: Run) -> dict[str, Any]:
+    recipe, network, initial = run.recipe, run.network, run.initial
+    device = Device(choose_device(run.options.device), recipe.training.precision)
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     first = first_trainable(network, recipe.training.trainable, initial.fresh)
-    reporter.line(
+    run.reporter.line(
         f"initial weights: {initial.source}; fresh: {', '.join((*initial.fresh, 'head'))}; "
         f"frozen: {', '.join(initial.layers) if first else 'nothing'}"
     )
-    train, validation = _batches(network, first, recipe, options, films, device, folder, reporter)
+    train, validation = _batches(run, first, device)
     fit = Fit(
         Tail(network, first),
         initial.fresh,
@@ -178,91 +192,74 @@ def _train(
         train,
         validation,
         device=device,
-        seed=options.seed,
-        folder=folder,
-        reporter=reporter,
+        seed=run.options.seed,
+        folder=run.folder,
+        reporter=run.reporter,
     )
     fit.restore()
-    runlog.write_history(folder, fit.progress.history)
-    events = runlog.EventLog(folder, fit.progress.epoch + 1, reporter)
+    runlog.write_history(run.folder, fit.progress.history)
+    events = runlog.EventLog(run.folder, fit.progress.epoch + 1, run.reporter)
 
     def after_epoch(progress: Progress) -> None:
-        runlog.write_history(folder, progress.history)
+        runlog.write_history(run.folder, progress.history)
         events.add(progress.history[-1])
 
     try:
         fit.run(after_epoch)
     finally:
         events.close()
-    runlog.plot(folder, reporter)
+    runlog.plot(run.folder, run.reporter)
     fit.load_best()
-    reporter.line(f"best epoch: {fit.progress.best_epoch}")
-    card = _export(network, initial, recipe, options, films, fit.progress, reporter)
-    for features in folder.glob("features-*.npy"):  # gigabytes, and made again if need be
+    run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
+    card = _export(run, fit.progress)
+    for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be
         features.unlink()
     return card
 
 
-def _batches(
-    network: Classifier,
-    first: int,
-    recipe: Recipe,
-    options: Options,
-    films: Films,
-    device: Device,
-    folder: Path,
-    reporter: Reporter,
-) -> tuple[Batches, Batches]:
+def _batches(run: Run, first: int, device: Device) -> tuple[Batches, Batches]:
     """Loaders of films, or of what the frozen layers make of them when there are any."""
-    size, workers = recipe.training.batch_size, options.workers
-    orders = EpochSampler(len(films.train), options.seed), EpochSampler(len(films.validation))
+    films, training, workers = run.films, run.recipe.training, run.options.workers
+    orders = EpochSampler(len(films.train), run.options.seed), EpochSampler(len(films.validation))
     sets: list[Dataset[tuple[Tensor, Tensor]]] = [films.train, films.validation]
     if first > 0:
-        parts = (
-            ("training", films.train, recipe.training.views),
-            ("validation", films.validation, 1),
-        )
+        parts = ("training", films.train, training.views), ("validation", films.validation, 1)
         for i, (name, part, views) in enumerate(parts):
-            with reporter.bar(f"features, {name}", views * len(part)) as advance:
+            with run.reporter.bar(f"features, {name}", views * len(part)) as advance:
                 sets[i] = compute_features(
-                    network,
+                    run.network,
                     first,
                     loader(part, EpochSampler(len(part)), 32, workers),
                     views,
-                    folder / f"features-{name}.npy",
+                    run.folder / f"features-{name}.npy",
                     device.autocast,
                     advance,
                 )
-    return loader(sets[0], orders[0], size, workers), loader(sets[1], orders[1], 32, workers)
+    return (
+        loader(sets[0], orders[0], training.batch_size, workers),
+        loader(sets[1], orders[1], 32, workers),
+    )
 
 
-def _export(
-    network: Classifier,
-    initial: Loaded,
-    recipe: Recipe,
-    options: Options,
-    films: Films,
-    progress: Progress,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    round_to_half(network)
-    logits, maps = _serve(network, films.validation, reporter)
+def _export(run: Run, progress: Progress) -> dict[str, Any]:
+    round_to_half(run.network)
+    logits, maps = _serve(run.network, run.films.validation, run.reporter)
     origins = Origins(
-        data=provenance.of_films(films.train_rows),
-        data_digest=films.digest,
-        initial=initial,
-        initial_weights=provenance.of_weights(initial),
-        training=films.train_rows,
-        validation=films.validation_rows,
+        data=provenance.of_films(run.films.train_rows),
+        data_digest=run.films.digest,
+        initial=run.initial,
+        initial_weights=provenance.of_weights(run.initial),
+        training=run.films.train_rows,
+        validation=run.films.validation_rows,
         settings={
-            "seed": options.seed,
+            "seed": run.options.seed,
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
             "weights": progress.history[progress.best_epoch - 1].weights,
             "torch": str(torch.__version__),
         },
     )
-    return export(network, recipe, origins, logits, maps, Path(options.out))
+    return export(run.network, run.recipe, origins, logits, maps, Path(run.options.out))
 
 
 @torch.inference_mode()

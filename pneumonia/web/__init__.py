@@ -13,6 +13,7 @@ from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting
 from pneumonia.web import api, cli, headers, health, pages, problems
+from pneumonia.web.present import percent
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
 from pneumonia.web.session import SessionInterface, require_session
@@ -36,6 +37,7 @@ def init_app(app: Flask, own: Services) -> None:
     headers.register(app)
     app.after_request(discard_body)
     app.context_processor(_page_context)
+    app.add_template_filter(percent)
     cli.register(app)
     if hops := own.settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

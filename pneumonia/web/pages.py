@@ -23,7 +23,6 @@ from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
 from pneumonia.web import problems
 from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
-from pneumonia.web.present import percent
 from pneumonia.web.samples import SAMPLES, sample_png
 from pneumonia.web.served_model import served_card
 from pneumonia.web.services import services
@@ -73,10 +72,6 @@ def reading(reading_id: str) -> str:
         json_url=url_for("api.get", reading_id=reading_id),
         delete_form=DeleteForm(formdata=None),
         legend=colour_stops(LEGEND_STOPS),
-        percent={
-            "probability": percent(finding.probability),
-            "confidence": percent(finding.confidence),
-        },
     )
 
 

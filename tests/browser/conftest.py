@@ -16,11 +16,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from app import create_app
-from pneumonia.config import Settings
 from pneumonia.imaging.display import encode_png
 from pneumonia.imaging.synthetic import synthetic_film
-from pneumonia.web.services import services
+from tests.running import running
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
@@ -61,28 +59,14 @@ def serve(tiny_bundle: Path, folder: Path, threshold: float) -> Iterator[str]:
     card = json.loads((bundle / "card.json").read_text(encoding="utf-8"))
     card["operating_point"] |= {"threshold": threshold, "indeterminate": None}
     (bundle / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    app = create_app(
-        Settings(
-            data_dir=folder / "var",
-            models_dir=bundle.parent,
-            model=bundle.name,
-            device="cpu",
-            threads=1,
-            rate_limit="",
-            max_upload_bytes=MAX_UPLOAD_BYTES,
-        )
-    )
-    analysis = services(app).analysis
-    analysis.start()
-    assert analysis.wait(60) == "ready"
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    analysis.close()
+    with running(bundle, folder / "var", max_upload_bytes=MAX_UPLOAD_BYTES) as app:
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture(scope="package")

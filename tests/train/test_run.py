@@ -17,8 +17,9 @@ from pneumonia.networks import weights
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
 from train import checkpoint, manifest, run
-from train.evaluate import evaluate, select_rows
+from train.evaluate import evaluate
 from train.recipe import Recipe
+from train.splits import select_rows
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_resuming_on_other_films_is_refused(finished, films, tmp_path) -> None:
 
     other = Path(shutil.copytree(films, tmp_path / "films"))
     next((other / "train" / "NORMAL").iterdir()).unlink()
-    with pytest.raises(RunError, match="not those this run was started on"):
+    with pytest.raises(RunError, match=r"The films at .* are not those this run was started with"):
         run.resume(finished[0], {"data": str(other)}, Listener())
 
 
@@ -202,7 +203,7 @@ def test_no_room_for_features_is_said_before_it_is_taken(
 
 
 def test_resuming_with_other_initial_weights_is_refused(finished, tmp_path) -> None:
-    with pytest.raises(RunError, match="not those this run was started with"):
+    with pytest.raises(RunError, match=r"The initial weights at .* are not those this run"):
         run.resume(finished[0], {"init_weights": initial_file(tmp_path)}, Listener())
 
 

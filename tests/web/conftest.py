@@ -17,6 +17,7 @@ from pneumonia.config import Settings
 from pneumonia.imaging.display import encode_png
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.web.services import services
+from tests.running import running
 
 MakeApp = Callable[..., Flask]
 
@@ -71,20 +72,8 @@ def make_app(tiny_bundle: Path, tmp_path: Path) -> Iterator[MakeApp]:
 @pytest.fixture(scope="module")
 def app(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """One for all tests of a file that ask for nothing special: a model takes a while to load."""
-    app = create_app(
-        Settings(
-            data_dir=tmp_path_factory.mktemp("var"),
-            models_dir=tiny_bundle.parent,
-            model=tiny_bundle.name,
-            device="cpu",
-            threads=1,
-        )
-    )
-    services(app).analysis.start()
-    assert services(app).analysis.wait(60) == "ready"
-    yield app
-    services(app).analysis.close()
-    services(app).store.close()
+    with running(tiny_bundle, tmp_path_factory.mktemp("var")) as app:
+        yield app
 
 
 @pytest.fixture

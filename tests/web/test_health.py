@@ -1,6 +1,7 @@
 """Alive at once; ready only when a reading could be taken."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -8,21 +9,21 @@ from flask.testing import FlaskClient
 from app import create_app
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.analysis.service import AnalysisService
-from pneumonia.config import Settings
 from pneumonia.web.services import services
+from tests.running import settings_for
 
 
 def test_ready_once_the_model_is_warm_and_not_before(
-    settings: Settings, send: Any, film_png: bytes, problem: Any
+    tiny_bundle: Path, tmp_path: Path, send: Any, film_png: bytes, problem: Any
 ) -> None:
     may_load = threading.Event()
 
     def load() -> Predictor:
         assert may_load.wait(60)
-        return Predictor.load(settings.models_dir / settings.model, "cpu", 1)
+        return Predictor.load(tiny_bundle, "cpu", 1)
 
     service = AnalysisService(load, max_batch=4, queue_size=8, timeout_s=30)
-    client = create_app(settings, service).test_client()
+    client = create_app(settings_for(tiny_bundle, tmp_path / "var"), service).test_client()
     assert service.state == "stopped"
     assert client.get("/healthz").get_json() == {"status": "alive"}
 
