@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Statistic = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
+#: Several figures of the same films, float64 (k,).
+Statistics = Callable[[NDArray[np.bool_], NDArray[np.float64]], NDArray[np.float64]]
 
 Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal distribution
 
@@ -56,6 +58,13 @@ class Confusion:
         """Harmonic mean of precision and sensitivity, of the class pneumonia."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
+    @property
+    def mcc(self) -> float:
+        """Correlation of what was called with what was, in [-1, 1] (Matthews 1975)."""
+        called, true = self.tp + self.fp, self.tp + self.fn
+        product = called * true * (self.n - called) * (self.n - true)
+        return (self.tp * self.tn - self.fp * self.fn) / sqrt(product) if product else nan
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ReliabilityBins:
@@ -79,7 +88,7 @@ class ReliabilityBins:
 
 def confusion(labels: NDArray[Any], probabilities: NDArray[Any], threshold: float) -> Confusion:
     """Count the four outcomes; a probability at the threshold is called pneumonia."""
-    truth, scores = _checked(labels, probabilities)
+    truth, scores = checked(labels, probabilities)
     called = scores >= threshold
     tp = int(np.sum(called & truth))
     fp = int(np.sum(called & ~truth))
@@ -93,7 +102,7 @@ def auroc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     The Mann-Whitney statistic from mid-ranks (Hanley and McNeil 1982): a tie counts one half.
     nan when a class is missing.
     """
-    truth, values = _checked(labels, scores)
+    truth, values = checked(labels, scores)
     positives = int(np.sum(truth))
     negatives = len(truth) - positives
     if not positives or not negatives:
@@ -104,24 +113,18 @@ def auroc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def roc_curve(
-    labels: NDArray[Any], scores: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The empirical ROC curve, one point per distinct score.
+def auprc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    """Average precision, in (0, 1]: the area under the precision-recall curve, by its steps.
 
-    Returns
-    -------
-    fpr, tpr
-        float64 (k,), rising from 0 to 1; all nan for a class that is missing.
-    thresholds
-        float64 (k,), falling; the first is inf (nothing is called pneumonia).
+    The precision at each distinct score, weighted by the sensitivity that is gained there; for
+    scores that tell nothing it is the share of pneumonias. nan without pneumonias.
     """
-    truth, values = _checked(labels, scores)
-    tp, fp, thresholds = _cumulative(truth, values)
-    positives, negatives = int(np.sum(truth)), int(np.sum(~truth))
-    fpr = fp / negatives if negatives else np.full(len(fp), nan)
-    tpr = tp / positives if positives else np.full(len(tp), nan)
-    return fpr, tpr, thresholds
+    truth, values = checked(labels, scores)
+    if not truth.any():
+        return nan
+    tp, fp, _ = cumulative(truth, values)
+    precision = tp[1:] / (tp[1:] + fp[1:])
+    return float(np.sum(np.diff(tp) * precision) / tp[-1])
 
 
 def sensitivity_at_specificity(
@@ -136,8 +139,8 @@ def sensitivity_at_specificity(
         scores, or inf where only calling everything normal is specific enough (sensitivity 0).
         (nan, nan) when a class is missing.
     """
-    truth, values = _checked(labels, scores)
-    tp, fp, thresholds = _cumulative(truth, values)
+    truth, values = checked(labels, scores)
+    tp, fp, thresholds = cumulative(truth, values)
     positives, negatives = int(np.sum(truth)), int(np.sum(~truth))
     if not positives or not negatives:
         return nan, nan
@@ -149,7 +152,7 @@ def sensitivity_at_specificity(
 
 def brier(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
     """Mean squared distance of the probability from what was, in [0, 1] (Brier 1950)."""
-    truth, values = _checked(labels, probabilities)
+    truth, values = checked(labels, probabilities)
     return float(np.mean((values - truth) ** 2)) if len(truth) else nan
 
 
@@ -175,7 +178,7 @@ def reliability_bins(
     labels: NDArray[Any], probabilities: NDArray[Any], bins: int = 15
 ) -> ReliabilityBins:
     """Bin the films by their probability. Raises ValueError for a probability outside [0, 1]."""
-    truth, values = _checked(labels, probabilities)
+    truth, values = checked(labels, probabilities)
     if len(values) and not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(f"probabilities must be in [0, 1], not {values.min()}..{values.max()}")
     at = np.clip(np.ceil(values * bins).astype(np.intp) - 1, 0, bins - 1)
@@ -235,17 +238,41 @@ def bootstrap(
     The 2.5 % and 97.5 % quantiles over the rounds whose statistic is a number (a resample may lack
     a class); (nan, nan) if there is none.
     """
-    truth, values = _checked(labels, scores)
+    ((low, high),) = bootstrap_each(
+        lambda truth, values: np.array([statistic(truth, values)]),
+        labels,
+        scores,
+        groups=groups,
+        seed=seed,
+        rounds=rounds,
+    )
+    return low, high
+
+
+def bootstrap_each(
+    statistics: Statistics,
+    labels: NDArray[Any],
+    scores: NDArray[Any],
+    *,
+    groups: Sequence[str] | NDArray[Any] | None = None,
+    seed: int = 0,
+    rounds: int = 1000,
+) -> list[tuple[float, float]]:
+    """:func:`bootstrap` of k statistics over the same resamples: k intervals."""
+    truth, values = checked(labels, scores)
     if groups is not None and len(groups) != len(truth):
         raise ValueError(f"{len(groups)} groups for {len(truth)} films")
     if not len(truth):
-        return nan, nan
+        return [(nan, nan)] * len(statistics(truth, values))
     draw = _sampler(len(truth), groups, np.random.default_rng(seed))
-    found = np.empty(rounds)
-    for i in range(rounds):
+    found = []
+    for _ in range(rounds):
         films = draw()
-        found[i] = statistic(truth[films], values[films])
-    found = found[~np.isnan(found)]
+        found.append(statistics(truth[films], values[films]))
+    return [_percentiles(column[~np.isnan(column)]) for column in np.array(found).T]
+
+
+def _percentiles(found: NDArray[np.float64]) -> tuple[float, float]:
     if not len(found):
         return nan, nan
     low, high = np.percentile(found, (2.5, 97.5))
@@ -274,10 +301,10 @@ def _sampler(
     return draw
 
 
-def _cumulative(
+def cumulative(
     truth: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """True and false positives at inf and at each distinct score, falling."""
+    """True and false positives, int64 (k,), and thresholds: inf, then each distinct score."""
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], truth[order]
     # The last film of each run of equal scores.
@@ -290,7 +317,7 @@ def _cumulative(
     )
 
 
-def _checked(
+def checked(
     labels: NDArray[Any], scores: NDArray[Any]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Labels as bool and scores as float64. Raises ValueError for what would mislead silently."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train import metrics
+from train.curves import roc_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def plot_roc(
     """The ROC curve, its area as the text ``auc``, and the named operating point on it."""
     figure = _figure(5.6, 5.4)
     axes = figure.add_subplot()
-    fpr, tpr, _ = metrics.roc_curve(labels, probabilities)
+    fpr, tpr, _ = roc_curve(labels, probabilities)
     axes.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=":", label="chance")
     if np.isnan(fpr).any() or np.isnan(tpr).any():
         axes.text(0.35, 0.75, "one class only: no curve", ha="center", color=GREY)

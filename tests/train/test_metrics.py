@@ -60,6 +60,13 @@ def test_rates_equal_scikit_learn(seed: int) -> None:
     assert c.sensitivity == pytest.approx(sk.recall_score(labels, called))
     assert c.specificity == pytest.approx(sk.recall_score(labels, called, pos_label=0))
     assert c.f1 == pytest.approx(sk.f1_score(labels, called))
+    assert c.mcc == pytest.approx(sk.matthews_corrcoef(labels, called))
+
+
+def test_mcc_at_the_ends() -> None:
+    assert Confusion(tn=5, fp=0, fn=0, tp=3).mcc == 1
+    assert Confusion(tn=0, fp=5, fn=3, tp=0).mcc == -1
+    assert math.isnan(Confusion(tn=0, fp=5, fn=0, tp=3).mcc)  # nothing was called normal
 
 
 # --- AUROC and the curve -------------------------------------------------------------------------
@@ -87,24 +94,17 @@ def test_auroc_needs_both_classes(labels: list[int]) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_roc_curve_equals_scikit_learn(seed: int) -> None:
+def test_auprc_equals_scikit_learn(seed: int) -> None:
     labels, p = with_ties(seed)
-    expected = sk.roc_curve(labels, p, drop_intermediate=False)
-    for ours, theirs in zip(metrics.roc_curve(labels, p), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs)
+    expected = sk.average_precision_score(labels, p)
+    assert metrics.auprc(labels, p) == pytest.approx(expected, abs=1e-12)
 
 
-def test_roc_curve_of_one_class_has_no_rate_for_the_other() -> None:
-    fpr, tpr, thresholds = metrics.roc_curve(np.array([1, 1]), np.array([0.3, 0.6]))
-    assert np.isnan(fpr).all()
-    assert tpr.tolist() == [0, 0.5, 1]
-    assert thresholds.tolist() == [math.inf, 0.6, 0.3]
-
-
-def test_roc_curve_of_nothing_is_one_point() -> None:
-    fpr, _, thresholds = metrics.roc_curve(np.array([]), np.array([]))
-    assert len(fpr) == 1
-    assert thresholds.tolist() == [math.inf]
+def test_auprc_at_the_ends() -> None:
+    # All alike: one step, at the share of pneumonias. Perfect: 1. None to find: no figure.
+    assert metrics.auprc(np.array([0, 0, 0, 1]), np.full(4, 0.5)) == 0.25
+    assert metrics.auprc(np.array([0, 1, 1]), np.array([0.1, 0.6, 0.7])) == 1
+    assert math.isnan(metrics.auprc(np.array([0, 0]), np.array([0.1, 0.2])))
 
 
 # --- thresholds ----------------------------------------------------------------------------------
@@ -281,6 +281,23 @@ def test_bootstrap_ignores_resamples_without_a_class() -> None:
     one_class = metrics.bootstrap(metrics.auroc, np.zeros(4), p)
     assert all(math.isnan(v) for v in one_class)
     assert all(math.isnan(v) for v in metrics.bootstrap(metrics.brier, np.array([]), np.array([])))
+
+
+def test_several_statistics_have_the_intervals_each_has_alone() -> None:
+    labels, p = with_ties(2)
+    patients = [str(i // 3) for i in range(len(p))]
+    both = metrics.bootstrap_each(
+        lambda y, q: np.array([metrics.auroc(y, q), metrics.brier(y, q)]),
+        labels,
+        p,
+        groups=patients,
+        rounds=100,
+    )
+    assert both == [
+        metrics.bootstrap(statistic, labels, p, groups=patients, rounds=100)
+        for statistic in (metrics.auroc, metrics.brier)
+    ]
+    assert both[0][0] < metrics.auroc(labels, p) < both[0][1]
 
 
 def test_bootstrap_of_the_test_split_is_quick() -> None:
