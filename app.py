@@ -56,7 +56,7 @@ def open_service(settings: Settings) -> AnalysisService:
         from pneumonia.analysis.predictor import Predictor
 
         folder = settings.models_dir / settings.model
-        return Predictor.load(folder, settings.device, settings.threads)
+        return Predictor.load(folder, settings.device, settings.threads, settings.operating_point)
 
     return AnalysisService(
         load,

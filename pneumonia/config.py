@@ -28,6 +28,10 @@ class Settings:
     database_url: str = _setting("", "SQLAlchemy URL; empty: SQLite in the data folder")
     models_dir: Path = _setting(ROOT / "models", "Folder that holds the model bundles")
     model: str = _setting("default", "Id of the bundle in the models folder that is served")
+    operating_point: str = _setting(
+        "balanced",
+        "Which of the bundle's operating points decides: screening, balanced or confirming",
+    )
     device: str = _setting("auto", "auto (a GPU if there is one), cpu or cuda")
     threads: int = _setting(0, "CPU threads of one forward pass; 0: as many as cores", low=0)
     secret_key: str = _setting("", "Signs sessions and forms; empty: made once in the data folder")

@@ -1,6 +1,7 @@
-"""Logits on validation -> calibration, operating point, indeterminate band. Numpy, nothing else."""
+"""Logits on validation -> probabilities, and what they are worth. Numpy, nothing else."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import OperatingPoint
 from pneumonia.errors import RunError
 from train import metrics
+from train.operating_points import proportion
 
-MIN_SENSITIVITY = 0.95  # lower 95 % bound, on validation, at the operating point
+GROUP_SIZE = 30  # films of about the same probability: enough to count, few enough to be alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,52 +65,31 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
     return Calibration(temperature=1 / scale, bias=shift / scale)
 
 
-def choose_operating_point(
+def count_frequency(
     labels: NDArray[np.bool_], probabilities: NDArray[np.float64]
-) -> OperatingPoint:
-    """The highest threshold that keeps a sensitivity of 0.95, and the band below it.
+) -> list[dict[str, float]]:
+    """How often films of about one probability show pneumonia, for the card.
 
-    Networks trained on the public films call too many normal ones pneumonia on films from
-    elsewhere, while validation shows nothing of it. So the threshold is put as high as the
-    sensitivity allows: where the lower 95 % bound of the validation sensitivity is still 0.95.
-    From there down to the point where both errors balance on validation, and at least to 0.5, the
-    label is indeterminate: a normal is never the less likely answer (docs/adr/0009).
+    The films in order of their probability, cut into groups of equal count: 30 films in each, or
+    a few more. None where there are fewer than 30 films.
 
-    Raises
-    ------
-    ValueError
-        When a class is missing.
+    Returns
+    -------
+    Rising groups of ``low`` and ``high`` (the probabilities of their first and last film, in
+    [0, 1]), ``n`` and ``pneumonia`` (counts of films).
     """
-    if labels.all() or not labels.any():
-        raise ValueError("both classes are needed to choose an operating point")
-    balanced = _balanced(labels, probabilities)
-    rising = np.sort(probabilities[labels])
-    n = len(rising)
-    missed = [k for k in range(n) if metrics.wilson(n - k, n)[0] >= MIN_SENSITIVITY]
-    # Every film at or above the threshold is called pneumonia: k films lie below rising[k].
-    threshold = max(balanced, float(rising[missed[-1]]) if missed else 0.0)
-    low = min(balanced, 0.5)
-    band = (low, float(np.nextafter(threshold, 0))) if low < threshold else None
-    return OperatingPoint("sensitivity-95", threshold, band)
-
-
-def _balanced(labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
-    """The probability where the two error rates are equal, each class normal in its logits.
-
-    Unlike the best Youden index, which on a few hundred films jumps from sample to sample, it uses
-    every film, so it moves little.
-    """
-    scores = _logit(probabilities)
-    normal, pneumonia = scores[~labels], scores[labels]
-    low, high = normal.mean(), pneumonia.mean()
-    spread_low, spread_high = normal.std() + 1e-6, pneumonia.std() + 1e-6
-    at = (low * spread_high + high * spread_low) / (spread_low + spread_high)
-    return float(1 / (1 + np.exp(-at)))
-
-
-def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    p = np.clip(probabilities, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(p / (1 - p)))
+    order = np.argsort(probabilities, kind="stable")
+    p, truth = probabilities[order], labels[order]
+    ends = np.rint(np.linspace(0, len(p), len(p) // GROUP_SIZE + 1)).astype(int)
+    return [
+        {
+            "low": float(p[begin]),
+            "high": float(p[end - 1]),
+            "n": int(end - begin),
+            "pneumonia": int(truth[begin:end].sum()),
+        }
+        for begin, end in pairwise(ends)
+    ]
 
 
 def choose_full_scale(
@@ -132,15 +113,13 @@ def summarise(
     patients: list[str],
     point: OperatingPoint,
 ) -> dict[str, object]:
-    """The validation figures of the card, each with a 95 % interval (patients resampled)."""
-    counts = metrics.confusion(labels, probabilities, point.threshold)
-    normal, pneumonia = counts.tn + counts.fp, counts.tp + counts.fn
+    """The validation figures of the card at one operating point, each with a 95 % interval.
+
+    Proportions have Wilson's interval, the others a bootstrap over patients.
+    """
 
     def at_specificity(y: NDArray[np.bool_], p: NDArray[np.float64]) -> float:
         return metrics.sensitivity_at_specificity(y, p, 0.90)[0]
-
-    def estimate(value: float, interval: tuple[float, float]) -> dict[str, object]:
-        return {"value": round(value, 4), "ci95": [round(end, 4) for end in interval]}
 
     sampled = {
         "auroc": metrics.auroc,
@@ -148,18 +127,23 @@ def summarise(
         "brier": metrics.brier,
         "ece": metrics.expected_calibration_error,
     }
+    counts = metrics.confusion(labels, probabilities, point.threshold)
     low, high = point.indeterminate or (2.0, 2.0)
     return {
-        "n": len(labels),
+        "n": counts.n,
+        "operating_point": point.name,
         "confusion": [[counts.tn, counts.fp], [counts.fn, counts.tp]],
-        "accuracy": estimate(counts.accuracy, metrics.wilson(counts.tn + counts.tp, len(labels))),
-        "sensitivity": estimate(counts.sensitivity, metrics.wilson(counts.tp, pneumonia)),
-        "specificity": estimate(counts.specificity, metrics.wilson(counts.tn, normal)),
+        "accuracy": proportion(counts.tn + counts.tp, counts.n),
+        "sensitivity": proportion(counts.tp, counts.tp + counts.fn),
+        "specificity": proportion(counts.tn, counts.tn + counts.fp),
         "indeterminate": int(((probabilities >= low) & (probabilities <= high)).sum()),
     } | {
-        name: estimate(
-            statistic(labels, probabilities),
-            metrics.bootstrap(statistic, labels, probabilities, groups=patients),
-        )
+        name: {
+            "value": round(statistic(labels, probabilities), 4),
+            "ci95": [
+                round(end, 4)
+                for end in metrics.bootstrap(statistic, labels, probabilities, groups=patients)
+            ],
+        }
         for name, statistic in sampled.items()
     }

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from pneumonia.analysis.bundle import CARD, CLASSES, WEIGHTS, file_sha256
+from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.pretrained import Loaded
 from train import calibrate
 from train.files import write_text
 from train.manifest import Row
+from train.operating_points import choose_operating_points, describe_operating_point
 from train.provenance import Provenance
 from train.recipe import Recipe
 
@@ -35,7 +38,7 @@ class Origins:
     settings: dict[str, Any]
 
 
-def round_to_half(network: Classifier) -> None:
+def round_to_half(network: nn.Module) -> None:
     """Round the weights in place to what float16 can hold, so that all is measured as shipped."""
     with torch.no_grad():
         for tensor in network.state_dict().values():
@@ -50,6 +53,7 @@ def export(
     logits: NDArray[np.float64],
     maps: NDArray[np.float32],
     out: Path,
+    stressed: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """Calibrate on the validation films and write the bundle. Returns the card.
 
@@ -59,9 +63,12 @@ def export(
         Already rounded by :func:`round_to_half`.
     logits, maps
         (n,) and (n, h, w) of the validation rows, from that network in float32.
+    stressed
+        (k, n): logits of the same rows after k alterations, so that the operating points carry
+        over to films unlike these; None where they were not stressed.
     """
     labels = np.array([row.label == "PNEUMONIA" for row in origins.validation])
-    measured = _measure(labels, logits, maps, origins)
+    measured = _measure(labels, logits, maps, stressed, origins)
     out.mkdir(parents=True, exist_ok=True)
     state = {
         name: tensor.half() if tensor.is_floating_point() else tensor
@@ -103,22 +110,31 @@ def _measure(
     labels: NDArray[np.bool_],
     logits: NDArray[np.float64],
     maps: NDArray[np.float32],
+    stressed: NDArray[np.float64] | None,
     origins: Origins,
 ) -> dict[str, Any]:
-    """All that is fixed on validation: calibration, operating point, the map's scale, figures."""
+    """All that is fixed on validation: calibration, operating points, map's scale, figures."""
     calibration = calibrate.fit_calibration(labels, logits)
     probabilities = calibration.probabilities(logits)
-    point = calibrate.choose_operating_point(labels, probabilities)
+    altered = None if stressed is None else calibration.probabilities(stressed)
+    points = choose_operating_points(labels, probabilities, altered)
+    balanced = points[DEFAULT_OPERATING_POINT]
     patients = [row.patient for row in origins.validation]
     return {
-        "temperature": calibration.temperature,
-        "bias": calibration.bias,
-        "operating_point": asdict(point),
+        "calibration": {
+            "method": "temperature and bias, by maximum likelihood with Platt's smoothed targets",
+            **asdict(calibration),
+            "frequency": calibrate.count_frequency(labels, probabilities),
+        },
+        "operating_points": {
+            name: describe_operating_point(point, labels, probabilities, altered)
+            for name, point in points.items()
+        },
         "map": {
             "method": "class activation map, in logits",
             "full_scale": calibrate.choose_full_scale(labels, maps),
         },
-        "validation": calibrate.summarise(labels, probabilities, patients, point),
+        "validation": calibrate.summarise(labels, probabilities, patients, balanced),
     }
 
 

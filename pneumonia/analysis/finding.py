@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 
 from pneumonia.imaging.preprocess import Geometry
 
+DEFAULT_OPERATING_POINT = "balanced"
+
+Outline = tuple[tuple[tuple[float, float], ...], ...]
+"""Polygons around the lungs: points (x, y) as fractions of the film's width and height."""
+
 
 class Label(StrEnum):
     NORMAL = "normal"
@@ -44,10 +49,14 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What the gate says of the film; a refused film raises instead and has no finding."""
+    """What the gate says of the film; a refused film raises instead and has no finding.
+
+    ``inverted``: the film came with air bright and bone dark, and was turned right to be read.
+    """
 
     accepted: bool = True
     warnings: tuple[str, ...] = ()
+    inverted: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,6 +91,8 @@ class Finding:
         Calibrated probability of pneumonia, in [0, 1].
     logit
         The network's raw output, before calibration.
+    outline
+        Where the lungs were found; empty where they were not looked for.
     """
 
     label: Label
@@ -91,6 +102,7 @@ class Finding:
     model: ModelRef
     quality: Quality
     activation: ActivationMap
+    outline: Outline = ()
 
     @property
     def confidence(self) -> float:

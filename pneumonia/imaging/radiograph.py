@@ -1,6 +1,7 @@
 """The Radiograph: what every other room is handed, whatever file it came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,3 +55,11 @@ class Radiograph:
     def height(self) -> int:
         """Height in pixels, after EXIF orientation."""
         return int(self.pixels.shape[0])
+
+    def inverted_greys(self) -> Self:
+        """The same film with black and white exchanged: pixels become 1 - pixels.
+
+        For a film that came as a negative (air bright, bone dark). What is known of the file,
+        ``value_range`` too, stays as it was stored.
+        """
+        return replace(self, pixels=np.subtract(np.float32(1), self.pixels))

@@ -57,7 +57,7 @@ def serve(tiny_bundle: Path, folder: Path, threshold: float) -> Iterator[str]:
     bundle = folder / "models" / tiny_bundle.name
     shutil.copytree(tiny_bundle, bundle)
     card = json.loads((bundle / "card.json").read_text(encoding="utf-8"))
-    card["operating_point"] |= {"threshold": threshold, "indeterminate": None}
+    card["operating_points"]["balanced"] |= {"threshold": threshold, "indeterminate": None}
     (bundle / "card.json").write_text(json.dumps(card), encoding="utf-8")
     with running(bundle, folder / "var", max_upload_bytes=MAX_UPLOAD_BYTES) as app:
         server = make_server("127.0.0.1", 0, app, threaded=True)

@@ -1,10 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from pneumonia.errors import RunError
 from train import calibrate, metrics
-from train.calibrate import MIN_SENSITIVITY
 
 
 def sample(n: int, seed: int = 0, temperature: float = 2.0, bias: float = 0.7):
@@ -63,59 +64,29 @@ def test_the_serving_formula_is_the_fitted_one() -> None:
     np.testing.assert_allclose(fitted.probabilities(logits), served, rtol=1e-12)
 
 
-class TestOperatingPoint:
-    def films(self, n: int = 4000):
-        random = np.random.default_rng(2)
-        labels = np.arange(n) < 0.75 * n
-        z = np.where(labels, random.normal(4, 2, n), random.normal(-2, 1, n))
-        return labels, 1 / (1 + np.exp(-z))
+class TestFrequency:
+    def test_groups_are_of_thirty_films_rising_and_hold_every_film_once(self) -> None:
+        labels, logits = sample(634)
+        p = 1 / (1 + np.exp(-logits))
+        groups = calibrate.count_frequency(labels, p)
+        assert len(groups) == 21
+        assert {g["n"] for g in groups} == {30, 31}
+        assert sum(g["n"] for g in groups) == 634
+        assert sum(g["pneumonia"] for g in groups) == labels.sum()
+        assert (groups[0]["low"], groups[-1]["high"]) == (p.min(), p.max())
+        assert all(a["high"] < b["low"] for a, b in pairwise(groups))
 
-    def test_keeps_the_sensitivity_and_is_the_highest_that_does(self) -> None:
-        labels, p = self.films()
-        point = calibrate.choose_operating_point(labels, p)
-        assert point.name == "sensitivity-95"
-        at = metrics.confusion(labels, p, point.threshold)
-        assert metrics.wilson(at.tp, at.tp + at.fn)[0] >= MIN_SENSITIVITY
-        above = metrics.confusion(labels, p, np.nextafter(point.threshold, 1))
-        assert metrics.wilson(above.tp, above.tp + above.fn)[0] < MIN_SENSITIVITY
+    def test_each_counts_the_films_between_its_ends(self) -> None:
+        labels, logits = sample(900)
+        p = 1 / (1 + np.exp(-logits))
+        for group in calibrate.count_frequency(labels, p):
+            inside = (p >= group["low"]) & (p <= group["high"])
+            assert (inside.sum(), labels[inside].sum()) == (group["n"], group["pneumonia"])
 
-    def test_the_band_ends_where_errors_balance(self) -> None:
-        labels, p = self.films(40_000)
-        p = 1 / (1 + (1 - p) / p * np.e)  # one logit down: errors balance below 0.5
-        point = calibrate.choose_operating_point(labels, p)
-        low, high = point.indeterminate
-        assert low < 0.4
-        counts = metrics.confusion(labels, p, low)
-        assert counts.sensitivity == pytest.approx(counts.specificity, abs=0.01)
-        assert low < high < point.threshold
-        assert point.label(point.threshold) == "pneumonia"
-        assert point.label(high) == "indeterminate"
-        assert point.label(np.nextafter(low, 0)) == "normal"
-
-    def test_a_normal_is_never_the_less_likely_answer(self) -> None:
-        labels, p = self.films(4000)
-        shifted = 1 / (1 + (1 - p) / p / np.e**2)  # two logits up: errors balance above 0.5
-        point = calibrate.choose_operating_point(labels, shifted)
-        assert point.indeterminate[0] == 0.5
-        assert point.label(0.499) == "normal"
-
-    def test_where_the_classes_overlap_errors_balance_and_there_is_no_band(self) -> None:
-        labels, logits = sample(4000, seed=3)
-        p = calibrate.fit_calibration(labels, logits).probabilities(logits)
-        point = calibrate.choose_operating_point(labels, p)
-        assert point.indeterminate is None or point.indeterminate[0] == 0.5
-        counts = metrics.confusion(labels, p, point.threshold)
-        assert counts.sensitivity == pytest.approx(counts.specificity, abs=0.03)
-
-    def test_few_films_cannot_promise_a_sensitivity(self) -> None:
-        labels = np.array([False] * 5 + [True] * 5)
-        p = np.where(labels, 0.9, 0.1) + np.linspace(-0.05, 0.05, 10)
-        point = calibrate.choose_operating_point(labels, p)
-        assert 0.15 < point.threshold < 0.85
-
-    def test_one_class_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="both classes"):
-            calibrate.choose_operating_point(np.ones(3, bool), np.full(3, 0.5))
+    @pytest.mark.parametrize(("n", "groups"), [(2, 0), (29, 0), (30, 1), (59, 1), (60, 2)])
+    def test_few_films_make_few_groups(self, n: int, groups: int) -> None:
+        labels, logits = sample(n)
+        assert len(calibrate.count_frequency(labels, 1 / (1 + np.exp(-logits)))) == groups
 
 
 def test_full_scale_is_a_high_percentile_of_what_speaks_for_pneumonia() -> None:

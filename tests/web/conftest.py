@@ -29,15 +29,19 @@ def film_png() -> bytes:
 
 @pytest.fixture
 def make_bundle(tiny_bundle: Path, tmp_path: Path) -> Callable[..., Path]:
-    """A copy of the tiny bundle, with another operating point where one is given."""
+    """A copy of the tiny bundle, its card changed: ``balanced``, and whatever else is given."""
 
-    def make(threshold: float | None = None, band: list[float] | None = None) -> Path:
+    def make(
+        threshold: float | None = None, band: list[float] | None = None, **changes: Any
+    ) -> Path:
         folder = tmp_path / "models" / tiny_bundle.name
         shutil.copytree(tiny_bundle, folder)
+        card = json.loads((folder / "card.json").read_text())
         if threshold is not None:
-            card = json.loads((folder / "card.json").read_text())
-            card["operating_point"] |= {"threshold": threshold, "indeterminate": band}
-            (folder / "card.json").write_text(json.dumps(card))
+            point = {"threshold": threshold, "indeterminate": band}
+            card["operating_points"]["balanced"] |= point
+        card["calibration"] |= changes.pop("calibration", {})
+        (folder / "card.json").write_text(json.dumps(card | changes))
         return folder
 
     return make
