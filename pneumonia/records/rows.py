@@ -8,6 +8,7 @@ from pneumonia.analysis.finding import (
     Label,
     ModelRef,
     OperatingPoint,
+    Outline,
     Quality,
 )
 from pneumonia.imaging.preprocess import Geometry
@@ -39,6 +40,7 @@ def to_row(reading: Reading) -> ReadingRow:
         model_sha256=finding.model.sha256,
         quality_accepted=finding.quality.accepted,
         quality_warnings=list(finding.quality.warnings),
+        quality_inverted=finding.quality.inverted,
         map_values=activation.values.astype("<f4").tobytes(),
         map_rows=rows,
         map_columns=columns,
@@ -48,6 +50,7 @@ def to_row(reading: Reading) -> ReadingRow:
             "height": geometry.height,
             "box": [float(edge) for edge in geometry.box],
         },
+        outline=[[[float(x), float(y)] for x, y in part] for part in finding.outline] or None,
     )
 
 
@@ -62,8 +65,11 @@ def to_reading(row: ReadingRow) -> Reading:
             logit=row.logit,
             operating_point=_operating_point(row),
             model=ModelRef(row.model_id, row.model_sha256),
-            quality=Quality(row.quality_accepted, tuple(row.quality_warnings)),
+            quality=Quality(
+                row.quality_accepted, tuple(row.quality_warnings), row.quality_inverted
+            ),
             activation=_activation(row),
+            outline=_outline(row),
         ),
     )
 
@@ -83,3 +89,7 @@ def _activation(row: ReadingRow) -> ActivationMap:
         full_scale=row.map_full_scale,
         geometry=Geometry(geometry["width"], geometry["height"], (x0, y0, x1, y1)),
     )
+
+
+def _outline(row: ReadingRow) -> Outline:
+    return tuple(tuple((x, y) for x, y in part) for part in row.outline or ())

@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     TypeDecorator,
+    false,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -60,6 +61,7 @@ class ReadingRow(Base):
     model_sha256: Mapped[str] = mapped_column(String(64))
     quality_accepted: Mapped[bool] = mapped_column(Boolean)
     quality_warnings: Mapped[list[str]] = mapped_column(JSON)
+    quality_inverted: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
     # float32 little-endian, row by row: bit for bit what the network gave.
     map_values: Mapped[bytes] = mapped_column(LargeBinary)
@@ -68,3 +70,5 @@ class ReadingRow(Base):
     map_full_scale: Mapped[float] = mapped_column(Double)
     # {"width", "height", "box": [x0, y0, x1, y1]}, film pixels.
     map_geometry: Mapped[dict[str, Any]] = mapped_column(JSON)
+    # Polygons of [x, y], fractions of the film; NULL where the lungs were not looked for.
+    outline: Mapped[list[list[list[float]]] | None] = mapped_column(JSON(none_as_null=True))

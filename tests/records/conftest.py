@@ -39,8 +39,11 @@ def make_reading() -> Callable[..., Reading]:
             logit=-1 / 3,
             operating_point=OperatingPoint("balanced", 2 / 3, band),
             model=ModelRef("default", "ab" * 32),
-            quality=Quality(True, ("The contrast is low.", 'Ümlaut, "quotes" and 1 > 0.')),
+            quality=Quality(
+                True, ("The contrast is low.", 'Ümlaut, "quotes" and 1 > 0.'), inverted=True
+            ),
             activation=ActivationMap(values, 0.1 + 0.7, Geometry(901, 700, (-3.5, 0, 904.25, 700))),
+            outline=(((0.1, 0.2), (0.4, 0.2), (0.3333, 0.8)), ((0.6, 0.0), (1.0, 0.25), (0.7, 1))),
         )
         image = ImageInfo("DICOM", 901, 700, "cd" * 32)
         created_at = datetime(2024, 2, 29, 23, 59, 59, 123457, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.schema import CreateTable
 
-from pneumonia.records import Store, database
+from pneumonia.analysis.finding import Quality
+from pneumonia.records import Reading, Store, database
 from pneumonia.records.tables import Base
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def migrate(url: str, folder: Path, gate: "multiprocessing.synchronize.Barrier") -> None:
@@ -70,14 +72,56 @@ def test_sqlite_keeps_a_write_ahead_log(tmp_path: Path) -> None:
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000}
 
 
-def test_the_way_back_is_open(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'x.sqlite3'}"
-    Store(url, tmp_path).migrate()
+def move(url: str, to: str, direction: Callable[[Config, str], None]) -> None:
     config = Config()
     config.set_main_option("script_location", str(database._MIGRATIONS))
     with create_engine(url).begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        direction(config, to)
+
+
+# A row as the first tables held it.
+FIRST_ROW = {
+    "id": "ab" * 16, "created_at": "2026-01-02 03:04:05.678901", "image_format": "PNG",
+    "image_width": 30, "image_height": 20, "image_sha256": "cd" * 32, "label": "pneumonia",
+    "probability": 0.75, "logit": 1.25, "operating_point": "sensitivity-95", "threshold": 0.5,
+    "indeterminate_low": None, "indeterminate_high": None, "model_id": "default",
+    "model_sha256": "ef" * 32, "quality_accepted": 1, "quality_warnings": '["Small."]',
+    "map_values": b"\0\0\x80?", "map_rows": 1, "map_columns": 1, "map_full_scale": 2.0,
+    "map_geometry": '{"width": 30, "height": 20, "box": [0, 0, 30, 20]}',
+}  # fmt: skip
+
+
+def test_a_reading_of_the_first_tables_is_found_in_the_newest(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    move(url, "0001", command.upgrade)
+    with sqlite3.connect(tmp_path / "x.sqlite3") as raw:
+        marks = ", ".join(f":{name}" for name in FIRST_ROW)
+        raw.execute(f"INSERT INTO readings ({', '.join(FIRST_ROW)}) VALUES ({marks})", FIRST_ROW)
+    found = Store(url, tmp_path).get("ab" * 16).finding
+    assert found.quality == Quality(True, ("Small.",), inverted=False)
+    assert found.outline == ()
+    assert (found.label, found.probability, found.logit) == ("pneumonia", 0.75, 1.25)
+    assert found.activation.values.tolist() == [[1.0]]
+
+
+def test_one_step_back_keeps_the_readings(
+    tmp_path: Path, make_reading: Callable[..., Reading]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    store, kept = Store(url, tmp_path), make_reading()
+    store.add(kept, b"a film")
+    move(url, "0001", command.downgrade)
+    columns = {column["name"] for column in inspect(create_engine(url)).get_columns("readings")}
+    assert columns == set(FIRST_ROW)
+    move(url, HEAD, command.upgrade)
+    assert store.get(kept.id).finding.probability == kept.finding.probability
+
+
+def test_the_way_back_is_open(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    Store(url, tmp_path).migrate()
+    move(url, "base", command.downgrade)
     assert inspect(create_engine(url)).get_table_names() == ["alembic_version"]
 
 
