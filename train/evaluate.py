@@ -1,176 +1,73 @@
 """Measure a model on labelled films, with the very predictor that serves.
 
-Nothing is chosen here: the operating point, the temperature and the preprocessing are the bundle's,
-and every film is scored once.
+Nothing is chosen here: the operating points, the calibration and the preprocessing are the
+bundle's, and every film is scored once.
 """
 
-import math
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pneumonia.analysis import gate
-from pneumonia.analysis.finding import Label, ModelRef, OperatingPoint
-from pneumonia.errors import DamagedImage, DataError, DomainError, ImageError, UnreadableFilm
+from pneumonia.analysis.finding import Finding, Label, ModelRef, OperatingPoint
+from pneumonia.analysis.gate import Examined
+from pneumonia.errors import DamagedImage, DataError, ImageError
 from pneumonia.imaging import Radiograph, decode
-from train.manifest import Manifest, Row
-from train.metrics import (
-    Confusion,
-    Statistic,
-    auroc,
-    bootstrap,
-    brier,
-    confusion,
-    expected_calibration_error,
-    wilson,
-)
-
-if TYPE_CHECKING:  # the reports and their tests need no torch
-    from pneumonia.analysis.predictor import Predictor
+from pneumonia.imaging.lungs import Lungs
+from train.evaluation import Evaluation, Refusal, Source
+from train.manifest import Row
+from train.stress import GRID
 
 OnBadImage = Literal["skip", "stop"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Which films were measured.
+class Measured(Protocol):
+    """What is asked of a card."""
 
-    Attributes
-    ----------
-    folder
-        Name of the data folder, without the path to it: reports are shared.
-    split
-        As given to :func:`train.splits.select_rows`.
-    digest
-        ``Manifest.digest()`` of the folder.
+    @property
+    def operating_points(self) -> dict[str, OperatingPoint]: ...
+
+
+class Reader(Protocol):
+    """What is asked of a predictor; :class:`pneumonia.analysis.predictor.Predictor` is one."""
+
+    @property
+    def card(self) -> Measured: ...
+    @property
+    def model(self) -> ModelRef: ...
+    @property
+    def operating_point(self) -> OperatingPoint: ...
+    def examine(self, films: Sequence[Radiograph], /) -> list[Examined]: ...
+    def read(self, examined: Sequence[Examined], /) -> list[Finding]: ...
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Batch:
+    """Films that went through together: k of everything, in one order.
+
+    ``lungs`` are those a person drew where the data has them, otherwise as the bundle finds them.
     """
 
-    folder: str
-    split: str
-    digest: str
-
-    @classmethod
-    def of(cls, manifest: Manifest, split: str) -> Self:
-        """Reads every file of the folder once, for the digest."""
-        return cls(manifest.root.resolve().name, split, manifest.digest())
+    rows: Sequence[Row]
+    films: Sequence[Radiograph]
+    examined: Sequence[Examined]
+    findings: Sequence[Finding]
+    lungs: Sequence[Lungs | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A film that was not scored, or that the gate would refuse: its error's code and text."""
-
-    file: str
-    code: str
-    reason: str
-
-    @classmethod
-    def of(cls, row: Row, error: DomainError) -> Self:
-        return cls(row.file, error.code, error.detail)
-
-
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class Evaluation:
-    """What a model said of n films.
-
-    Attributes
-    ----------
-    files, patients
-        n names, as in the manifest. Films without a patient count as a patient each.
-    labels
-        int64 (n,), the truth: 1 = pneumonia.
-    probabilities
-        float64 (n,), calibrated probability of pneumonia, in [0, 1].
-    indeterminate
-        bool (n,): the film falls in the band that the app calls neither. The rates do not leave
-        these films out: for them the threshold alone decides.
-    refused
-        Films that could not be decoded; they are not among the n.
-    refused_by_gate
-        Films among the n that the app would have refused to read.
-    """
-
-    files: tuple[str, ...]
-    patients: tuple[str, ...]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    indeterminate: NDArray[np.bool_]
-    operating_point: OperatingPoint
-    model: ModelRef
-    refused: tuple[Refusal, ...] = ()
-    refused_by_gate: tuple[Refusal, ...] = ()
-    source: Source | None = None
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """int64 (n,): 1 where the probability is at or above the operating point's threshold."""
-        return (self.probabilities >= self.operating_point.threshold).astype(np.int64)
-
-    @property
-    def counts(self) -> Confusion:
-        return confusion(self.labels, self.probabilities, self.operating_point.threshold)
-
-    @property
-    def command(self) -> str | None:
-        """The command line that gives these figures again; None without a source."""
-        if self.source is None:
-            return None
-        words = ["flask", "evaluate", "--data", self.source.folder]
-        words += ["--split", self.source.split, "--model", self.model.id]
-        words += ["--on-bad-image", "skip"] if self.refused else []
-        return shlex.join(words)
-
-    def metrics(self) -> dict[str, Any]:
-        """The content of ``metrics.json``; what cannot be computed is None.
-
-        Rates are ``{"value": v, "ci95": [lo, hi]}``: proportions of films with Wilson's interval,
-        the others with a percentile bootstrap over patients (1000 rounds, seed 0). A resample has
-        noisier bins than the films themselves, so the interval of the ECE leans upwards.
-        """
-        c = self.counts
-        return {
-            "n": c.n,
-            "accuracy": _proportion(c.tn + c.tp, c.n),
-            "sensitivity": _proportion(c.tp, c.tp + c.fn),
-            "specificity": _proportion(c.tn, c.tn + c.fp),
-            "precision": _proportion(c.tp, c.tp + c.fp),
-            "f1": self._bootstrapped(self._f1),
-            "auc": self._bootstrapped(auroc),
-            "brier": self._bootstrapped(brier),
-            "ece": self._bootstrapped(expected_calibration_error),
-            "confusion": [[c.tn, c.fp], [c.fn, c.tp]],
-            "operating_point": {
-                "name": self.operating_point.name,
-                "threshold": self.operating_point.threshold,
-            },
-            "model": {"id": self.model.id, "sha256": self.model.sha256},
-            "data": _fields(self.source) if self.source else None,
-            "patients": len(set(self.patients)),
-            "indeterminate": int(np.sum(self.indeterminate)),
-            "refused": [_fields(r) for r in self.refused],
-            "refused_by_gate": [_fields(r) for r in self.refused_by_gate],
-            "command": self.command,
-        }
-
-    def _f1(self, labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
-        return confusion(labels, probabilities, self.operating_point.threshold).f1
-
-    def _bootstrapped(self, statistic: Statistic) -> dict[str, Any]:
-        truth = self.labels.astype(bool)
-        interval = bootstrap(statistic, truth, self.probabilities, groups=np.asarray(self.patients))
-        return _rate(statistic(truth, self.probabilities), interval)
+#: Looks at each batch as it passes, and keeps what it measures.
+Probe = Callable[[Batch], None]
 
 
 def evaluate(
-    predictor: "Predictor",
+    predictor: Reader,
     rows: Sequence[Row],
     *,
     batch_size: int = 32,
     on_bad_image: OnBadImage = "stop",
-    progress: Callable[[int, int], None] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+    probes: Sequence[Probe] = (),
     source: Source | None = None,
 ) -> Evaluation:
     """Score every film once.
@@ -185,8 +82,10 @@ def evaluate(
     on_bad_image
         What a file that cannot be decoded does: ``"stop"`` raises, ``"skip"`` lists it in
         ``Evaluation.refused``.
-    progress
-        Called as ``progress(done, total)`` after each batch, in films.
+    advance
+        Called after each batch with the number of its films.
+    probes
+        Called with each batch of films that could be decoded.
 
     Raises
     ------
@@ -194,20 +93,23 @@ def evaluate(
         For a broken image under ``"stop"``, or where no film is left to score.
     """
     scored: list[Row] = []
-    probabilities: list[float] = []
-    indeterminate: list[bool] = []
+    findings: list[Finding] = []
     refused: list[Refusal] = []
     refused_by_gate: list[Refusal] = []
     for start in range(0, len(rows), batch_size):
-        batch = rows[start : start + batch_size]
-        readable = list(_decoded(batch, on_bad_image, refused))
-        refused_by_gate.extend(r for row, film in readable if (r := _gate_refusal(row, film)))
-        findings = predictor.predict([film for _, film in readable]) if readable else []
-        scored.extend(row for row, _ in readable)
-        probabilities.extend(f.probability for f in findings)
-        indeterminate.extend(f.label is Label.INDETERMINATE for f in findings)
-        if progress is not None:
-            progress(start + len(batch), len(rows))
+        chunk = rows[start : start + batch_size]
+        if readable := list(_decoded(chunk, on_bad_image, refused)):
+            batch = _read_batch(predictor, readable)
+            refused_by_gate += [
+                Refusal.of(row, film.refusal)
+                for row, film in zip(batch.rows, batch.examined, strict=True)
+                if film.refusal is not None
+            ]
+            for probe in probes:
+                probe(batch)
+            scored += batch.rows
+            findings += batch.findings
+        advance(len(chunk))
     if not scored:
         raise DataError(
             f"None of the {len(rows)} films could be scored. Check that the data folder holds "
@@ -217,14 +119,26 @@ def evaluate(
         files=tuple(row.file for row in scored),
         patients=tuple(row.patient or row.file for row in scored),
         labels=np.array([row.label == "PNEUMONIA" for row in scored], dtype=np.int64),
-        probabilities=np.array(probabilities, dtype=np.float64),
-        indeterminate=np.array(indeterminate, dtype=np.bool_),
-        operating_point=predictor.card.operating_point,
+        probabilities=np.array([f.probability for f in findings], dtype=np.float64),
+        indeterminate=np.array([f.label is Label.INDETERMINATE for f in findings], np.bool_),
+        operating_point=predictor.operating_point,
+        operating_points=dict(predictor.card.operating_points),
         model=predictor.model,
+        etiologies=tuple(row.etiology for row in scored),
         refused=tuple(refused),
         refused_by_gate=tuple(refused_by_gate),
         source=source,
     )
+
+
+def _read_batch(predictor: Reader, readable: list[tuple[Row, Radiograph]]) -> Batch:
+    rows, films = zip(*readable, strict=True)
+    examined = predictor.examine(films)
+    lungs = [
+        drawn_lungs(row) if row.mask is not None else film.lungs
+        for row, film in zip(rows, examined, strict=True)
+    ]
+    return Batch(rows, films, examined, predictor.read(examined), lungs)
 
 
 def _decoded(
@@ -232,7 +146,7 @@ def _decoded(
 ) -> Iterator[tuple[Row, Radiograph]]:
     for row in rows:
         try:
-            yield row, _read(row)
+            yield row, read_film(row)
         except ImageError as error:
             if on_bad_image == "stop":
                 raise DataError(
@@ -242,7 +156,8 @@ def _decoded(
             refused.append(Refusal.of(row, error))
 
 
-def _read(row: Row) -> Radiograph:
+def read_film(row: Row) -> Radiograph:
+    """Decode a film. Raises ImageError."""
     try:
         data = row.path.read_bytes()
     except OSError as error:
@@ -250,23 +165,21 @@ def _read(row: Row) -> Radiograph:
     return decode(data)
 
 
-def _gate_refusal(row: Row, film: Radiograph) -> Refusal | None:
+def drawn_lungs(row: Row) -> Lungs | None:
+    """The lungs as a person drew them, on a square grid; None where the data has no drawing.
+
+    Raises
+    ------
+    DataError
+        When the drawing cannot be read.
+    """
+    if row.mask is None:
+        return None
     try:
-        gate.check(film)
-    except UnreadableFilm as error:
-        return Refusal.of(row, error)
-    return None
-
-
-def _proportion(successes: int, n: int) -> dict[str, Any]:
-    return _rate(successes / n if n else math.nan, wilson(successes, n))
-
-
-def _rate(value: float, interval: tuple[float, float]) -> dict[str, Any]:
-    """JSON has no nan: None stands for it."""
-    value_, low, high = (None if math.isnan(v) else float(v) for v in (value, *interval))
-    return {"value": value_, "ci95": [low, high]}
-
-
-def _fields(record: Source | Refusal) -> dict[str, str]:
-    return {name: getattr(record, name) for name in record.__slots__}
+        pixels = decode(row.mask.read_bytes()).pixels
+    except (ImageError, OSError) as error:
+        raise DataError(
+            f"The lung mask {row.mask.name} of {row.file} cannot be read: {error} "
+            "Restore it or take it out of the manifest."
+        ) from error
+    return Lungs.of_mask(pixels > 0.5, GRID)

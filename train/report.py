@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pneumonia.errors import DataError
 from train import plots
-from train.evaluate import Evaluation
+from train.evaluation import Evaluation
 from train.metrics import Confusion
 
 CLASSES = plots.CLASSES

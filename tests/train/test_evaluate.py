@@ -2,51 +2,23 @@
 
 import json
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
-from pneumonia.analysis.finding import ActivationMap, Finding, ModelRef, OperatingPoint, Quality
+from pneumonia.analysis.finding import ModelRef, OperatingPoint
 from pneumonia.errors import DataError
-from pneumonia.imaging import Radiograph, decode
-from pneumonia.imaging.preprocess import Geometry
-from train.evaluate import Evaluation, Refusal, Source, evaluate
+from pneumonia.imaging import decode
+from pneumonia.imaging.lungs import Lungs
+from tests.train.fakes import BALANCED as POINT
+from tests.train.fakes import SCREENING, FakePredictor
+from train.evaluate import Batch, drawn_lungs, evaluate
+from train.evaluation import Evaluation, Refusal, Source
 from train.manifest import Manifest, Row, load
 from train.metrics import wilson
-
-POINT = OperatingPoint("youden", 0.5, indeterminate=(0.45, 0.55))
-
-
-class FakePredictor:
-    """Says that the film's mean grey level is the probability, and remembers its batches."""
-
-    model = ModelRef("fake", "00" * 32)
-    card = SimpleNamespace(id="fake", operating_point=POINT)
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def predict(self, films: Sequence[Radiograph]) -> list[Finding]:
-        self.batches.append(len(films))
-        return [self.finding(film) for film in films]
-
-    def finding(self, film: Radiograph) -> Finding:
-        probability = float(film.pixels.mean())
-        values = np.zeros((1, 1), np.float32)
-        geometry = Geometry(film.width, film.height, (0, 0, film.width, film.height))
-        return Finding(
-            label=POINT.label(probability),
-            probability=probability,
-            logit=0.0,
-            operating_point=POINT,
-            model=self.model,
-            quality=Quality(),
-            activation=ActivationMap(values, 1.0, geometry),
-        )
 
 
 def png(level: float, *, contrast: int = 40, side: int = 256) -> bytes:
@@ -83,16 +55,63 @@ def manifest(tmp_path: Path) -> Manifest:
 
 def test_every_film_is_scored_once_in_order(manifest: Manifest) -> None:
     predictor = FakePredictor()
-    done: list[tuple[int, int]] = []
-    measured = evaluate(
-        predictor, manifest.rows, batch_size=2, progress=lambda *at: done.append(at)
-    )
+    done: list[int] = []
+    measured = evaluate(predictor, manifest.rows, batch_size=2, advance=done.append)
     assert predictor.batches == [2, 2, 1]
-    assert done == [(2, 5), (4, 5), (5, 5)]
+    assert done == [2, 2, 1]
     assert measured.files == tuple(row.file for row in manifest.rows)
     assert measured.labels.tolist() == [0, 0, 0, 1, 1]
     assert measured.probabilities == pytest.approx([0.3, 0.6, 0.2, 0.7, 0.48], abs=1 / 255)
     assert measured.patients == ("IM-0001", "IM-0001", "IM-0002", "person1", "person2")
+    assert measured.etiologies == ("normal", "normal", "normal", "bacterial", "viral")
+    assert measured.operating_point == POINT
+    assert measured.points == {"screening": SCREENING, "balanced": POINT}
+
+
+def test_a_probe_sees_every_batch_with_all_that_is_known(manifest: Manifest) -> None:
+    manifest.rows[1].path.write_bytes(b"broken")
+    seen: list[Batch] = []
+    evaluate(
+        FakePredictor(), manifest.rows, batch_size=2, on_bad_image="skip", probes=[seen.append]
+    )
+    assert [[row.file for row in batch.rows] for batch in seen] == [
+        [manifest.rows[0].file],
+        [row.file for row in manifest.rows[2:4]],
+        [manifest.rows[4].file],
+    ]
+    for batch in seen:
+        for row, film, examined, finding in zip(
+            batch.rows, batch.films, batch.examined, batch.findings, strict=True
+        ):
+            assert film.sha256 == decode(row.path.read_bytes()).sha256
+            assert examined.film is film
+            assert finding.probability == pytest.approx(film.pixels.mean())
+
+
+def test_lungs_are_the_drawn_ones_or_those_the_bundle_finds(tmp_path: Path) -> None:
+    films = {f"test/NORMAL/{name}.png": png(0.3) for name in ("drawn", "found")}
+    drawing = np.zeros((56, 56), np.uint8)
+    drawing[14:28, 14:42] = 255
+    rows = list(folder(tmp_path, films).rows)
+    mask = tmp_path / "mask.png"
+    cv2.imwrite(str(mask), drawing)
+    rows[0] = replace(rows[0], mask=mask)
+    found = Lungs(np.ones((16, 16), np.float32))
+    seen: list[Batch] = []
+    evaluate(FakePredictor(lungs=found), rows, probes=[seen.append])
+    drawn, own = seen[0].lungs
+    assert drawn.mask.shape == (224, 224)
+    assert drawn.box == (0.25, 0.25, 0.75, 0.5)
+    assert own is found
+    assert drawn_lungs(rows[1]) is None
+
+
+def test_a_broken_drawing_is_named(tmp_path: Path) -> None:
+    row = folder(tmp_path, {"test/NORMAL/a.png": png(0.3)}).rows[0]
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(b"")
+    with pytest.raises(DataError, match=r"^The lung mask mask\.png of test/NORMAL/a\.png cannot"):
+        evaluate(FakePredictor(), [replace(row, mask=mask)])
 
 
 def test_an_indeterminate_film_is_counted_but_called_by_the_threshold(manifest: Manifest) -> None:
@@ -231,6 +250,15 @@ def test_metrics_are_the_contract() -> None:
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
 
+def test_the_command_names_a_point_that_is_not_the_usual_one() -> None:
+    points = {name: OperatingPoint(name, 0.5) for name in ("screening", "balanced")}
+    measured = replace(hundred(Source("films", "test", "cd" * 32)), operating_points=points)
+    for name, ending in (("balanced", "'my model'"), ("screening", "--operating-point screening")):
+        chosen = replace(measured, operating_point=points[name])
+        assert chosen.command is not None
+        assert chosen.command.endswith(ending)
+
+
 def test_intervals_resample_patients() -> None:
     """The same films as of few patients, each with films of both kinds of error: wider."""
     single = hundred()
@@ -273,10 +301,11 @@ def test_the_serving_predictor_gives_the_same_probabilities(
 
     predictor = Predictor.load(tiny_bundle, device="cpu")
     measured = evaluate(predictor, manifest.rows, batch_size=3)
-    alone = [predictor.predict([decode(row.path.read_bytes())])[0] for row in manifest.rows]
+    films = [decode(row.path.read_bytes()) for row in manifest.rows]
+    alone = [predictor.read(predictor.examine([film]))[0] for film in films]
     assert measured.probabilities == pytest.approx([f.probability for f in alone], abs=1e-5)
     assert measured.model == predictor.model
-    assert measured.operating_point == predictor.card.operating_point
-    threshold = predictor.card.operating_point.threshold
+    assert measured.operating_point == predictor.operating_point
+    threshold = predictor.operating_point.threshold
     assert measured.predicted.tolist() == [int(p >= threshold) for p in measured.probabilities]
     assert not any(math.isnan(p) for p in measured.probabilities)

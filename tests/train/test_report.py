@@ -14,7 +14,7 @@ from sklearn.metrics import classification_report as sk_report
 from pneumonia.analysis.finding import ModelRef, OperatingPoint
 from pneumonia.errors import DataError
 from train import report
-from train.evaluate import Evaluation, Refusal, Source
+from train.evaluation import Evaluation, Refusal, Source
 from train.metrics import Confusion
 
 FILES = [

@@ -1,0 +1,46 @@
+"""Figures of an evaluation with their 95 % intervals, patients resampled."""
+
+from math import nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train import metrics
+from train.evaluation import Evaluation, rate
+from train.metrics import Statistics
+
+
+def measure_rates(
+    evaluation: Evaluation,
+    statistics: Statistics,
+    films: NDArray[np.bool_] | None = None,
+    scores: NDArray[np.float64] | None = None,
+) -> list[dict[str, Any]]:
+    """Several figures of the same films, each ``{"value": v, "ci95": [lo, hi]}``.
+
+    Parameters
+    ----------
+    statistics
+        ``statistics(truth, scores) -> float64 (k,)``.
+    films
+        bool (n,): which of the evaluation's films; all unless given.
+    scores
+        float64 (n,), the probabilities unless given; nan only where ``films`` is False.
+    """
+    chosen = np.ones(len(evaluation.files), np.bool_) if films is None else films
+    truth = evaluation.truth[chosen]
+    values = (evaluation.probabilities if scores is None else scores)[chosen]
+    patients = np.array(evaluation.patients)[chosen]
+    found = statistics(truth, values).tolist()
+    intervals = metrics.bootstrap_each(statistics, truth, values, groups=patients)
+    return [rate(value, interval) for value, interval in zip(found, intervals, strict=True)]
+
+
+def measure_mean(
+    evaluation: Evaluation, values: NDArray[np.float64], films: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """The mean over some films, none of them nan."""
+    if not films.any():
+        return rate(nan, (nan, nan))
+    return measure_rates(evaluation, lambda _, v: np.array([v.mean()]), films, values)[0]
