@@ -3,7 +3,7 @@
 import torch
 
 from benchmarks.measure import THREADS, Comparison, alternate
-from pneumonia.analysis.bundle import load_network
+from pneumonia.analysis.bundle import load_bundle
 from pneumonia.config import Settings
 from pneumonia.networks.cam import class_activation_map
 
@@ -17,7 +17,8 @@ def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
     ------
     NoModel, DamagedBundle
     """
-    card, network = load_network(settings.models_dir / settings.model)
+    loaded = load_bundle(settings.models_dir / settings.model)
+    card, network = loaded.card, loaded.network
     network.eval()
     torch.set_num_threads(THREADS)
     size = card.preprocess.size

@@ -15,16 +15,31 @@ Square = NDArray[np.float32]
 
 def augment(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
     """One random version of a film, float32 (S, S) in [0, 1]. The same generator, the same film."""
-    square = _move(square, knobs, random)
+    square = _warp(square, draw_move(square.shape[0], knobs, random))
+    return change_look(square, knobs, random)
+
+
+def augment_with_mask(
+    square: Square, mask: Square, knobs: Augmentation, random: np.random.Generator
+) -> tuple[Square, Square]:
+    """The same of a film and of a float32 (S, S) mask in [0, 1], which moves with the film."""
+    matrix = draw_move(square.shape[0], knobs, random)
+    square, mask = _warp(square, matrix), _warp(mask, matrix)
+    return change_look(square, knobs, random), mask
+
+
+def change_look(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    """Another exposure, sharpness and file, and covered parts; nothing moves."""
     square = _change_greys(square, knobs, random)
     square = _lose_sharpness(square, knobs, random)
     square = _cover(square, knobs, random)
     return _cover_margins(square, knobs, random)
 
 
-def _move(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
-    """Rotate, scale, squash, shift and flip in one resampling; black comes in from outside."""
-    side = square.shape[0]
+def draw_move(
+    side: int, knobs: Augmentation, random: np.random.Generator
+) -> NDArray[np.float64] | None:
+    """Rotate, scale, squash, shift and flip: the affine (2, 3) matrix, None where nothing moves."""
     angle = np.deg2rad(random.uniform(-1, 1) * knobs.rotation_degrees)
     scale = _log_uniform(random, knobs.scale)
     squash = _log_uniform(random, knobs.aspect) ** 0.5
@@ -33,13 +48,17 @@ def _move(square: Square, knobs: Augmentation, random: np.random.Generator) -> S
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn @ np.diag([scale * squash * flip, scale / squash])
     if np.allclose(matrix, np.eye(2)) and not shift.any():
-        return square
+        return None
     centre = np.full(2, (side - 1) / 2)
-    offset = centre + shift - matrix @ centre
-    moved = cv2.warpAffine(
-        square, np.column_stack([matrix, offset]), (side, side), flags=cv2.INTER_LINEAR
-    )
-    return np.asarray(moved, np.float32)
+    return np.column_stack([matrix, centre + shift - matrix @ centre])
+
+
+def _warp(square: Square, matrix: NDArray[np.float64] | None) -> Square:
+    """One resampling; black comes in from outside."""
+    if matrix is None:
+        return square
+    side = square.shape[0]
+    return np.asarray(cv2.warpAffine(square, matrix, (side, side), flags=cv2.INTER_LINEAR))
 
 
 def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:

@@ -105,6 +105,11 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     metavar="FILE",
     help="A .safetensors file, imagenet (torchvision's, fetched) or none. [default: imagenet]",
 )
+@click.option(
+    "--lungs",
+    metavar="DIR",
+    help="Folder of the lung network to use and to ship, or none. [default: models/default]",
+)
 @click.option("--workers", type=click.IntRange(0), default=0, help="Processes that read films.")
 @click.option("--seed", type=int, default=0)
 @click.option("--resume", metavar="RUN", type=_PATH, help="Go on with this run's folder.")
@@ -131,6 +136,11 @@ def train(context: click.Context, /, **options: Any) -> None:
         click.echo("\nInterrupted. Where a run is named above, it goes on with: --resume RUN")
         context.exit(130)
     found = card["validation"]
+    if "dice" in found:
+        click.echo(
+            f"wrote a lung network: validation Dice {found['dice']:.4f} on {found['n']} films"
+        )
+        return
     click.echo(
         f"wrote bundle {card['id']} ({card['weights']['sha256'][:12]}): validation AUROC "
         f"{found['auroc']['value']:.4f}, sensitivity {found['sensitivity']['value']:.3f} and "
@@ -142,18 +152,22 @@ def _start(options: dict[str, Any]) -> dict[str, Any]:
     missing = [name for name in ("data", "recipe") if options[name] is None]
     if missing:
         raise click.UsageError(f"--{' and --'.join(missing)} must be given (or --resume RUN).")
-    from train import run
+    from train import lungs, run
+    from train import recipe as recipes
 
-    recipe = run.load_recipe(options["recipe"], options["epochs"], options["batch_size"])
+    recipe = recipes.load(options["recipe"]).with_options(options["epochs"], options["batch_size"])
     chosen = run.Options(
         data=str(options["data"].resolve()),
         out=str((options["out"] or _ROOT / "models" / recipe.name).resolve()),
         init_weights=_weights_source(options["init_weights"] or "imagenet"),
+        lungs=_lungs_source(options["lungs"]),
         **{
             name: options[name]
             for name in ("device", "workers", "seed", "on_bad_image", "on_patient_overlap")
         },
     )
+    if isinstance(recipe, recipes.LungRecipe):
+        return lungs.start(recipe, chosen, options["runs"], Terminal())
     return run.start(recipe, chosen, options["runs"], Terminal())
 
 
@@ -164,7 +178,7 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
         for name in options
         if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
     }
-    fixed = given - {"resume", "device", "workers", "data", "out", "init_weights"}
+    fixed = given - {"resume", "device", "workers", "data", "out", "init_weights", "lungs"}
     if fixed:
         names = ", ".join("--" + name.replace("_", "-") for name in sorted(fixed))
         raise click.UsageError(f"{names} belong to the run that is resumed; leave them out.")
@@ -172,13 +186,25 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     changes |= {name: str(options[name].resolve()) for name in given & {"data", "out"}}
     if "init_weights" in given:
         changes["init_weights"] = _weights_source(options["init_weights"])
-    from train import run
+    if "lungs" in given:
+        changes["lungs"] = _lungs_source(options["lungs"])
+    from train import lungs, run, runlog
 
-    return run.resume(options["resume"], changes, Terminal())
+    resume = lungs.resume if runlog.is_of_lungs(options["resume"]) else run.resume
+    return resume(options["resume"], changes, Terminal())
 
 
 def _weights_source(given: str) -> str:
     return given if given in ("imagenet", "none") else str(Path(given).resolve())
+
+
+def _lungs_source(given: str | None) -> str:
+    if given == "none":
+        return given
+    if given is not None:
+        return str(Path(given).resolve())
+    shipped = _ROOT / "models" / "default"
+    return str(shipped) if (shipped / "lungs.json").is_file() else "none"
 
 
 @click.command()

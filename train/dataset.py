@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, Self
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,21 +17,22 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pneumonia.errors import DataError, ImageError
 from pneumonia.imaging import decode
-from pneumonia.imaging.preprocess import PreprocessSpec, normalise, stretch, to_square
-from train.augment import augment
+from pneumonia.imaging.lungs import Lungs
+from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square, to_square
 from train.files import write_text
 from train.manifest import Row
 from train.recipe import Augmentation
+from train.view import draw_view
 
 OnBadImage = Literal["stop", "skip"]
 Advance = Callable[[int], None]
 Key = tuple[int, int]  # (epoch, index): what one drawn film is made from
-Batches = DataLoader[tuple[Tensor, Tensor]]
+STRIDE = 32  # of a map's cells, in pixels of the input
 
 
 def load_squares(
     rows: Sequence[Row],
-    spec: PreprocessSpec,
+    side: int,
     cache: Path,
     on_bad_image: OnBadImage,
     advance: Advance,
@@ -39,8 +42,10 @@ def load_squares(
 
     Parameters
     ----------
+    side
+        Of the square grid, pixels.
     cache
-        Folder for the squares; a later run over the same films and size finds them there.
+        Folder for the squares; a later run over the same films and side finds them there.
     advance
         Called with 1 after each film.
 
@@ -49,7 +54,7 @@ def load_squares(
     rows
         Those that could be read, in order.
     squares
-        float32 (len(rows), size, size) in [0, 1], read-only.
+        float32 (len(rows), side, side) in [0, 1], read-only.
 
     Raises
     ------
@@ -57,13 +62,13 @@ def load_squares(
         Naming the file, for a film that cannot be read when ``on_bad_image`` is ``"stop"``.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    stem = cache / f"squares-{_cache_key(rows, spec)}"
+    stem = cache / f"squares-{_cache_key(rows, side)}"
     array_path, index_path = stem.with_suffix(".npy"), stem.with_suffix(".json")
     if index_path.is_file():
         bad: dict[str, str] = json.loads(index_path.read_text(encoding="utf-8"))
         advance(len(rows))
     else:
-        bad = _decode_all(rows, spec, array_path, advance)
+        bad = _decode_all(rows, side, array_path, advance)
         write_text(index_path, json.dumps(bad))
     if bad and on_bad_image == "stop":
         file, why = next(iter(bad.items()))
@@ -80,26 +85,24 @@ def load_squares(
     return tuple(rows[i] for i in kept), squares[kept]
 
 
-def _cache_key(rows: Sequence[Row], spec: PreprocessSpec) -> str:
+def _cache_key(rows: Sequence[Row], side: int) -> str:
     """Depends on which files, their sizes and times, and the side of the square."""
-    key = hashlib.sha256(f"1 {spec.size}".encode())
+    key = hashlib.sha256(f"1 {side}".encode())
     for row in rows:
         stat = row.path.stat()
         key.update(f"{row.path.resolve()}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode())
     return key.hexdigest()[:16]
 
 
-def _decode_all(
-    rows: Sequence[Row], spec: PreprocessSpec, path: Path, advance: Advance
-) -> dict[str, str]:
+def _decode_all(rows: Sequence[Row], side: int, path: Path, advance: Advance) -> dict[str, str]:
     partial = path.with_suffix(f".{os.getpid()}.partial")  # two runs may read the same films
     squares = np.lib.format.open_memmap(
-        partial, mode="w+", dtype=np.float32, shape=(len(rows), spec.size, spec.size)
+        partial, mode="w+", dtype=np.float32, shape=(len(rows), side, side)
     )
     bad = {}
     for i, row in enumerate(rows):
         try:
-            squares[i] = to_square(decode(row.path.read_bytes()).pixels, spec)
+            squares[i] = to_square(decode(row.path.read_bytes()).pixels, side)
         except (ImageError, OSError) as error:
             bad[row.file] = str(error)
         advance(1)
@@ -108,61 +111,152 @@ def _decode_all(
     return bad
 
 
-class FilmSet(Dataset[tuple[Tensor, Tensor]]):
+class Sample(NamedTuple):
+    """One film, or a batch of them with a dimension more.
+
+    Attributes
+    ----------
+    x
+        (3, S, S) input, or what frozen layers make of it.
+    target
+        () 1 = pneumonia.
+    inside
+        (h, w) share of lung in each cell of the map; zeros where the lungs are not known.
+    covered
+        () bool: the lungs cannot be seen.
+    """
+
+    x: Tensor
+    target: Tensor
+    inside: Tensor
+    covered: Tensor
+
+    @classmethod
+    def plain(cls, x: Tensor, target: Tensor) -> Self:
+        return cls(x, target, torch.zeros(1, 1), torch.tensor(False))
+
+
+Batches = DataLoader[Sample]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Decoded:
+    """Films on the square grid: float32 (n, S, S) in [0, 1], targets, and masks where known."""
+
+    squares: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    masks: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Row],
+        squares: NDArray[np.float32],
+        masks: NDArray[np.bool_] | None = None,
+    ) -> Self:
+        targets = np.array([row.label == "PNEUMONIA" for row in rows], np.float32)
+        return cls(squares, targets, masks)
+
+    def lungs(self, index: int) -> Lungs | None:
+        if self.masks is None:
+            return None
+        return Lungs(self.masks[index].astype(np.float32))
+
+
+class FilmSet(Dataset[Sample]):
     """Films as inputs: plain as they are served, or augmented as (seed, epoch, index) decides."""
 
     def __init__(
         self,
-        rows: Sequence[Row],
-        squares: NDArray[np.float32],
+        films: Decoded,
         spec: PreprocessSpec,
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
-        self.squares = squares
+        self.films = films
         self.spec = spec
         self.augmentation = augmentation
         self.seed = seed
-        self.targets = np.array([row.label == "PNEUMONIA" for row in rows], np.float32)
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        return self.films.targets
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """(3, S, S) input and () target, 1 = pneumonia."""
+    def __getitem__(self, key: Key) -> Sample:
         epoch, index = key
-        square = np.array(self.squares[index])
-        if self.augmentation is not None:
-            random = np.random.default_rng((self.seed, epoch, index))
-            square = augment(square, self.augmentation, random)
-        x = normalise(stretch(square, self.spec), self.spec)
-        return torch.from_numpy(x), torch.tensor(self.targets[index])
+        square, lungs = np.array(self.films.squares[index]), self.films.lungs(index)
+        target = torch.tensor(self.targets[index])
+        if self.augmentation is None:
+            x, _ = apply_to_square(square, square.shape, self.spec, lungs)
+            return Sample.plain(torch.from_numpy(x), target)
+        random = np.random.default_rng((self.seed, epoch, index))
+        view = draw_view(square, lungs, self.spec, self.augmentation, random, self._another)
+        cells = -(-self.spec.size // STRIDE)
+        inside = cv2.resize(view.inside, (cells, cells), interpolation=cv2.INTER_AREA)
+        return Sample(
+            torch.from_numpy(view.x), target, torch.from_numpy(inside), torch.tensor(view.covered)
+        )
+
+    def _another(self, random: np.random.Generator) -> NDArray[np.float32]:
+        return np.array(self.films.squares[random.integers(len(self))])
 
 
 class EpochSampler(Sampler[Key]):
-    """Every film once per epoch, in an order that (seed, epoch) decides, or as they lie."""
+    """Every film once per epoch, in an order that (seed, epoch) decides, or as they lie.
 
-    def __init__(self, n: int, seed: int | None = None) -> None:
+    Parameters
+    ----------
+    balance
+        (n,) targets and how many films an epoch draws: as many of each class, each class gone
+        through in turn before a film comes again.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        seed: int | None = None,
+        balance: tuple[NDArray[np.float32], int] | None = None,
+    ) -> None:
         self.n = n
         self.seed = seed
+        self.balance = balance
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.n
+        return self.n if self.balance is None else self.balance[1]
 
     def __iter__(self) -> Iterator[Key]:
-        order = (
-            np.arange(self.n)
-            if self.seed is None
-            else np.random.default_rng((self.seed, self.epoch)).permutation(self.n)
+        return ((self.epoch, int(i)) for i in self._order())
+
+    def _order(self) -> NDArray[np.intp]:
+        if self.seed is None:
+            return np.arange(self.n)
+        random = np.random.default_rng((self.seed, self.epoch))
+        if self.balance is None:
+            return random.permutation(self.n)
+        targets, films = self.balance
+        half = [self._turn(np.flatnonzero(targets == t), films // 2) for t in (0, 1)]
+        return random.permutation(np.concatenate(half))
+
+    def _turn(self, members: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+        """The next ``count`` of an endless series of shuffled rounds through the members."""
+        assert self.seed is not None
+        places = np.arange(self.epoch * count, (self.epoch + 1) * count)
+        rounds = places // len(members)
+        shuffled = {
+            r: np.random.default_rng((self.seed, int(r), len(members))).permutation(members)
+            for r in np.unique(rounds)
+        }
+        return np.array(
+            [shuffled[r][p % len(members)] for r, p in zip(rounds, places, strict=True)], np.intp
         )
-        return ((self.epoch, int(i)) for i in order)
 
 
-def loader(
-    films: Dataset[tuple[Tensor, Tensor]], sampler: EpochSampler, batch_size: int, workers: int
-) -> Batches:
-    """Batches of (N, 3, S, S) inputs and (N,) targets, in the sampler's order."""
+def loader(films: Dataset[Sample], sampler: EpochSampler, batch_size: int, workers: int) -> Batches:
+    """Batches of Samples in the sampler's order."""
     return DataLoader(
         films,
         batch_size=batch_size,

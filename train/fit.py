@@ -1,5 +1,6 @@
 """The loop: epochs of gradient steps, validation after each, the best kept, resumable."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 from pneumonia.errors import RunError
 from train import checkpoint, metrics
 from train.checkpoint import Epoch, Progress
-from train.dataset import Batches, EpochSampler
-from train.losses import focal_loss
+from train.dataset import Batches, EpochSampler, Sample
+from train.losses import covered_loss, focal_loss, share_outside
 from train.optimise import make_average, make_optimiser, make_schedule
 from train.recipe import Recipe
 from train.reporter import Reporter
@@ -85,6 +86,27 @@ class Fit:
         """Put the best epoch's weights into the tail."""
         self.tail.load_state_dict(checkpoint.read(self.folder / "best.pt")["tail"])
 
+    @torch.no_grad()
+    def recalibrate(self, plain: Batches) -> None:
+        """Set batch normalisation's statistics to those of plain training films.
+
+        Training has seen films changed on purpose, some of them beyond what any clinic sends; the
+        running averages are of those. Source: Wu and Johnson 2021, "Rethinking Batch in BatchNorm".
+        """
+        layers = [m for m in self.tail.modules() if isinstance(m, nn.BatchNorm2d)]
+        if not layers or not self.recipe.training.recalibrate:
+            return
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # the mean over all batches
+        self.tail.train()
+        with self.reporter.bar("batch statistics", len(plain)) as advance:
+            for x, *_ in itertools.islice(plain, self.recipe.training.recalibrate):
+                with self.device.autocast():
+                    self.tail(_channels_last(x.to(self.device.name)))
+                advance(1)
+        self.tail.eval()
+
     # --- moving on ------------------------------------------------------------------------------
 
     def run(self, after_epoch: Callable[[Progress], None]) -> None:
@@ -110,23 +132,22 @@ class Fit:
         assert isinstance(self.train.sampler, EpochSampler)
         self.train.sampler.epoch = number
         self.tail.train()
-        losses = right = seen = 0.0
+        losses = right = seen = told_of = 0.0
         total = self.recipe.training.epochs
         with self.reporter.bar(f"epoch {number + 1}/{total}", len(self.train.sampler)) as advance:
-            for x, targets in self.train:
-                loss, logits = self._step(x, targets.to(self.device.name))
-                losses += loss * len(targets)
-                right += ((logits > 0) == (targets > 0.5)).sum().item()
-                seen += len(targets)
-                advance(len(targets))
-        return losses / seen, right / seen
+            for batch in self.train:
+                batch = Sample(*(part.to(self.device.name) for part in batch))
+                loss, logits = self._step(batch)
+                losses += loss * len(logits)
+                told = (logits > 0) == (batch.target > 0.5)
+                right += told[~batch.covered].sum().item()
+                seen += len(logits)
+                told_of += int((~batch.covered).sum())
+                advance(len(logits))
+        return losses / seen, right / max(told_of, 1)
 
-    def _step(self, x: Tensor, targets: Tensor) -> tuple[float, Tensor]:
-        smoothing = self.recipe.training.label_smoothing
-        soft = targets * (1 - smoothing) + 0.5 * smoothing
-        with self.device.autocast():
-            logits = self.tail(_to_device(x, self.device))
-        loss = self.loss(logits.float(), soft)
+    def _step(self, batch: Sample) -> tuple[float, Tensor]:
+        loss, logits = self._loss(batch)
         if not math.isfinite(loss.item()):
             raise RunError(
                 f"The loss is no longer a number in epoch {self.progress.epoch + 1}: training "
@@ -139,7 +160,29 @@ class Fit:
         self.progress.step += 1
         if self.average is not None:
             self.average.update_parameters(self.tail)
-        return loss.item(), logits.detach().float().cpu()
+        return loss.item(), logits.detach()
+
+    def _loss(self, batch: Sample) -> tuple[Tensor, Tensor]:
+        """The label's loss, and what the lungs teach beside it; and the logits."""
+        supervision, smoothing = self.recipe.supervision, self.recipe.training.label_smoothing
+        x, seen = _channels_last(batch.x), ~batch.covered
+        maps = None
+        with self.device.autocast():
+            if supervision.outside:
+                logits, maps = self.tail.forward_with_map(x)
+            else:
+                logits = self.tail(x)
+        logits = logits.float()
+        soft = batch.target * (1 - smoothing) + 0.5 * smoothing
+        loss = self.loss(logits[seen], soft[seen]) if seen.any() else logits.sum() * 0
+        if supervision.covered:
+            part = batch.covered.float().mean()
+            loss = loss + supervision.covered * part * covered_loss(logits[batch.covered])
+        if maps is not None:
+            known = seen & (batch.inside.sum(dim=(1, 2)) > 0)
+            outside = share_outside(maps[known].float(), batch.inside[known])
+            loss = loss + supervision.outside * outside
+        return loss, logits
 
     def _validate(self, loss: float, accuracy: float) -> tuple[dict[str, Tensor], Epoch]:
         """Measure the weights, and their average if there is one; return the better of the two."""
@@ -205,10 +248,8 @@ class Fit:
         )
 
 
-def _to_device(x: Tensor, device: Device) -> Tensor:
-    if x.ndim == 4:
-        return x.to(device.name, memory_format=torch.channels_last, non_blocking=True)
-    return x.to(device.name)
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 @torch.inference_mode()
@@ -223,9 +264,9 @@ def predict(
     module.eval()
     logits, targets = [], []
     with bar(label, len(batches.sampler)) as advance:  # type: ignore[arg-type]
-        for x, y in batches:
+        for x, y, *_ in batches:
             with device.autocast():
-                logits.append(module(_to_device(x, device)).float().cpu())
+                logits.append(module(_channels_last(x.to(device.name))).float().cpu())
             targets.append(y)
             advance(len(y))
     return torch.cat(logits), torch.cat(targets)

@@ -12,6 +12,7 @@ from typing import Literal
 from pneumonia.errors import DataError
 
 Label = Literal["NORMAL", "PNEUMONIA"]
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the film
 LABELS: tuple[Label, ...] = ("NORMAL", "PNEUMONIA")
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm"}
@@ -31,6 +32,10 @@ class Row:
     label: Label
     patient: str
     etiology: str = ""
+    # Of the film as it was before it was made small; None where the table does not say.
+    original_size: tuple[int, int] | None = None  # width, height in pixels
+    mask: Path | None = None  # the lungs, drawn by people: a picture over the whole film
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,35 @@ def _table_row(data: Path, table: Path, line: int, values: dict[str, str]) -> Ro
         label=label,
         patient=values.get("patient") or patient_of(name),
         etiology=values.get("etiology") or etiology_of(name, label),
+        original_size=_size(values),
+        mask=_mask(data, values),
+        boxes=_boxes(values.get("boxes_xywh") or "", f"{table}, line {line}"),
     )
+
+
+def _size(values: dict[str, str]) -> tuple[int, int] | None:
+    try:
+        return int(values["width"]), int(values["height"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _mask(data: Path, values: dict[str, str]) -> Path | None:
+    """Where a person has drawn the lungs; a drawing that the table doubts is left out."""
+    name, doubt = values.get("lung_mask"), values.get("mask_note")
+    path = data / name if name and not doubt else None
+    return path if path and path.is_file() else None
+
+
+def _boxes(text: str, where: str) -> tuple[Box, ...]:
+    """``x,y,width,height`` of each box, boxes parted by a semicolon."""
+    try:
+        boxes = [tuple(float(v) for v in box.split(",")) for box in text.split(";") if box.strip()]
+    except ValueError:
+        boxes = [()]
+    if any(len(box) != 4 for box in boxes):
+        raise DataError(f"{where}: boxes_xywh is {text!r}; it must be x,y,width,height[;...].")
+    return tuple((box[0], box[1], box[2], box[3]) for box in boxes)
 
 
 def _split_of(file: str) -> str:

@@ -37,6 +37,14 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class Supervision:
+    """What the lungs' outline teaches beside the label; zero is off. See ``train.losses``."""
+
+    covered: float = 0.0  # weight of the squared logit on films whose lungs are covered
+    outside: float = 0.0  # weight of the map's share outside the lungs
+
+
+@dataclass(frozen=True, slots=True)
 class Optimiser:
     """Learning rates: of pretrained layers, of body layers that start fresh, of the head."""
 
@@ -72,6 +80,8 @@ class Augmentation:
     jpeg: float = 0.0  # probability of a JPEG round trip at quality 30 to 90
     erase: float = 0.0  # probability of a covered rectangle
     frame: float = 0.0  # probability of covered margins, up to 0.15 of the side each
+    outside: float = 0.0  # probability that what lies outside the lungs is replaced
+    covered: float = 0.0  # probability that the lungs are covered, and the logit taught to be 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,8 @@ class Training:
     patience: int = 0  # epochs without improvement before stopping; 0: never
     average_decay: float = 0.0  # exponential moving average of the weights; 0: off
     label_smoothing: float = 0.0
+    films_per_epoch: int = 0  # drawn anew each epoch, as many of each class; 0: all, as they are
+    recalibrate: int = 0  # batches of plain films that set the batch statistics anew at the end
     views: int = 1  # augmented versions of a film whose frozen features are kept
 
     def __post_init__(self) -> None:
@@ -93,6 +105,9 @@ class Training:
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         _check("average_decay", self.average_decay, 0 <= self.average_decay < 1, "in [0, 1)")
         _check("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "in [0, 1)")
+
+    def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
+        return replace(self, epochs=epochs or self.epochs, batch_size=batch_size or self.batch_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +125,66 @@ class Recipe:
     schedule: Schedule
     training: Training
     augmentation: Augmentation = field(default_factory=Augmentation)
+    supervision: Supervision = field(default_factory=Supervision)
+
+    def __post_init__(self) -> None:
+        if self.supervision.outside and self.training.trainable != "all":
+            raise ValueError('supervision of the map needs trainable = "all"')
+
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether training looks at the lungs; the shipped gate does in any case."""
+        spec, knobs, taught = self.preprocess, self.augmentation, self.supervision
+        return (
+            "lungs" in (spec.frame, spec.levels)
+            or max(knobs.outside, knobs.covered, taught.covered, taught.outside) > 0
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
         """The recipe with what the command line overrides."""
-        training = replace(
-            self.training,
-            epochs=epochs or self.training.epochs,
-            batch_size=batch_size or self.training.batch_size,
-        )
-        return replace(self, training=training)
+        return replace(self, training=self.training.with_options(epochs, batch_size))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Raises RecipeError naming the key that is missing, unknown or of the wrong type."""
         recipe: Self = _build(cls, values, f"recipe {values.get('name', '?')}")
         return recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How often a training film is turned or inverted, and what telling it counts in the loss."""
+
+    turned: float
+    inverted: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class LungRecipe:
+    """How the lung network is trained; films lie on a square of ``grid`` pixels."""
+
+    name: str
+    title: str
+    paper: str
+    reported: str
+    differs: str
+    size: int
+    split: Split
+    optimiser: Optimiser
+    schedule: Schedule
+    training: Training
+    pose: Pose
+    augmentation: Augmentation
+    grid: int = 224
+    kind: Literal["lungs"] = "lungs"
+
+    def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
+        """The recipe with what the command line overrides."""
+        return replace(self, training=self.training.with_options(epochs, batch_size))
 
 
 def _check(name: str, value: float, holds: bool, bound: str) -> None:
@@ -139,7 +196,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load(name: str) -> Recipe:
+def load(name: str) -> Recipe | LungRecipe:
     """Read a recipe that ships, by name, or any other by the path of its ``.toml`` file.
 
     Raises
@@ -157,7 +214,16 @@ def load(name: str) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path.name} is not valid TOML: {error}.") from None
-    return Recipe.from_dict({"name": path.stem} | values)
+    values = {"name": path.stem} | values
+    if values.get("kind") == "lungs":
+        return lung_recipe(values)
+    return Recipe.from_dict(values)
+
+
+def lung_recipe(values: dict[str, Any]) -> LungRecipe:
+    """Raises RecipeError naming the key that is missing, unknown or of the wrong type."""
+    found: LungRecipe = _build(LungRecipe, values, f"recipe {values.get('name', '?')}")
+    return found
 
 
 def _build(cls: Any, values: Any, where: str) -> Any:

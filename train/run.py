@@ -7,19 +7,21 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset
 
+from pneumonia.analysis.lungs import LungFinder
+from pneumonia.analysis.lungs import digest as lungs_digest
 from pneumonia.analysis.predictor import choose_device
 from pneumonia.errors import RunError
 from pneumonia.networks import pretrained, registry
 from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.pretrained import Loaded
 from train import manifest, provenance, runlog
-from train import recipe as recipes
 from train.checkpoint import Progress
-from train.dataset import Batches, EpochSampler, FilmSet, OnBadImage, load_squares, loader
+from train.dataset import Batches, EpochSampler, FilmSet, OnBadImage, Sample, loader
 from train.export import Origins, export, round_to_half
+from train.films import Films
+from train.films import load as load_films
 from train.fit import Device, Fit
 from train.manifest import Row
 from train.recipe import Recipe
@@ -34,22 +36,12 @@ class Options:
     data: str
     out: str
     init_weights: str = "imagenet"  # a file, or "imagenet" (torchvision's), or "none"
+    lungs: str = "none"  # folder of a lung network
     device: str = "auto"
     workers: int = 0
     seed: int = 0
     on_bad_image: OnBadImage = "stop"
     on_patient_overlap: Literal["stop", "drop", "keep"] = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Films:
-    """Decoded training and validation films, and the hash of the folder they came from."""
-
-    train_rows: tuple[Row, ...]
-    train: FilmSet
-    validation_rows: tuple[Row, ...]
-    validation: FilmSet
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +55,7 @@ class Run:
     options: Options
     network: Classifier
     initial: Loaded
+    finder: LungFinder | None
     films: Films
     folder: Path
     reporter: Reporter
@@ -70,20 +63,21 @@ class Run:
 
 def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> dict[str, Any]:
     """Train from the beginning. Returns the card of the bundle written to ``options.out``."""
-    sides = _split(recipe, options)
+    sides, finder = _split(recipe, options), _finder(recipe, options)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
     folder = runlog.create(runs, recipe.name)
     config = {
         "recipe": recipe.as_dict(),
         "options": asdict(options),
         "initial_weights": initial.sha256,
+        "lungs": lungs_digest(options.lungs),
         "digest": None,
     }
     runlog.write_config(folder, config)
     reporter.line(f"run {folder}: {recipe.title}")
-    films = _load_films(sides, recipe, options, runs / "cache", reporter)
+    films = _load(sides, recipe, options, finder, runs / "cache", reporter)
     runlog.write_config(folder, config | {"digest": films.digest})
-    return _train(Run(recipe, options, network, initial, films, folder, reporter))
+    return _train(Run(recipe, options, network, initial, finder, films, folder, reporter))
 
 
 def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
@@ -103,16 +97,31 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     config = runlog.read_config(folder)
     recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
-    sides = _split(recipe, options)
+    sides, finder = _split(recipe, options), _finder(recipe, options)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
     _check_same("initial weights", options.init_weights, initial.sha256, config["initial_weights"])
+    _check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
     reporter.line(f"run {folder}: going on")
-    films = _load_films(sides, recipe, options, folder.parent / "cache", reporter)
+    films = _load(sides, recipe, options, finder, folder.parent / "cache", reporter)
     if config["digest"] is None:  # it was cut off while it read them
         runlog.write_config(folder, config | {"digest": films.digest})
     else:
         _check_same("films", options.data, films.digest, config["digest"])
-    return _train(Run(recipe, options, network, initial, films, folder, reporter))
+    return _train(Run(recipe, options, network, initial, finder, films, folder, reporter))
+
+
+def _load(
+    sides: tuple[tuple[Row, ...], tuple[Row, ...]],
+    recipe: Recipe,
+    options: Options,
+    finder: LungFinder | None,
+    cache: Path,
+    reporter: Reporter,
+) -> Films:
+    root = Path(options.data)
+    return load_films(
+        root, sides, recipe, finder, options.seed, cache, options.on_bad_image, reporter
+    )
 
 
 def _split(recipe: Recipe, options: Options) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
@@ -148,31 +157,16 @@ def make_network(recipe: Recipe, init_weights: str, seed: int) -> tuple[Classifi
     return network, pretrained.load_file(network, Path(init_weights)), recipe
 
 
-def _load_films(
-    sides: tuple[tuple[Row, ...], tuple[Row, ...]],
-    recipe: Recipe,
-    options: Options,
-    cache: Path,
-    reporter: Reporter,
-) -> Films:
-    loaded = []
-    for rows, name in zip(sides, ("training", "validation"), strict=True):
-        with reporter.bar(f"reading {name} films", len(rows)) as advance:
-            loaded.append(
-                load_squares(
-                    rows, recipe.preprocess, cache, options.on_bad_image, advance, reporter.warn
-                )
+def _finder(recipe: Recipe, options: Options) -> LungFinder | None:
+    """The lung network that the run crops by and its bundle carries; None for ``none``."""
+    if options.lungs == "none":
+        if recipe.needs_lungs:
+            raise RunError(
+                f"The recipe {recipe.name} looks at the lungs. Give --lungs DIR with a lung "
+                "network; flask train --recipe lungs makes one."
             )
-    (train_rows, train), (validation_rows, validation) = loaded
-    both = manifest.Manifest(Path(options.data), train_rows + validation_rows)
-    spec = recipe.preprocess
-    return Films(
-        train_rows,
-        FilmSet(train_rows, train, spec, recipe.augmentation, options.seed),
-        validation_rows,
-        FilmSet(validation_rows, validation, spec),
-        both.digest(),
-    )
+        return None
+    return LungFinder.load(Path(options.lungs))
 
 
 def _train(run: Run) -> dict[str, Any]:
@@ -210,6 +204,7 @@ def _train(run: Run) -> dict[str, Any]:
         events.close()
     runlog.plot(run.folder, run.reporter)
     fit.load_best()
+    fit.recalibrate(_plain(run))
     run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
     card = _export(run, fit.progress)
     for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be
@@ -220,8 +215,14 @@ def _train(run: Run) -> dict[str, Any]:
 def _batches(run: Run, first: int, device: Device) -> tuple[Batches, Batches]:
     """Loaders of films, or of what the frozen layers make of them when there are any."""
     films, training, workers = run.films, run.recipe.training, run.options.workers
-    orders = EpochSampler(len(films.train), run.options.seed), EpochSampler(len(films.validation))
-    sets: list[Dataset[tuple[Tensor, Tensor]]] = [films.train, films.validation]
+    each = training.films_per_epoch
+    orders = (
+        EpochSampler(
+            len(films.train), run.options.seed, (films.train.targets, each) if each else None
+        ),
+        EpochSampler(len(films.validation)),
+    )
+    sets: list[Dataset[Sample]] = [films.train, films.validation]
     if first > 0:
         parts = ("training", films.train, training.views), ("validation", films.validation, 1)
         for i, (name, part, views) in enumerate(parts):
@@ -239,6 +240,13 @@ def _batches(run: Run, first: int, device: Device) -> tuple[Batches, Batches]:
         loader(sets[0], orders[0], training.batch_size, workers),
         loader(sets[1], orders[1], 32, workers),
     )
+
+
+def _plain(run: Run) -> Batches:
+    """Training films as they are served, shuffled."""
+    films = FilmSet(run.films.train.films, run.recipe.preprocess)
+    sampler = EpochSampler(len(films), run.options.seed)
+    return loader(films, sampler, run.recipe.training.batch_size, run.options.workers)
 
 
 def _export(run: Run, progress: Progress) -> dict[str, Any]:
@@ -271,15 +279,10 @@ def _serve(
     device = next(network.parameters()).device
     logits, maps = [], []
     with reporter.bar("calibration", len(films)) as advance:
-        for x, _ in loader(films, EpochSampler(len(films)), 32, 0):
+        for x, *_ in loader(films, EpochSampler(len(films)), 32, 0):
             x = x.to(device, memory_format=torch.channels_last)
             batch_logits, batch_maps = network.forward_with_map(x)
             logits.append(batch_logits.double().cpu().numpy())
             maps.append(batch_maps.float().cpu().numpy())
             advance(len(x))
     return np.concatenate(logits), np.concatenate(maps)
-
-
-def load_recipe(name: str, epochs: int | None, batch_size: int | None) -> Recipe:
-    """A recipe with the command line's overrides. Raises RecipeError."""
-    return recipes.load(name).with_options(epochs, batch_size)

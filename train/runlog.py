@@ -32,6 +32,11 @@ def create(runs: Path, recipe: str) -> Path:
     raise RunError(f"No free name for a run under {runs}.")
 
 
+def is_of_lungs(folder: Path) -> bool:
+    """Whether a run trains the lung network. Raises RunError when the folder is not a run's."""
+    return bool(read_config(folder)["recipe"].get("kind") == "lungs")
+
+
 def write_config(folder: Path, config: dict[str, Any]) -> None:
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 

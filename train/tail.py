@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from pneumonia.errors import RunError
+from pneumonia.networks.cam import class_activation_map
 from pneumonia.networks.classifier import Classifier
-from train.dataset import Batches, EpochSampler, FilmSet, Key
+from train.dataset import Batches, EpochSampler, FilmSet, Key, Sample
 
 
 class Tail(nn.Module):
@@ -24,6 +25,12 @@ class Tail(nn.Module):
         super().__init__()
         self.layers = network.body[first:]
         self.head = network.head
+
+    def forward_with_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Films (N, 3, S, S) -> (N,) logits and their (N, h, w) maps; for an unfrozen network."""
+        features = self.layers(x)
+        logits: Tensor = self.head(features.mean(dim=(2, 3)))
+        return logits.squeeze(1), class_activation_map(features.float(), self.head)
 
     def forward(self, x: Tensor) -> Tensor:
         """Films (N, 3, S, S), a feature map (N, C, h, w) or its average (N, C) -> (N,) logits."""
@@ -44,7 +51,7 @@ def first_trainable(network: Classifier, trainable: str, fresh: Iterable[str]) -
     return min((names.index(name) for name in fresh), default=len(names))
 
 
-class FeatureSet(Dataset[tuple[Tensor, Tensor]]):
+class FeatureSet(Dataset[Sample]):
     """What the frozen layers say of each film, computed once per view and read from disk."""
 
     def __init__(self, features: NDArray[np.float16], targets: NDArray[np.float32]) -> None:
@@ -54,10 +61,11 @@ class FeatureSet(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> Sample:
         epoch, index = key
         features = self.features[epoch % len(self.features), index]
-        return torch.from_numpy(np.array(features, np.float32)), torch.tensor(self.targets[index])
+        x = torch.from_numpy(np.array(features, np.float32))
+        return Sample.plain(x, torch.tensor(self.targets[index]))
 
 
 def compute_features(
@@ -89,7 +97,7 @@ def compute_features(
     for view in range(views):
         sampler.epoch = view
         at = 0
-        for x, _ in batches:
+        for x, *_ in batches:
             values = _frozen(network, first, x, autocast)
             if stored is None:
                 shape = (views, len(films), *values.shape[1:])

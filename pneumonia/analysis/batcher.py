@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from pneumonia.analysis.finding import Finding
-from pneumonia.errors import AnalysisFailed, AnalysisTimeout, Overloaded
+from pneumonia.errors import AnalysisFailed, AnalysisTimeout, Overloaded, UnreadableFilm
 from pneumonia.imaging.radiograph import Radiograph
 
-Predict = Callable[[Sequence[Radiograph]], list[Finding]]
+Predict = Callable[[Sequence[Radiograph]], Sequence[Finding | UnreadableFilm]]
 
 
 @dataclass(eq=False, slots=True)
@@ -44,6 +44,8 @@ class Batcher:
 
         Raises
         ------
+        UnreadableFilm
+            When the gate refuses the film.
         Overloaded
             At once, when too many films wait already.
         AnalysisTimeout
@@ -108,4 +110,7 @@ class Batcher:
                 batch[0].result.set_exception(failure)
             return
         for job, finding in zip(batch, findings, strict=True):
-            job.result.set_result(finding)
+            if isinstance(finding, UnreadableFilm):
+                job.result.set_exception(finding)
+            else:
+                job.result.set_result(finding)

@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 
-from pneumonia.analysis.finding import ModelRef, OperatingPoint
-from pneumonia.errors import DamagedBundle, NoModel, UnknownArchitecture
+from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, ModelRef, OperatingPoint
+from pneumonia.analysis.frequency import Frequency
+from pneumonia.analysis.lungs import LungFinder
+from pneumonia.errors import BadSetting, DamagedBundle, NoModel, UnknownArchitecture
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
@@ -31,10 +33,16 @@ class Card:
     ----------
     temperature, bias
         Calibrated probability = sigmoid((logit + bias) / temperature).
+    operating_points
+        By name, at least one.
+    frequency
+        Validation films grouped by probability, rising; may be empty.
     map_full_scale
         Positive evidence, in logits, painted at full heat.
     weights_sha256
         Hex digest of the weights file.
+    lungs_sha256
+        Hex digests of the lung network's files by name; None for a bundle without one.
     """
 
     id: str
@@ -43,9 +51,11 @@ class Card:
     classes: tuple[str, ...]
     temperature: float
     bias: float
-    operating_point: OperatingPoint
+    operating_points: dict[str, OperatingPoint]
+    frequency: tuple[Frequency, ...]
     map_full_scale: float
     weights_sha256: str
+    lungs_sha256: dict[str, str] | None
     raw: dict[str, Any]
 
     @property
@@ -55,6 +65,29 @@ class Card:
     @property
     def ref(self) -> ModelRef:
         return ModelRef(self.id, self.weights_sha256)
+
+    @property
+    def operating_point(self) -> OperatingPoint:
+        """The one that decides where nobody chose another."""
+        return self.choose(DEFAULT_OPERATING_POINT)
+
+    def choose(self, name: str) -> OperatingPoint:
+        """An operating point by its name; the only one there is stands for the default.
+
+        Raises
+        ------
+        BadSetting
+            For a name that the card does not have.
+        """
+        points = self.operating_points
+        if name == DEFAULT_OPERATING_POINT and len(points) == 1:
+            return next(iter(points.values()))
+        if name not in points:
+            raise BadSetting(
+                f"The model {self.id!r} has no operating point {name!r}. Choose one of "
+                f"{', '.join(points)} with PNEUMONIA_OPERATING_POINT or --operating-point."
+            )
+        return points[name]
 
 
 def read_card(folder: Path) -> Card:
@@ -91,11 +124,12 @@ def _damaged(folder: Path, what: str) -> str:
 
 
 def _parse(raw: dict[str, Any]) -> Card:
-    point = raw["operating_point"]
-    band = point["indeterminate"]
+    # Cards before the second form hold one operating point, and no group of films.
+    first_form = "operating_points" not in raw
+    calibration = raw if first_form else raw["calibration"]
     if tuple(raw["classes"]) != CLASSES:
         raise ValueError(f"classes must be {', '.join(CLASSES)}, not {raw['classes']}")
-    temperature, full_scale = float(raw["temperature"]), float(raw["map"]["full_scale"])
+    temperature, full_scale = float(calibration["temperature"]), float(raw["map"]["full_scale"])
     if not (temperature > 0 and full_scale > 0):
         raise ValueError("temperature and the map's full scale must be positive")
     head = raw["head"]
@@ -109,16 +143,32 @@ def _parse(raw: dict[str, Any]) -> Card:
         preprocess=PreprocessSpec.from_dict(raw["preprocess"]),
         classes=CLASSES,
         temperature=temperature,
-        bias=float(raw["bias"]),
-        operating_point=OperatingPoint(
-            name=str(point["name"]),
-            threshold=_probability(point["threshold"]),
-            indeterminate=(_probability(band[0]), _probability(band[1])) if band else None,
+        bias=float(calibration["bias"]),
+        operating_points=_operating_points(
+            {raw["operating_point"]["name"]: raw["operating_point"]}
+            if first_form
+            else raw["operating_points"]
         ),
+        frequency=tuple(Frequency(**group) for group in calibration.get("frequency", ())),
         map_full_scale=full_scale,
         weights_sha256=str(raw["weights"]["sha256"]),
+        lungs_sha256=dict(raw["lungs"]["sha256"]) if raw.get("lungs") else None,
         raw=raw,
     )
+
+
+def _operating_points(points: dict[str, dict[str, Any]]) -> dict[str, OperatingPoint]:
+    if not points:
+        raise ValueError("there is no operating point")
+    found = {}
+    for name, point in points.items():
+        band = point["indeterminate"]
+        found[name] = OperatingPoint(
+            name=name,
+            threshold=_probability(point["threshold"]),
+            indeterminate=(_probability(band[0]), _probability(band[1])) if band else None,
+        )
+    return found
 
 
 def _probability(value: Any) -> float:
@@ -127,8 +177,17 @@ def _probability(value: Any) -> float:
     return float(value)
 
 
-def load_network(folder: Path) -> tuple[Card, Classifier]:
-    """Read a bundle whole: the card, and its network in float32, in evaluation mode.
+@dataclass(frozen=True, eq=False, slots=True)
+class Bundle:
+    """All of a bundle, its networks in float32 and in evaluation mode; ``lungs`` may be absent."""
+
+    card: Card
+    network: Classifier
+    lungs: LungFinder | None
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle whole.
 
     Raises
     ------
@@ -136,25 +195,34 @@ def load_network(folder: Path) -> tuple[Card, Classifier]:
         When the bundle is absent, or any of its parts is not what the card says.
     """
     card = read_card(folder)
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise DamagedBundle(_damaged(folder, f"{WEIGHTS} is missing"))
-    found = file_sha256(path)
-    if found != card.weights_sha256:
-        raise DamagedBundle(
-            _damaged(
-                folder,
-                f"{WEIGHTS} has the SHA-256 {found[:12]}..., "
-                f"and the card was made for {card.weights_sha256[:12]}...",
-            )
-        )
+    _check_hash(folder, WEIGHTS, card.weights_sha256)
     try:
         network = build(card.network)
-        state, _ = weights.read(path)
+        state, _ = weights.read(folder / WEIGHTS)
         network.load_state_dict({name: _to_float32(t) for name, t in state.items()})
     except (weights.WeightsFileError, UnknownArchitecture, RuntimeError) as error:
         raise DamagedBundle(_damaged(folder, f"{WEIGHTS} does not fit: {error}")) from None
-    return card, network.eval()
+    lungs = None
+    if card.lungs_sha256 is not None:
+        for name, expected in card.lungs_sha256.items():
+            _check_hash(folder, name, expected)
+        lungs = LungFinder.load(folder)
+    return Bundle(card, network.eval(), lungs)
+
+
+def _check_hash(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if not path.is_file():
+        raise DamagedBundle(_damaged(folder, f"{name} is missing"))
+    found = file_sha256(path)
+    if found != expected:
+        raise DamagedBundle(
+            _damaged(
+                folder,
+                f"{name} has the SHA-256 {found[:12]}..., "
+                f"and the card was made for {expected[:12]}...",
+            )
+        )
 
 
 def _to_float32(tensor: torch.Tensor) -> torch.Tensor:

@@ -7,29 +7,50 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from pneumonia.analysis.bundle import Card, load_network
-from pneumonia.analysis.finding import ActivationMap, Finding, ModelRef, Quality
-from pneumonia.errors import BadSetting
+from pneumonia.analysis import gate
+from pneumonia.analysis.bundle import Bundle, load_bundle
+from pneumonia.analysis.finding import (
+    DEFAULT_OPERATING_POINT,
+    ActivationMap,
+    Finding,
+    ModelRef,
+)
+from pneumonia.analysis.gate import Examined
+from pneumonia.analysis.lungs import Sight
+from pneumonia.errors import BadSetting, UnreadableFilm
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
-from pneumonia.networks.classifier import Classifier
 
 
 class Predictor:
     """A loaded bundle on a device. Not for several threads at once: put a Batcher before it."""
 
-    def __init__(self, card: Card, network: Classifier, device: str) -> None:
-        self.card = card
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str,
+        operating_point: str = DEFAULT_OPERATING_POINT,
+    ) -> None:
+        self.card = bundle.card
+        self.operating_point = self.card.choose(operating_point)
         self.device = device
-        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = bundle.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._finder = bundle.lungs.to(device) if bundle.lungs is not None else None
 
     @property
     def model(self) -> ModelRef:
         return self.card.ref
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto", threads: int = 0) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        device: str = "auto",
+        threads: int = 0,
+        operating_point: str = DEFAULT_OPERATING_POINT,
+    ) -> Self:
         """Load a bundle.
 
         Parameters
@@ -38,51 +59,90 @@ class Predictor:
             ``"auto"`` (a GPU if there is one), ``"cpu"`` or ``"cuda"``.
         threads
             CPU threads of one forward pass; 0 leaves torch's own choice, one per core.
+        operating_point
+            Name of the card's operating point that decides.
 
         Raises
         ------
         NoModel, DamagedBundle
-            See :func:`pneumonia.analysis.bundle.load_network`.
+            See :func:`pneumonia.analysis.bundle.load_bundle`.
         BadSetting
-            When a GPU is asked for and there is none.
+            When a GPU is asked for and there is none, or an operating point that the card has not.
         """
         if threads:
             torch.set_num_threads(threads)
-        return cls(*load_network(folder), choose_device(device))
+        return cls(load_bundle(folder), choose_device(device), operating_point)
 
     def warm(self) -> None:
         """Run one blank film, so that the first real one finds memory and kernels ready."""
-        size = self.card.preprocess.size
-        self.predict([Radiograph(np.zeros((size, size), np.float32), "PNG", 8, (0, 0), "")])
+        side = self.card.preprocess.grid
+        self.read(
+            self.examine([Radiograph(np.zeros((side, side), np.float32), "PNG", 8, (0, 0), "")])
+        )
 
-    def predict(self, films: Sequence[Radiograph]) -> list[Finding]:
-        """One forward pass over all films; the map comes from the same pass. Order is kept."""
-        if not films:
+    def predict(self, films: Sequence[Radiograph]) -> list[Finding | UnreadableFilm]:
+        """What the application answers: the finding, or why the gate refuses. Order is kept."""
+        examined = self.examine(films)
+        findings = iter(self.read([film for film in examined if film.refusal is None]))
+        return [film.refusal or next(findings) for film in examined]
+
+    def examine(self, films: Sequence[Radiograph]) -> list[Examined]:
+        """The gate: the lung network, a small one, over all films at once. Order is kept."""
+        squares = [preprocess.to_square(film.pixels, self.card.preprocess.grid) for film in films]
+        if self._finder is None or not films:
+            return [
+                Examined(film, square, None, *gate.judge(film))
+                for film, square in zip(films, squares, strict=True)
+            ]
+        return [
+            self._examine(film, square, sight)
+            for film, square, sight in zip(films, squares, self._finder.look(squares), strict=True)
+        ]
+
+    def _examine(self, film: Radiograph, square: NDArray[np.float32], sight: Sight) -> Examined:
+        assert self._finder is not None
+        inverted = gate.is_inverted(sight)
+        if inverted:
+            film, square = film.inverted_greys(), np.float32(1) - square
+            sight = self._finder.look([square])[0]
+        quality, refusal = gate.judge(film, sight, self._finder.typical, inverted=inverted)
+        return Examined(film, square, sight.lungs, quality, refusal)
+
+    def read(self, examined: Sequence[Examined]) -> list[Finding]:
+        """One forward pass over all films, refused or not; the map comes from the same pass."""
+        if not examined:
             return []
         inputs, geometries = zip(
-            *(preprocess.apply(film.pixels, self.card.preprocess) for film in films), strict=True
+            *(
+                preprocess.apply_to_square(
+                    e.square, (e.film.width, e.film.height), self.card.preprocess, e.lungs
+                )
+                for e in examined
+            ),
+            strict=True,
         )
         x = torch.from_numpy(np.stack(inputs)).to(self.device, memory_format=torch.channels_last)
         with torch.inference_mode():
             logits, maps = self._network.forward_with_map(x)
         return [
-            self._finding(logit, ActivationMap(values, self.card.map_full_scale, geometry))
-            for logit, values, geometry in zip(
-                logits.tolist(), maps.cpu().numpy(), geometries, strict=True
+            self._finding(film, logit, ActivationMap(values, self.card.map_full_scale, geometry))
+            for film, logit, values, geometry in zip(
+                examined, logits.tolist(), maps.cpu().numpy(), geometries, strict=True
             )
         ]
 
-    def _finding(self, logit: float, activation: ActivationMap) -> Finding:
+    def _finding(self, film: Examined, logit: float, activation: ActivationMap) -> Finding:
         probability = calibrate(logit, self.card.temperature, self.card.bias)
-        point = self.card.operating_point
+        point = self.operating_point
         return Finding(
             label=point.label(probability),
             probability=probability,
             logit=logit,
             operating_point=point,
             model=self.model,
-            quality=Quality(),
+            quality=film.quality,
             activation=activation,
+            outline=film.lungs.outline() if film.lungs is not None else (),
         )
 
 

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pneumonia.analysis import gate
@@ -88,13 +87,13 @@ class AnalysisService:
         Overloaded, AnalysisTimeout, AnalysisFailed
             See :meth:`pneumonia.analysis.batcher.Batcher.submit`.
         """
-        quality = gate.check(radiograph)
+        gate.check(radiograph)  # what can be said at once, before anything waits
         self.start()
         if self.error is not None:
             raise self.error.with_traceback(None)
         if self._batcher is None:
             raise ModelNotReady("The model is still loading. Try again in a few seconds.")
-        return replace(self._batcher.submit(radiograph), quality=quality)
+        return self._batcher.submit(radiograph)
 
     def close(self) -> None:
         if self._batcher is not None:

@@ -6,11 +6,14 @@ map from the network's grid back onto the film.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from pneumonia.imaging.lungs import Lungs
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -25,6 +28,17 @@ class PreprocessSpec:
     ----------
     size
         Side of the square input, pixels.
+    grid
+        Side of the square, pixels, that the whole film is resampled to before anything else, as
+        the public training films were: a film and its small copy give the same input.
+    frame
+        What the input shows: the whole ``"film"``, or the ``"lungs"`` with a margin, their box
+        scaled to the square on each axis by itself, so that the shape of a film tells nothing.
+    margin
+        Around the lungs, as a part of their box's width and height.
+    levels
+        What the grey levels are measured by: the percentiles of the ``"window"``, or the mean and
+        deviation inside the ``"lungs"``, so that borders, letters and collimation have no say.
     window
         Lower and upper percentile (0 to 100) of the film's grey levels that become 0 and 1: the
         same film at another exposure, bit depth or window gives the same input.
@@ -33,14 +47,23 @@ class PreprocessSpec:
     """
 
     size: int = 224
+    grid: int = 224
+    frame: Literal["film", "lungs"] = "film"
+    margin: float = 0.15
+    levels: Literal["window", "lungs"] = "window"
     window: tuple[float, float] = (0.5, 99.5)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
         low, high = self.window
-        if not 32 <= self.size <= 2048:
-            raise ValueError(f"size must be 32 to 2048 pixels, not {self.size}")
+        for name, side in (("size", self.size), ("grid", self.grid)):
+            if not 32 <= side <= 2048:
+                raise ValueError(f"{name} must be 32 to 2048 pixels, not {side}")
+        if self.frame not in ("film", "lungs") or self.levels not in ("window", "lungs"):
+            raise ValueError(f"frame {self.frame!r} or levels {self.levels!r} is not known")
+        if not 0 <= self.margin <= 1:
+            raise ValueError(f"margin must be 0 to 1, not {self.margin}")
         if not 0 <= low < high <= 100:
             raise ValueError(f"window must be two rising percentiles, not {self.window}")
         if min(self.std) <= 0:
@@ -118,14 +141,36 @@ def _interpolation(at: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
 
 
 def apply(
-    pixels: NDArray[np.float32], spec: PreprocessSpec
+    pixels: NDArray[np.float32], spec: PreprocessSpec, lungs: Lungs | None = None
 ) -> tuple[NDArray[np.float32], Geometry]:
-    """Turn a film into a network's input.
+    """Turn a film into a network's input: :func:`to_square`, then :func:`apply_to_square`.
 
     Parameters
     ----------
     pixels
         float32 (height, width) in [0, 1], as in ``Radiograph.pixels``.
+    """
+    height, width = pixels.shape
+    return apply_to_square(to_square(pixels, spec.grid), (width, height), spec, lungs)
+
+
+def apply_to_square(
+    square: NDArray[np.float32],
+    film_size: tuple[int, int],
+    spec: PreprocessSpec,
+    lungs: Lungs | None = None,
+) -> tuple[NDArray[np.float32], Geometry]:
+    """Turn a film on the square grid into a network's input.
+
+    Parameters
+    ----------
+    square
+        float32 (grid, grid) in [0, 1].
+    film_size
+        Width and height in pixels of the film that the square stands for.
+    lungs
+        On the same grid, for a spec that asks for them; where there are none, or none were found,
+        the whole film is shown.
 
     Returns
     -------
@@ -134,25 +179,80 @@ def apply(
     geometry
         Where that square lies on the film: the way back for a map.
     """
-    height, width = pixels.shape
-    square = to_square(pixels, spec)
-    return normalise(stretch(square, spec), spec), Geometry(width, height, (0, 0, width, height))
+    width, height = film_size
+    box = frame(spec, lungs)
+    matrix = window_matrix(spec, box)
+    shown = warp(square, matrix, spec.size)
+    inside = None
+    if spec.levels == "lungs" and lungs is not None:
+        inside = warp(np.asarray(lungs.mask, np.float32), matrix, spec.size)
+    x0, y0, x1, y1 = box
+    film_box = (x0 * width, y0 * height, x1 * width, y1 * height)
+    return normalise(scale_greys(shown, spec, inside), spec), Geometry(width, height, film_box)
 
 
-def to_square(pixels: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:
-    """Resample the whole film to (size, size), float32 in [0, 1].
+def to_square(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Resample the whole film to (side, side), float32 in [0, 1].
 
     Pillow's bilinear filter, whose support grows as the film shrinks: it is the one that made the
     public 224 x 224 copies of the training films, so an original and its copy give one input.
     """
-    if pixels.shape == (spec.size, spec.size):
+    if pixels.shape == (side, side):
         return pixels
-    square = Image.fromarray(pixels).resize((spec.size, spec.size), Image.Resampling.BILINEAR)
+    square = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
     return np.asarray(square)
 
 
-def stretch(square: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:
-    """Map the spec's percentiles of the grey levels to 0 and 1, clipping outside."""
+def frame(spec: PreprocessSpec, lungs: Lungs | None) -> tuple[float, float, float, float]:
+    """(x0, y0, x1, y1) of what the input shows, as fractions of the film; may reach beyond it."""
+    box = lungs.box if lungs is not None and spec.frame == "lungs" else None
+    if box is None:
+        return 0.0, 0.0, 1.0, 1.0
+    x0, y0, x1, y1 = box
+    dx, dy = (x1 - x0) * spec.margin, (y1 - y0) * spec.margin
+    return x0 - dx, y0 - dy, x1 + dx, y1 + dy
+
+
+def window_matrix(
+    spec: PreprocessSpec, box: tuple[float, float, float, float]
+) -> NDArray[np.float64]:
+    """The affine (2, 3) matrix from the grid's pixels to the input's, centres to centres."""
+    x0, y0, x1, y1 = (edge * spec.grid for edge in box)
+    sx, sy = spec.size / (x1 - x0), spec.size / (y1 - y0)
+    return np.array(
+        [[sx, 0, (0.5 - x0) * sx - 0.5], [0, sy, (0.5 - y0) * sy - 0.5]], dtype=np.float64
+    )
+
+
+def warp(
+    square: NDArray[np.float32], matrix: NDArray[np.float64], size: int
+) -> NDArray[np.float32]:
+    """Resample a (S, S) square to (size, size), bilinearly; beyond the film is black."""
+    if size == square.shape[0] and np.array_equal(matrix, np.eye(2, 3)):
+        return square
+    return np.asarray(
+        cv2.warpAffine(square, matrix, (size, size), flags=cv2.INTER_LINEAR), np.float32
+    )
+
+
+def scale_greys(
+    square: NDArray[np.float32], spec: PreprocessSpec, inside: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Grey levels as the spec wants them, float32 (size, size).
+
+    Parameters
+    ----------
+    inside
+        float32 (size, size): the share of lung in each pixel. With ``levels="lungs"`` the levels
+        inside come to a mean of 0.5 and a deviation of 0.22, clipped to [-1, 2].
+    """
+    if spec.levels == "lungs":
+        weight = inside if inside is not None and inside.sum() > 1 else np.ones_like(square)
+        mean = float(np.average(square, weights=weight))
+        deviation = float(np.average((square - mean) ** 2, weights=weight)) ** 0.5
+        # A flat patch has no levels to spread: enlarging its noise would invent some.
+        scaled = (square - np.float32(mean)) * np.float32(0.22 / max(deviation, 0.03))
+        return np.asarray(np.clip(scaled + np.float32(0.5), -1, 2), np.float32)
     low, high = np.percentile(square, spec.window)
     scaled = (square - np.float32(low)) * np.float32(1 / max(high - low, 1e-6))
     return np.asarray(np.clip(scaled, 0, 1), np.float32)

@@ -60,15 +60,23 @@ def load_imagenet(network: Classifier, entry: Entry) -> Loaded:
             f"torchvision has no ImageNet weights for {entry.name}. "
             "Pass --init-weights FILE, or --init-weights none to start from scratch."
         )
+    state = fetch(entry.imagenet)
+    return load(network, state, f"torchvision {entry.imagenet}")
+
+
+def fetch(name: str) -> dict[str, Tensor]:
+    """torchvision's weights by their name. Raises ModelError when they cannot be fetched."""
     try:
-        state = torchvision.models.get_weight(entry.imagenet).get_state_dict(progress=False)
+        state: dict[str, Tensor] = torchvision.models.get_weight(name).get_state_dict(
+            progress=False
+        )
     except OSError as error:
         raise ModelError(
-            f"torchvision's ImageNet weights ({entry.imagenet}) could not be fetched: {error}. "
+            f"torchvision's ImageNet weights ({name}) could not be fetched: {error}. "
             "Pass --init-weights FILE to start from a file, or --init-weights none to start from "
             "scratch."
         ) from None
-    return load(network, state, f"torchvision {entry.imagenet}")
+    return state
 
 
 def load(network: Classifier, tensors: dict[str, Tensor], source: str) -> Loaded:

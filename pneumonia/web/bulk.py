@@ -1,21 +1,18 @@
 """Many files at once, for the command line: found, read in batches, one row each."""
 
 import contextlib
-import dataclasses
 import hashlib
 import os
 import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pneumonia.analysis.finding import Finding, Quality
-from pneumonia.analysis.gate import check
+from pneumonia.analysis.finding import Finding
 from pneumonia.config import Settings
 from pneumonia.errors import (
     BadParameter,
@@ -34,12 +31,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _FIELDS = ("label", "probability", "confidence", "operating_point", "model", "image", "quality")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Film:
-    radiograph: Radiograph
-    quality: Quality
 
 
 class _Pictures:
@@ -160,26 +151,28 @@ def _predict_batch(
     predictor: "Predictor", files: Sequence[Path], limits: Limits, pictures: _Pictures
 ) -> list[Row]:
     opened = [_open(file, limits) for file in files]
-    films = [film for film in opened if isinstance(film, _Film)]
-    findings = iter(predictor.predict([film.radiograph for film in films]) if films else [])
+    answers = iter(predictor.predict([film for film in opened if isinstance(film, Radiograph)]))
     rows = []
     for file, film in zip(files, opened, strict=True):
         if isinstance(film, DomainError):
             rows.append(_refused(file, film))
             continue
-        finding = dataclasses.replace(next(findings), quality=film.quality)
+        answer = next(answers)
+        if isinstance(answer, DomainError):
+            rows.append(_refused(file, answer))
+            continue
         try:
-            pictures.write(file, film.radiograph, finding)
-            rows.append(_read(file, film, finding))
+            upright = film.inverted_greys() if answer.quality.inverted else film
+            pictures.write(file, upright, answer)
+            rows.append(_read(file, film, answer))
         except StorageUnavailable as error:
             rows.append(_refused(file, error))
     return rows
 
 
-def _open(file: Path, limits: Limits) -> _Film | DomainError:
+def _open(file: Path, limits: Limits) -> Radiograph | DomainError:
     try:
-        radiograph = decode(_bytes(file, limits), limits)
-        return _Film(radiograph, check(radiograph))
+        return decode(_bytes(file, limits), limits)
     except DomainError as error:
         return error
 
@@ -199,8 +192,8 @@ def _bytes(file: Path, limits: Limits) -> bytes:
         raise UnreadableFile(f"{file} cannot be opened: {error.strerror}.") from None
 
 
-def _read(file: Path, film: _Film, finding: Finding) -> Row:
-    values = describe_finding(finding) | {"image": describe_image(image_info(film.radiograph))}
+def _read(file: Path, film: Radiograph, finding: Finding) -> Row:
+    values = describe_finding(finding) | {"image": describe_image(image_info(film))}
     return {"file": str(file), **{name: values[name] for name in _FIELDS}, "error": None}
 
 

@@ -166,11 +166,11 @@ def models_table(models_dir: Path, served: str) -> str:
 
 
 def _model_line(folder: Path, served: bool) -> tuple[list[str], str]:
-    from pneumonia.analysis.bundle import load_network
+    from pneumonia.analysis.bundle import load_bundle
 
     mark = "yes" if served else ""
     try:
-        card, _ = load_network(folder)
+        card = load_bundle(folder).card
     except DomainError as error:
         return [folder.name, "damaged", "", "", mark], f"{folder.name}: {error.detail}"
     auroc = card.raw.get("validation", {}).get("auroc")

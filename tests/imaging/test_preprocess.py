@@ -13,7 +13,7 @@ from pneumonia.imaging.preprocess import (
     Geometry,
     PreprocessSpec,
     apply,
-    stretch,
+    scale_greys,
     to_square,
 )
 from pneumonia.imaging.synthetic import synthetic_film
@@ -71,7 +71,7 @@ def test_a_linear_change_of_the_greys_gives_the_same_input(gain, offset):
 
 def test_the_window_maps_its_percentiles_to_0_and_1():
     square = np.linspace(0.2, 0.6, 10001, dtype=np.float32).reshape(1, -1)
-    out = stretch(square, PreprocessSpec(window=(10, 90)))
+    out = scale_greys(square, PreprocessSpec(window=(10, 90)))
     assert out[0, 1000] == pytest.approx(0, abs=1e-4)
     assert out[0, 5000] == pytest.approx(0.5, abs=1e-4)
     assert out[0, 9000] == pytest.approx(1, abs=1e-4)
@@ -86,19 +86,19 @@ def test_a_flat_film_gives_a_flat_input_without_dividing_by_zero():
 
 def test_a_square_of_the_right_size_is_not_resampled():
     film = _film(size=(224, 224))
-    np.testing.assert_array_equal(to_square(film, PreprocessSpec()), film)
+    np.testing.assert_array_equal(to_square(film, 224), film)
 
 
 def test_resampling_is_the_antialiased_bilinear_that_made_the_training_copies():
     levels = synthetic_film(3, opacity=False, size=(700, 900))
     expected = np.asarray(Image.fromarray(levels).resize((224, 224), Image.Resampling.BILINEAR))
-    square = to_square(levels.astype(np.float32) / 255, PreprocessSpec())
+    square = to_square(levels.astype(np.float32) / 255, 224)
     assert np.abs(square * 255 - expected).max() <= 1.01  # 8-bit rounding, twice
 
 
 def test_fine_stripes_are_averaged_away_not_aliased():
     stripes = np.tile(np.array([0, 1], np.float32), (896, 448))
-    np.testing.assert_allclose(to_square(stripes, PreprocessSpec())[:, 2:-2], 0.5, atol=0.01)
+    np.testing.assert_allclose(to_square(stripes, 224)[:, 2:-2], 0.5, atol=0.01)
 
 
 def test_the_film_is_not_changed():
