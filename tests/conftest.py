@@ -16,7 +16,7 @@ from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.pretrained import Loaded
 from tests.running import running
 from train import recipe as recipes
-from train.export import Origins, export, round_to_half
+from train.export import Origins, Served, export, round_to_half
 from train.manifest import Row
 from train.provenance import SCRATCH, Provenance
 from train.recipe import Recipe
@@ -88,11 +88,13 @@ def tiny_bundle(
         data_digest="0" * 64,
         initial=Loaded("none", (), ()),
         initial_weights=SCRATCH,
+        lungs=None,
         training=rows,
         validation=rows,
         settings={"seed": 7},
     )
-    export(tiny_network, tiny_recipe, origins, logits.double().numpy(), maps.numpy(), out)
+    served = Served(logits.double().numpy(), maps.numpy())
+    export(tiny_network, tiny_recipe, origins, served, out)
     return out
 
 

@@ -1,6 +1,7 @@
 """A trained network -> ``models/<id>/``: half-precision weights and the card that binds them."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pneumonia.analysis import lungs
 from pneumonia.analysis.bundle import CARD, CLASSES, WEIGHTS, file_sha256
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT
 from pneumonia.networks import weights
@@ -33,9 +35,28 @@ class Origins:
     data_digest: str
     initial: Loaded
     initial_weights: Provenance
+    lungs: Path | None  # folder of the lung network that the bundle takes along
     training: Sequence[Row]
     validation: Sequence[Row]
     settings: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Served:
+    """What the shipped weights say of the n validation films, in float32.
+
+    Attributes
+    ----------
+    logits, maps
+        (n,) and (n, h, w).
+    stressed
+        (k, n): logits of the same films after k alterations, so that the operating points carry
+        over to films unlike these; None where they were not stressed.
+    """
+
+    logits: NDArray[np.float64]
+    maps: NDArray[np.float32]
+    stressed: NDArray[np.float64] | None = None
 
 
 def round_to_half(network: nn.Module) -> None:
@@ -50,10 +71,8 @@ def export(
     network: Classifier,
     recipe: Recipe,
     origins: Origins,
-    logits: NDArray[np.float64],
-    maps: NDArray[np.float32],
+    served: Served,
     out: Path,
-    stressed: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """Calibrate on the validation films and write the bundle. Returns the card.
 
@@ -61,14 +80,9 @@ def export(
     ----------
     network
         Already rounded by :func:`round_to_half`.
-    logits, maps
-        (n,) and (n, h, w) of the validation rows, from that network in float32.
-    stressed
-        (k, n): logits of the same rows after k alterations, so that the operating points carry
-        over to films unlike these; None where they were not stressed.
     """
     labels = np.array([row.label == "PNEUMONIA" for row in origins.validation])
-    measured = _measure(labels, logits, maps, stressed, origins)
+    measured = _measure(labels, served, origins)
     out.mkdir(parents=True, exist_ok=True)
     state = {
         name: tensor.half() if tensor.is_floating_point() else tensor
@@ -90,6 +104,7 @@ def export(
             "dtype": "float16",
             "parameters": sum(p.numel() for p in network.parameters()),
         },
+        "lungs": _take_lungs(origins.lungs, out),
         "data": _data(origins, recipe),
         "initial_weights": _initial(origins, frozen=recipe.training.trainable == "head"),
         "run": origins.settings,
@@ -99,24 +114,18 @@ def export(
             "medical device."
         ),
         "population": origins.data.population,
-        "limits": _limits(origins, maps),
+        "limits": _limits(origins, recipe, served.maps),
         "licence": "Apache-2.0",
     }
     write_text(out / CARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     return card
 
 
-def _measure(
-    labels: NDArray[np.bool_],
-    logits: NDArray[np.float64],
-    maps: NDArray[np.float32],
-    stressed: NDArray[np.float64] | None,
-    origins: Origins,
-) -> dict[str, Any]:
+def _measure(labels: NDArray[np.bool_], served: Served, origins: Origins) -> dict[str, Any]:
     """All that is fixed on validation: calibration, operating points, map's scale, figures."""
-    calibration = calibrate.fit_calibration(labels, logits)
-    probabilities = calibration.probabilities(logits)
-    altered = None if stressed is None else calibration.probabilities(stressed)
+    calibration = calibrate.fit_calibration(labels, served.logits)
+    probabilities = calibration.probabilities(served.logits)
+    altered = None if served.stressed is None else calibration.probabilities(served.stressed)
     points = choose_operating_points(labels, probabilities, altered)
     balanced = points[DEFAULT_OPERATING_POINT]
     patients = [row.patient for row in origins.validation]
@@ -132,21 +141,45 @@ def _measure(
         },
         "map": {
             "method": "class activation map, in logits",
-            "full_scale": calibrate.choose_full_scale(labels, maps),
+            "full_scale": calibrate.choose_full_scale(labels, served.maps),
         },
         "validation": calibrate.summarise(labels, probabilities, patients, balanced),
     }
 
 
-def _limits(origins: Origins, maps: NDArray[np.float32]) -> list[str]:
+def _limits(origins: Origins, recipe: Recipe, maps: NDArray[np.float32]) -> list[str]:
     population, (height, width) = origins.data.population, maps.shape[1:]
-    return [
+    limits = [
         f"Trained on films of {population}; not checked on other people, hospitals or diseases.",
-        "It sees the whole film: markings, borders and exposure can sway it as well as the lungs.",
-        "It was not taught to refuse what is not a frontal chest X-ray.",
+        "Age cannot be told from a film: an adult's is read like a child's, and must not be.",
+    ]
+    if not recipe.needs_lungs:
+        limits.append(
+            "It sees the whole film: markings, borders and exposure can sway it as well as the "
+            "lungs."
+        )
+    if origins.lungs is None:
+        limits.append("It cannot tell a chest film from any other picture.")
+    return [
+        *limits,
         "The probability holds for a share of pneumonia like that of the validation films.",
         f"The map ({height} x {width}) shows what drove the verdict; it does not outline disease.",
     ]
+
+
+def _take_lungs(source: Path | None, out: Path) -> dict[str, Any] | None:
+    """Copy the lung network into the bundle; what the card says of it, None without one."""
+    if source is None:
+        return None
+    for name in (lungs.CARD, lungs.WEIGHTS):
+        if source.resolve() != out.resolve():
+            shutil.copyfile(source / name, out / name)
+    card = json.loads((out / lungs.CARD).read_text(encoding="utf-8"))
+    return {
+        "sha256": {name: file_sha256(out / name) for name in (lungs.CARD, lungs.WEIGHTS)},
+        "architecture": card["architecture"],
+        "validation": card["validation"],
+    }
 
 
 def _data(origins: Origins, recipe: Recipe) -> dict[str, Any]:

@@ -4,9 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from pneumonia.analysis.lungs import LungFinder
@@ -19,13 +17,14 @@ from pneumonia.networks.pretrained import Loaded
 from train import manifest, provenance, runlog
 from train.checkpoint import Progress
 from train.dataset import Batches, EpochSampler, FilmSet, OnBadImage, Sample, loader
-from train.export import Origins, export, round_to_half
+from train.export import Origins, Served, export, round_to_half
 from train.films import Films
 from train.films import load as load_films
 from train.fit import Device, Fit
 from train.manifest import Row
 from train.recipe import Recipe
 from train.reporter import Reporter
+from train.serving import Server, serve, serve_stressed
 from train.tail import Tail, compute_features, first_trainable
 
 
@@ -251,12 +250,16 @@ def _plain(run: Run) -> Batches:
 
 def _export(run: Run, progress: Progress) -> dict[str, Any]:
     round_to_half(run.network)
-    logits, maps = _serve(run.network, run.films.validation, run.reporter)
+    server = Server(run.network, run.finder, run.recipe.preprocess)
+    squares, rows = run.films.validation.films.squares, run.films.validation_rows
+    logits, maps = serve(server, squares, "calibration", run.reporter)
+    stressed = serve_stressed(server, rows, squares, run.reporter)
     origins = Origins(
         data=provenance.of_films(run.films.train_rows),
         data_digest=run.films.digest,
         initial=run.initial,
         initial_weights=provenance.of_weights(run.initial),
+        lungs=Path(run.options.lungs) if run.finder is not None else None,
         training=run.films.train_rows,
         validation=run.films.validation_rows,
         settings={
@@ -267,22 +270,6 @@ def _export(run: Run, progress: Progress) -> dict[str, Any]:
             "torch": str(torch.__version__),
         },
     )
-    return export(run.network, run.recipe, origins, logits, maps, Path(run.options.out))
-
-
-@torch.inference_mode()
-def _serve(
-    network: Classifier, films: FilmSet, reporter: Reporter
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Logits and maps in float32 with the weights as shipped: what serving will compute."""
-    network.eval()
-    device = next(network.parameters()).device
-    logits, maps = [], []
-    with reporter.bar("calibration", len(films)) as advance:
-        for x, *_ in loader(films, EpochSampler(len(films)), 32, 0):
-            x = x.to(device, memory_format=torch.channels_last)
-            batch_logits, batch_maps = network.forward_with_map(x)
-            logits.append(batch_logits.double().cpu().numpy())
-            maps.append(batch_maps.float().cpu().numpy())
-            advance(len(x))
-    return np.concatenate(logits), np.concatenate(maps)
+    return export(
+        run.network, run.recipe, origins, Served(logits, maps, stressed), Path(run.options.out)
+    )

@@ -121,4 +121,5 @@ def _replace_outside(
         beyond = another()
     else:
         beyond = cv2.GaussianBlur(shown, (0, 0), random.uniform(4, 12))
-    return np.asarray(keep * shown + (1 - keep) * beyond, np.float32)
+    # Rounding may leave the blend a hair below 0, of which no gamma can be taken.
+    return np.asarray(np.clip(keep * shown + (1 - keep) * beyond, 0, 1), np.float32)
