@@ -45,8 +45,11 @@ def tiny_recipe() -> Recipe:
     """A recipe that trains in seconds: resnet18 at 64 pixels."""
     base = recipes.load("default").as_dict()
     base["network"] = {"architecture": "resnet18", "dropout": 0.1}
-    base["preprocess"]["size"] = 64
+    base["preprocess"] |= {"size": 64, "grid": 64, "frame": "film", "levels": "window"}
     base["training"] |= {"epochs": 2, "batch_size": 4, "precision": "float32"}
+    base["training"] |= {"films_per_epoch": 0, "recalibrate": 0}
+    base["augmentation"] |= {"outside": 0.0, "covered": 0.0}
+    base["supervision"] = {}
     base["split"] = {"fraction": 0.3, "seed": 1}
     return Recipe.from_dict(base | {"name": "tiny"})
 

@@ -13,16 +13,13 @@ from train.recipe import Augmentation
 Square = NDArray[np.float32]
 
 
-def augment(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
-    """One random version of a film, float32 (S, S) in [0, 1]. The same generator, the same film."""
-    square = _warp(square, draw_move(square.shape[0], knobs, random))
-    return change_look(square, knobs, random)
-
-
-def augment_with_mask(
+def augment(
     square: Square, mask: Square, knobs: Augmentation, random: np.random.Generator
 ) -> tuple[Square, Square]:
-    """The same of a film and of a float32 (S, S) mask in [0, 1], which moves with the film."""
+    """One random version of a film and of a mask that moves with it.
+
+    Both are float32 (S, S) in [0, 1]. The same generator, the same film.
+    """
     matrix = draw_move(square.shape[0], knobs, random)
     square, mask = _warp(square, matrix), _warp(mask, matrix)
     return change_look(square, knobs, random), mask

@@ -22,7 +22,7 @@ from pneumonia.imaging.lungs import Lungs, to_input
 from pneumonia.networks import pretrained, weights
 from pneumonia.networks.lungs import TURNS, Look, LungNetwork, load_encoder
 from train import checkpoint, manifest, provenance, runlog
-from train.augment import augment_with_mask
+from train.augment import augment
 from train.dataset import EpochSampler, Key, load_squares
 from train.export import round_to_half
 from train.fit import Device
@@ -55,7 +55,7 @@ class MaskedFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         turned, inverted = 0, False
         if self.seed is not None:
             random = np.random.default_rng((self.seed, epoch, index))
-            square, mask = augment_with_mask(square, mask, self.recipe.augmentation, random)
+            square, mask = augment(square, mask, self.recipe.augmentation, random)
             if random.random() < self.recipe.pose.turned:
                 turned = int(random.integers(1, TURNS))
             inverted = bool(random.random() < self.recipe.pose.inverted)

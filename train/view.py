@@ -90,11 +90,11 @@ def draw_view(
 def _cover_lungs(shown: Square, inside: Square, random: np.random.Generator) -> Square:
     """A rectangle over both lungs and a little more, so that their outline tells nothing."""
     side = shown.shape[0]
-    ys, xs = (np.flatnonzero((inside > 0.1).any(axis=axis)) for axis in (1, 0))
+    ys, xs = (np.flatnonzero((inside > 0).any(axis=axis)) for axis in (1, 0))
     if not len(ys):
         return shown
     top, bottom, left, right = (
-        edge + outwards * round(side * random.uniform(0.0, 0.08))
+        edge + outwards * round(side * random.uniform(0.015, 0.08))
         for edge, outwards in ((ys[0], -1), (ys[-1] + 1, 1), (xs[0], -1), (xs[-1] + 1, 1))
     )
     level = random.uniform(0, 1) if random.random() < 0.4 else 0.0

@@ -6,16 +6,16 @@ from pneumonia.errors import DataError
 from pneumonia.imaging import decode
 from pneumonia.imaging.preprocess import PreprocessSpec, apply
 from train import manifest
-from train.dataset import EpochSampler, FilmSet, load_squares, loader
+from train.dataset import Decoded, EpochSampler, FilmSet, load_squares, loader
 from train.recipe import Augmentation
 
-SPEC = PreprocessSpec(size=64)
+SPEC = PreprocessSpec(size=64, grid=64)
 
 
 def squares(rows, tmp_path, on_bad_image="stop"):
     said = []
     kept, array = load_squares(
-        rows, SPEC, tmp_path / "cache", on_bad_image, said.append, said.append
+        rows, SPEC.grid, tmp_path / "cache", on_bad_image, said.append, said.append
     )
     return kept, array, said
 
@@ -27,10 +27,10 @@ def rows(films):
 
 def test_training_and_serving_make_the_same_input_bit_for_bit(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(kept, array, SPEC)
+    films = FilmSet(Decoded.of(kept, array), SPEC)
     for i, row in enumerate(kept):
         served, _ = apply(decode(row.path.read_bytes()).pixels, SPEC)
-        trained, target = films[0, i]
+        trained, target, *_ = films[0, i]
         assert np.array_equal(trained.numpy(), served)
         assert target.item() == (row.label == "PNEUMONIA")
 
@@ -42,7 +42,7 @@ def test_bit_for_bit_on_real_films_of_any_size(real_data, tmp_path) -> None:
         manifest.Row(p.name, p, "train", p.parent.name, manifest.patient_of(p.name)) for p in paths
     ]
     kept, array, _ = squares(real, tmp_path)
-    films = FilmSet(kept, array, SPEC)
+    films = FilmSet(Decoded.of(kept, array), SPEC)
     for i, path in enumerate(paths):
         served, _ = apply(decode(path.read_bytes()).pixels, SPEC)
         assert np.array_equal(films[0, i][0].numpy(), served)
@@ -103,16 +103,37 @@ def test_an_epoch_is_an_order_that_the_seed_decides() -> None:
 
 def test_a_film_is_another_each_epoch_and_the_same_each_time(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(kept, array, SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
+    films = FilmSet(Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
     assert torch.equal(films[0, 5][0], films[0, 5][0])
     assert not torch.equal(films[0, 5][0], films[1, 5][0])
 
 
 def test_workers_change_nothing(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(kept, array, SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
+    films = FilmSet(Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
     batches = [
-        torch.cat([x for x, _ in loader(films, EpochSampler(len(films), 2), 8, workers)])
+        torch.cat([x for x, *_ in loader(films, EpochSampler(len(films), 2), 8, workers)])
         for workers in (0, 2)
     ]
     assert torch.equal(*batches)
+
+
+class TestBalancedEpochs:
+    TARGETS = np.array([0] * 4 + [1] * 30, np.float32)
+
+    def drawn(self, epoch: int) -> list[int]:
+        sampler = EpochSampler(34, seed=3, balance=(self.TARGETS, 12))
+        sampler.epoch = epoch
+        return [index for _, index in sampler]
+
+    def test_as_many_of_each_class(self) -> None:
+        assert len(EpochSampler(34, seed=3, balance=(self.TARGETS, 12))) == 12
+        assert [self.TARGETS[i] for i in sorted(self.drawn(0))] == [0] * 6 + [1] * 6
+
+    def test_no_film_comes_again_before_its_class_is_through(self) -> None:
+        sick = [i for epoch in range(5) for i in self.drawn(epoch) if i >= 4]
+        assert sorted(sick) == list(range(4, 34))
+
+    def test_a_small_class_comes_round_again(self) -> None:
+        well = [i for epoch in range(2) for i in self.drawn(epoch) if i < 4]
+        assert sorted(well) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from train.losses import focal_loss
+from train.losses import covered_loss, focal_loss, share_outside
 
 
 @pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (0.3, 1.5), (0.5, 0.0)])
@@ -26,3 +26,22 @@ def test_without_focus_it_is_half_the_cross_entropy() -> None:
     logits, targets = torch.tensor([1.0, -2.0]), torch.tensor([1.0, 0.0])
     ours = focal_loss(logits, targets, alpha=0.5, gamma=0.0)
     torch.testing.assert_close(ours, F.binary_cross_entropy_with_logits(logits, targets) / 2)
+
+
+def test_a_covered_film_is_to_have_a_logit_of_nothing() -> None:
+    assert covered_loss(torch.tensor([2.0, -1.0])).item() == pytest.approx(2.5)
+    assert covered_loss(torch.tensor([])).item() == 0
+
+
+def test_the_share_outside_counts_strength_of_either_sign() -> None:
+    maps = torch.tensor([[[3.0, -1.0], [0.0, 0.0]], [[0.0, 0.0], [2.0, 2.0]]])
+    inside = torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.5, 1.0]]])
+    # 1 of 4 lies outside on the first film, 1 of 4 on the second
+    assert share_outside(maps, inside).item() == pytest.approx(0.25, abs=1e-5)
+
+
+def test_the_share_outside_has_a_gradient_that_moves_heat_inside() -> None:
+    maps = torch.ones(1, 2, 2, requires_grad=True)
+    share_outside(maps, torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])).backward()
+    assert maps.grad is not None
+    assert maps.grad[0, 0, 0] < 0 < maps.grad[0, 1, 1]
