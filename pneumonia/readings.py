@@ -76,7 +76,7 @@ class Readings:
                 image=image_info(radiograph),
                 finding=finding,
             )
-            self._store.add(reading, encode_png(to_display(radiograph.pixels)))
+            self._store.add(reading, encode_png(to_display(upright(radiograph, finding).pixels)))
         return reading
 
     def get(self, reading_id: str) -> Reading:
@@ -120,6 +120,11 @@ class Readings:
 def image_info(radiograph: Radiograph) -> ImageInfo:
     """What is kept of an upload."""
     return ImageInfo(radiograph.format, radiograph.width, radiograph.height, radiograph.sha256)
+
+
+def upright(radiograph: Radiograph, finding: Finding) -> Radiograph:
+    """The film as it was read and is shown: turned right where it came inverted."""
+    return radiograph.inverted_greys() if finding.quality.inverted else radiograph
 
 
 def paints_map(finding: Finding) -> bool:

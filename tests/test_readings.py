@@ -90,6 +90,18 @@ def test_submit_decodes_analyses_and_keeps(make: Callable, tmp_path: Path) -> No
     assert [path.stem for path in films(tmp_path)] == [reading.id]
 
 
+def test_a_film_that_came_inverted_is_kept_as_it_was_read(make: Callable) -> None:
+    class Turning(Analyst):
+        def analyse(self, radiograph: Radiograph) -> Finding:
+            return replace(super().analyse(radiograph), quality=Quality(inverted=True))
+
+    readings = make(Turning())
+    data = encode_png(255 - FILM)
+    reading = readings.submit(data)
+    assert np.array_equal(decode_png(readings.film_png(reading.id)), FILM)
+    assert reading.image.sha256 == hashlib.sha256(data).hexdigest()
+
+
 @pytest.mark.parametrize("error", [ModelNotReady("Wait."), Overloaded("Later.")])
 def test_what_was_not_analysed_is_not_kept(
     make: Callable, tmp_path: Path, error: Exception

@@ -13,7 +13,7 @@ from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting
 from pneumonia.web import api, cli, headers, health, pages, problems
-from pneumonia.web.present import percent
+from pneumonia.web.present import percent, score
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
 from pneumonia.web.session import SessionInterface, require_session
@@ -38,6 +38,7 @@ def init_app(app: Flask, own: Services) -> None:
     app.after_request(discard_body)
     app.context_processor(_page_context)
     app.add_template_filter(percent)
+    app.add_template_filter(score)
     cli.register(app)
     if hops := own.settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

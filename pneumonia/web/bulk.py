@@ -23,7 +23,7 @@ from pneumonia.errors import (
 )
 from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import encode_png, to_display
-from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay
+from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay, upright
 from pneumonia.web.present import describe_finding, describe_image
 
 if TYPE_CHECKING:
@@ -118,12 +118,17 @@ def predict_files(
         When there is nothing to read them with.
     BadParameter
         When the folder for the overlays cannot be made.
+    BadSetting
+        When the model has no such operating point.
     """
     # Torch is slow to import: not before there is something to read.
     from pneumonia.analysis.predictor import Predictor
 
     predictor = Predictor.load(
-        settings.models_dir / settings.model, settings.device, settings.threads
+        settings.models_dir / settings.model,
+        settings.device,
+        settings.threads,
+        settings.operating_point,
     )
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     pictures = _Pictures(overlay_dir, files)
@@ -162,8 +167,7 @@ def _predict_batch(
             rows.append(_refused(file, answer))
             continue
         try:
-            upright = film.inverted_greys() if answer.quality.inverted else film
-            pictures.write(file, upright, answer)
+            pictures.write(file, upright(film, answer), answer)
             rows.append(_read(file, film, answer))
         except StorageUnavailable as error:
             rows.append(_refused(file, error))

@@ -1,6 +1,7 @@
 """``flask predict`` and ``flask models``."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -34,8 +35,15 @@ def register(app: Flask) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for one picture per film with its activation map.",
 )
+@click.option(
+    "--operating-point",
+    metavar="NAME",
+    help="Which of the model's operating points decides; else PNEUMONIA_OPERATING_POINT.",
+)
 @with_appcontext
-def predict(paths: tuple[Path, ...], format_: str, overlay_dir: Path | None) -> None:
+def predict(
+    paths: tuple[Path, ...], format_: str, overlay_dir: Path | None, operating_point: str | None
+) -> None:
     """Read films from files, or from folders and all below them.
 
     Prints one row per file. A file that cannot be read is a row with its error; the others go on.
@@ -48,8 +56,11 @@ def predict(paths: tuple[Path, ...], format_: str, overlay_dir: Path | None) -> 
         raise click.ClickException(
             f"There are no files in {', '.join(map(str, paths))} (hidden ones are skipped)."
         )
+    settings = services().settings
+    if operating_point is not None:
+        settings = replace(settings, operating_point=operating_point)
     try:
-        rows = predict_files(files, services().settings, overlay_dir)
+        rows = predict_files(files, settings, overlay_dir)
     except DomainError as error:
         click.echo(f"Error: {error.detail}", err=True)
         sys.exit(2)
@@ -61,6 +72,6 @@ def predict(paths: tuple[Path, ...], format_: str, overlay_dir: Path | None) -> 
 @click.command()
 @with_appcontext
 def models() -> None:
-    """List the model bundles, and which one is served."""
+    """List the model bundles with their operating points, and which one is served."""
     settings = services().settings
     click.echo(models_table(settings.models_dir, settings.model), nl=False)

@@ -22,9 +22,11 @@ from pneumonia.imaging.overlay import colour_stops
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
 from pneumonia.web import problems
+from pneumonia.web.calls import find_calls
 from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
+from pneumonia.web.meaning import merge_alike, say_frequency, say_others
 from pneumonia.web.samples import SAMPLES, sample_png
-from pneumonia.web.served_model import served_card
+from pneumonia.web.served_model import card_of, served_card
 from pneumonia.web.services import services
 from pneumonia.web.uploads import uploaded_image
 
@@ -62,10 +64,13 @@ def sample_image(name: str) -> BaseResponse:
 def reading(reading_id: str) -> str:
     found = services().readings.get(reading_id)
     finding = found.finding
+    card = card_of(finding.model)
     return render_template(
         "reading.html",
         reading=found,
         finding=finding,
+        frequency=card and say_frequency(finding.probability, card.frequency),
+        others=say_others(find_calls(finding, card)),
         paint_map=paints_map(finding),
         image_url=url_for("pages.image", reading_id=reading_id),
         overlay_url=url_for("pages.overlay", reading_id=reading_id, opacity=1),
@@ -96,10 +101,14 @@ def delete(reading_id: str) -> BaseResponse:
 @blueprint.get("/model")
 def model() -> str:
     try:
-        card, problem = served_card(), None
+        card = served_card()
+        decides = card.choose(services().settings.operating_point).name
     except DomainError as error:
-        card, problem = None, problems.describe(error).as_dict()
-    return render_template("model.html", card=card, problem=problem)
+        problem = problems.describe(error).as_dict()
+        return render_template("model.html", card=None, problem=problem)
+    return render_template(
+        "model.html", card=card, decides=decides, frequency=merge_alike(card.frequency)
+    )
 
 
 @blueprint.errorhandler(DomainError)

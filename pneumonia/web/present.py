@@ -1,5 +1,6 @@
 """Readings in the words of the API; the pages and the command line use the same ones."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,19 +8,35 @@ from flask import url_for
 
 from pneumonia.analysis.finding import Finding
 from pneumonia.records import ImageInfo, Reading
+from pneumonia.web.calls import Call
 
 
-def as_json(reading: Reading) -> dict[str, Any]:
-    """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later."""
+def as_json(reading: Reading, calls: Sequence[Call]) -> dict[str, Any]:
+    """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
+
+    Parameters
+    ----------
+    calls
+        What each operating point calls the film.
+    """
     finding = describe_finding(reading.finding)
     return {
         "id": reading.id,
         "created_at": timestamp(reading.created_at),
         **{key: finding[key] for key in ("label", "probability", "confidence")},
         "operating_point": finding["operating_point"],
+        "operating_points": [
+            {
+                "name": call.point.name,
+                "threshold": float(call.point.threshold),
+                "label": call.label.value,
+            }
+            for call in calls
+        ],
         "model": finding["model"],
         "image": describe_image(reading.image),
         "quality": finding["quality"],
+        "lungs": [[list(corner) for corner in part] for part in reading.finding.outline],
         "links": links(reading),
     }
 
@@ -32,7 +49,11 @@ def describe_finding(finding: Finding) -> dict[str, Any]:
         "confidence": float(finding.confidence),
         "operating_point": {"name": point.name, "threshold": float(point.threshold)},
         "model": {"id": model.id, "sha256": model.sha256},
-        "quality": {"accepted": quality.accepted, "warnings": list(quality.warnings)},
+        "quality": {
+            "accepted": quality.accepted,
+            "warnings": list(quality.warnings),
+            "inverted": quality.inverted,
+        },
     }
 
 
@@ -68,3 +89,12 @@ def percent(share: float) -> str:
     if rounded <= 0:
         return "< 1 %"
     return f"{rounded} %"
+
+
+def score(probability: float) -> str:
+    """A probability as a figure: four digits, never 0 or 1 where it is neither."""
+    if 0 < probability < 0.0001:
+        return "< 0.0001"
+    if 0.9999 < probability < 1:
+        return "> 0.9999"
+    return f"{probability:.4f}"

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from pneumonia.analysis.finding import ModelRef
+from pneumonia.errors import DomainError
 from pneumonia.web.services import services
 
 if TYPE_CHECKING:
@@ -17,6 +19,15 @@ def served_card() -> "Card":
     if own.analysis.state == "failed" and own.analysis.error is not None:
         raise own.analysis.error
     return own.analysis.card or read_card(own.settings.models_dir / own.settings.model)
+
+
+def card_of(model: ModelRef) -> "Card | None":
+    """The card of the model that made a reading, if that is the one served; else None."""
+    try:
+        card = served_card()
+    except DomainError:
+        return None
+    return card if card.ref == model else None
 
 
 def model_status() -> dict[str, Any]:

@@ -31,6 +31,7 @@ CSV_FIELDS = (
     "image_sha256",
     "quality_accepted",
     "quality_warnings",
+    "quality_inverted",
     "error",
     "detail",
 )
@@ -64,6 +65,7 @@ def _flat(row: Row) -> dict[str, Any]:
         **{f"image_{name}": value for name, value in image.items()},
         "quality_accepted": str(quality["accepted"]).lower(),
         "quality_warnings": " ".join(quality["warnings"]),
+        "quality_inverted": str(quality["inverted"]).lower(),
     }
 
 
@@ -157,7 +159,7 @@ def models_table(models_dir: Path, served: str) -> str:
     notes = []
     if served not in [folder.name for folder in folders]:
         notes.append(f"The served model {served} (PNEUMONIA_MODEL) is not among them.")
-    cells = [["model", "architecture", "sha256", "AUROC", "served"]]
+    cells = [["model", "architecture", "sha256", "AUROC", "served", "operating points"]]
     for folder in folders:
         line, note = _model_line(folder, folder.name == served)
         cells.append(line)
@@ -172,8 +174,9 @@ def _model_line(folder: Path, served: bool) -> tuple[list[str], str]:
     try:
         card = load_bundle(folder).card
     except DomainError as error:
-        return [folder.name, "damaged", "", "", mark], f"{folder.name}: {error.detail}"
+        return [folder.name, "damaged", "", "", mark, ""], f"{folder.name}: {error.detail}"
     auroc = card.raw.get("validation", {}).get("auroc")
     value = auroc.get("value") if isinstance(auroc, dict) else auroc
     figure = f"{value:.4f}" if isinstance(value, int | float) else ""
-    return [card.id, card.architecture, card.weights_sha256[:12], figure, mark], ""
+    points = ", ".join(f"{p.name} {p.threshold:.4f}" for p in card.operating_points.values())
+    return [card.id, card.architecture, card.weights_sha256[:12], figure, mark, points], ""

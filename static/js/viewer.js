@@ -5,6 +5,7 @@ import { recall, remember } from "./memory.js";
 const viewer = document.querySelector(".viewer");
 const slider = document.querySelector("#map-opacity");
 const showMap = document.querySelector("#show-map");
+const showLungs = document.querySelector("#show-lungs");
 const views = document.querySelectorAll("input[name='view']");
 
 function setOpacity(percent) {
@@ -29,6 +30,17 @@ for (const radio of views) {
   radio.addEventListener("change", () => remember("view", radio.value));
 }
 
+function toggleLungs() {
+  if (!showLungs) return;
+  showLungs.checked = !showLungs.checked;
+  remember("lungs", showLungs.checked ? "on" : "off");
+}
+
+if (showLungs) {
+  showLungs.checked = recall("lungs") === "on";
+  showLungs.addEventListener("change", () => remember("lungs", showLungs.checked ? "on" : "off"));
+}
+
 function choose(radio) {
   if (!radio) return;
   radio.checked = true;
@@ -38,6 +50,7 @@ function choose(radio) {
 document.querySelector("[data-print]")?.addEventListener("click", () => window.print());
 
 const keys = {
+  l: toggleLungs,
   o: () => showMap && (showMap.checked = !showMap.checked),
   1: () => choose(views[0]),
   2: () => choose(views[1]),

@@ -3,15 +3,20 @@
 import hashlib
 import io
 import re
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from pneumonia.analysis.bundle import read_card
+from pneumonia.analysis.finding import Quality
+from pneumonia.web.services import services
 
 Send = Callable[..., Any]
 Problem = Callable[..., str]
@@ -38,18 +43,25 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "probability": float,
         "confidence": float,
         "operating_point": {"name": str, "threshold": float},
+        "operating_points": list,
         "model": {"id": str, "sha256": str},
         "image": {"format": str, "width": int, "height": int, "sha256": str},
-        "quality": {"accepted": bool, "warnings": list},
+        "quality": {"accepted": bool, "warnings": list, "inverted": bool},
+        "lungs": list,
         "links": {"self": str, "page": str, "image": str, "overlay": str},
     }
     card = read_card(tiny_bundle)
     assert re.fullmatch(r"[0-9a-f]{32}", body["id"])
     assert body["model"] == {"id": card.id, "sha256": card.weights_sha256}
     assert body["operating_point"]["threshold"] == card.operating_point.threshold
+    assert body["operating_points"] == [
+        {"name": name, "threshold": point.threshold, "label": point.label(body["probability"])}
+        for name, point in card.operating_points.items()
+    ]
     digest = hashlib.sha256(film_png).hexdigest()
     assert body["image"] == {"format": "PNG", "width": 260, "height": 300, "sha256": digest}
-    assert body["quality"] == {"accepted": True, "warnings": []}
+    assert body["quality"] == {"accepted": True, "warnings": [], "inverted": False}
+    assert body["lungs"] == []  # the tiny bundle has no lung network
     assert body["links"] == {
         "self": f"/api/v1/readings/{body['id']}",
         "page": f"/readings/{body['id']}",
@@ -57,6 +69,67 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "overlay": f"/readings/{body['id']}/overlay.png",
     }
     assert response.headers["Location"] == body["links"]["self"]
+
+
+def test_the_operating_point_that_decides_can_be_chosen(
+    make_app: Any, make_bundle: Any, send: Send, film_png: bytes
+) -> None:
+    points = {
+        "screening": {"threshold": 0.0, "indeterminate": None},
+        "balanced": {"threshold": 0.5, "indeterminate": [0.0, 1.0]},
+        "confirming": {"threshold": 1.0, "indeterminate": None},
+    }
+    bundle = make_bundle(operating_points=points)
+    client = make_app(bundle=bundle, operating_point="confirming").test_client()
+    body = send(client, film_png).get_json()
+    assert (body["label"], body["operating_point"]["name"]) == ("normal", "confirming")
+    assert [(one["name"], one["label"]) for one in body["operating_points"]] == [
+        ("screening", "pneumonia"),
+        ("balanced", "indeterminate"),
+        ("confirming", "normal"),
+    ]
+    assert client.get(body["links"]["self"]).get_json() == body
+
+
+def test_a_reading_of_another_model_knows_its_own_operating_point_only(
+    make_app: Any, make_bundle: Any, send: Send, film_png: bytes
+) -> None:
+    client = make_app().test_client()
+    body = send(client, film_png).get_json()
+    assert len(body["operating_points"]) == 3
+    later = make_app(bundle=make_bundle(0.123)).test_client()
+    again = later.get(body["links"]["self"]).get_json()
+    assert again["operating_points"] == [body["operating_point"] | {"label": body["label"]}]
+    assert later.get(body["links"]["page"]).status_code == 200
+
+
+def test_an_operating_point_that_is_not_there_is_said_when_the_model_loads(
+    make_app: Any, send: Send, film_png: bytes, problem: Problem
+) -> None:
+    app = make_app(operating_point="youden", start=False)
+    client = app.test_client()
+    assert client.get("/").status_code == 200
+    assert services(app).analysis.wait(60) == "failed"
+    detail = problem(send(client, film_png), 503, "bad_setting")
+    assert detail == (
+        "The model 'tiny' has no operating point 'youden'. Choose one of screening, balanced, "
+        "confirming with PNEUMONIA_OPERATING_POINT or --operating-point."
+    )
+    assert "has no operating point &#39;youden&#39;" in client.get("/model").get_data(as_text=True)
+
+
+def test_the_outline_of_the_lungs_is_told_as_it_was_found(
+    app: Flask, client: FlaskClient, send: Send, film_png: bytes
+) -> None:
+    store = services(app).store
+    kept = store.get(send(client, film_png).get_json()["id"])
+    outline = (((0.1, 0.2), (0.4, 0.2), (0.3333, 0.8)),)
+    finding = replace(kept.finding, outline=outline, quality=Quality(inverted=True))
+    other = replace(kept, id=uuid.uuid4().hex, finding=finding)
+    store.add(other, film_png)
+    body = client.get(f"/api/v1/readings/{other.id}").get_json()
+    assert body["lungs"] == [[[0.1, 0.2], [0.4, 0.2], [0.3333, 0.8]]]
+    assert body["quality"] == {"accepted": True, "warnings": [], "inverted": True}
 
 
 def test_the_time_is_now_in_utc(client: FlaskClient, send: Send, film_png: bytes) -> None:

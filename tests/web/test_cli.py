@@ -233,6 +233,20 @@ def test_more_films_than_a_batch_come_out_in_order(make_app: Any, tmp_path: Path
     assert [row["image"]["height"] for row in rows] == [103, 101, 104, 100, 102]
 
 
+def test_the_operating_point_can_be_chosen_for_one_run(make_app: Any, films: Path) -> None:
+    app = make_app(start=False, operating_point="screening")
+    names = {
+        arguments: json.loads(predict(app, films / "a.png", "--format", "json", *arguments).stdout)[
+            0
+        ]["operating_point"]["name"]
+        for arguments in ((), ("--operating-point", "confirming"))
+    }
+    assert list(names.values()) == ["screening", "confirming"]
+    result = predict(app, films / "a.png", "--operating-point", "youden")
+    assert result.exit_code == 2
+    assert "has no operating point 'youden'. Choose one of screening, balanced" in result.stderr
+
+
 # --- the table where the terminal is narrow -----------------------------------------------------
 
 
@@ -245,7 +259,7 @@ def row(file: str) -> tables.Row:
         "operating_point": {"name": "balanced", "threshold": 0.5},
         "model": {"id": "default", "sha256": "ab" * 32},
         "image": {"format": "JPEG", "width": 1024, "height": 800, "sha256": "cd" * 32},
-        "quality": {"accepted": True, "warnings": []},
+        "quality": {"accepted": True, "warnings": [], "inverted": False},
         "error": None,
     }
 
@@ -296,10 +310,20 @@ def test_models_lists_bundles_and_what_is_wrong_with_one(make_app: Any, make_bun
     lines = result.stdout.splitlines()
     card = json.loads((good / "card.json").read_text())
     assert result.exit_code == 0
-    assert lines[0].split() == ["model", "architecture", "sha256", "AUROC", "served"]
+    assert lines[0].split() == [
+        "model",
+        "architecture",
+        "sha256",
+        "AUROC",
+        "served",
+        "operating",
+        "points",
+    ]
     assert lines[1].split() == ["damaged", "damaged"]
     assert lines[2].split()[:3] == ["tiny", "resnet18", card["weights"]["sha256"][:12]]
-    assert lines[2].endswith("yes")
+    points = card["operating_points"].items()
+    said = ", ".join(f"{name} {point['threshold']:.4f}" for name, point in points)
+    assert lines[2].endswith(f"yes     {said}")
     assert lines[4].startswith("damaged: The model bundle 'damaged' is refused: ")
 
 

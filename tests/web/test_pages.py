@@ -1,5 +1,6 @@
 """The pages as a browser without JavaScript walks them."""
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -278,6 +279,71 @@ def test_the_model_page_shows_the_card(client: FlaskClient, tiny_bundle: Any) ->
     text = client.get("/model").get_data(as_text=True)
     for shown in (card["id"], card["architecture"], card["weights"]["sha256"]):
         assert shown in text
+
+
+def test_the_reading_says_what_the_number_means(
+    upload: Upload, make_app: Any, make_bundle: Any, token: Token, film_png: bytes
+) -> None:
+    groups = [
+        {"low": 0.0, "high": 0.0001, "n": 30, "pneumonia": 0},
+        {"low": 0.0002, "high": 0.9999, "n": 40, "pneumonia": 13},
+    ]
+    client = make_app(bundle=make_bundle(0.0, calibration={"frequency": groups})).test_client()
+    text = client.get(upload(client, film_png, token(client)).headers["Location"]).text
+    assert "about 32 show pneumonia in the validation data (13 of 40 films, scored" in text
+    assert "Balanced decides here. At the others this film would be: screening (from" in text
+
+
+def test_a_card_without_counts_says_nothing_of_them(client: FlaskClient, page: str) -> None:
+    text = client.get(page).text
+    assert "validation data" not in text
+    assert "Balanced decides here." in text
+
+
+def test_the_model_page_shows_operating_points_calibration_and_evidence(
+    make_app: Any, make_bundle: Any
+) -> None:
+    evidence = {
+        "n": 570,
+        "auroc": {"value": 0.9912, "ci95": [0.9834, 0.9967]},
+        "ece": 0.021,
+        "heat_inside": {"value": 0.8612, "ci95": [0.84, 0.88]},
+        "operating_points": {"balanced": {"sensitivity": {"value": 0.953, "ci95": [0.93, 0.97]}}},
+        "shortcuts": {"lungs blacked out": {"value": 0.631, "ci95": [0.58, 0.68]}},
+        "robustness": {"blur": {"auroc": 0.981, "ece": {"value": 0.043, "ci95": [0.03, 0.05]}}},
+        "refused": 2,
+        "indeterminate": 31,
+        "command": "flask evaluate --data kermany --split validation",
+    }
+    groups = [{"low": 0.0, "high": 0.02, "n": 40, "pneumonia": 1}]
+    bundle = make_bundle(
+        calibration={"frequency": groups}, evidence={"validation": evidence, "adults": {"n": 388}}
+    )
+    app = make_app(bundle=bundle, operating_point="screening", start=False)
+    text = re.sub(r"<[^>]+>", " ", app.test_client().get("/model").text)
+    text = " ".join(html.unescape(text).split())
+    for shown in (
+        "Screening decides here Balanced Confirming",
+        "Pneumonia from a probability of 0.",
+        "Specificity: normal films that are called so 1.000 0.676 to 1.000",
+        "< 1 % to 2 % 40 1 (2 %)",
+        "Validation: 570 films",
+        "AUROC: how well it ranks one above the other 0.991 0.983 to 0.997",
+        "Expected calibration error (0 is best) 0.021",
+        "heat inside the lungs 0.861 0.840 to 0.880",
+        "Sensitivity 0.953 0.930 to 0.970",
+        "Lungs blacked out 0.631 0.580 to 0.680",
+        "Blur 0.981 0.043 0.030 to 0.050",
+        "2 of them would have been refused. 31 fall into the indeterminate band.",
+        "Made by flask evaluate --data kermany --split validation",
+        "Adults: 388 films",
+    ):
+        assert shown in text, (shown, text)
+
+
+def test_the_model_page_of_a_card_of_the_first_form(make_app: Any, shipped_bundle: Any) -> None:
+    text = make_app(bundle=shipped_bundle, start=False).test_client().get("/model").text
+    assert "Sensitivity: films with pneumonia that are called so" in text
 
 
 # --- percentages --------------------------------------------------------------------------------

@@ -1,0 +1,116 @@
+"""What the pages say of a number, from the card's groups of films and its operating points."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pneumonia.analysis.finding import OperatingPoint
+from pneumonia.analysis.frequency import Frequency
+from pneumonia.web.calls import Call, find_calls
+from pneumonia.web.meaning import merge_alike, say_frequency, say_others
+from pneumonia.web.present import score
+
+GROUPS = (
+    Frequency(0.001, 0.004, 30, 0),
+    Frequency(0.005, 0.2, 30, 0),
+    Frequency(0.21, 0.7, 40, 13),
+    Frequency(0.9, 0.994, 30, 29),
+    Frequency(0.996, 0.999, 31, 31),
+)
+ALL = (
+    " Of all 161 validation films, 45 % show it; where pneumonia is rarer, fewer of the films "
+    "scored so do."
+)
+SCREENING = OperatingPoint("screening", 0.1, (0.05, 0.2))
+BALANCED = OperatingPoint("balanced", 0.5)
+CONFIRMING = OperatingPoint("confirming", 0.9, (0.5, 0.95))
+
+
+def finding(probability: float, point: OperatingPoint) -> Any:
+    return SimpleNamespace(probability=probability, operating_point=point)
+
+
+def card(*points: OperatingPoint) -> Any:
+    return SimpleNamespace(operating_points={point.name: point for point in points})
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [
+        (
+            0.3,
+            (
+                "Of 100 films scored like this one, about 32 show pneumonia in the validation data "
+                "(13 of 40 films, scored 21 % to 70 %)."
+            ),
+        ),
+        (
+            0.0,
+            (
+                "Of 100 films scored like this one, hardly any show pneumonia in the validation "
+                "data (0 of 30 films, scored < 1 %)."
+            ),
+        ),
+        (
+            0.9999,
+            (
+                "Of 100 films scored like this one, nearly all show pneumonia in the validation "
+                "data (31 of 31 films, scored > 99 %)."
+            ),
+        ),
+        (
+            0.8,
+            (
+                "No validation film scored near this one: the number rests on the curve fitted "
+                "through the others."
+            ),
+        ),
+    ],
+)
+def test_films_scored_alike_are_counted(probability: float, said: str) -> None:
+    assert say_frequency(probability, GROUPS) == said + ALL
+
+
+def test_nothing_is_said_without_a_count() -> None:
+    assert say_frequency(0.5, ()) is None
+
+
+def test_groups_of_one_kind_are_one_line_and_no_film_is_lost() -> None:
+    assert merge_alike(GROUPS) == [Frequency(0.001, 0.2, 60, 0), *GROUPS[2:]]
+    same = (Frequency(0.1, 0.2, 30, 15), Frequency(0.3, 0.4, 30, 15))
+    assert merge_alike(same) == list(same)
+
+
+def test_every_point_calls_the_film_and_one_decides() -> None:
+    found = find_calls(finding(0.6, BALANCED), card(CONFIRMING, SCREENING, BALANCED))
+    assert found == [
+        Call(SCREENING, "pneumonia", False),
+        Call(BALANCED, "pneumonia", True),
+        Call(CONFIRMING, "indeterminate", False),
+    ]
+    assert say_others(found) == (
+        "Balanced decides here. At the others this film would be: "
+        "screening (from 10 %) pneumonia; confirming (from 90 %) indeterminate."
+    )
+
+
+@pytest.mark.parametrize("known", [None, card(SCREENING, OperatingPoint("balanced", 0.6))])
+def test_points_of_another_card_say_nothing_of_this_reading(known: Any) -> None:
+    found = find_calls(finding(0.4, BALANCED), known)
+    assert found == [Call(BALANCED, "normal", True)]
+    assert say_others(found) is None
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [
+        (0.0, "0.0000"),
+        (0.00009, "< 0.0001"),
+        (0.12345, "0.1235"),
+        (0.99991, "> 0.9999"),
+        (1.0, "1.0000"),
+    ],
+)
+def test_a_figure_never_rounds_to_certainty(probability: float, text: str) -> None:
+    assert score(probability) == text
