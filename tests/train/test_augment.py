@@ -5,6 +5,7 @@ from pneumonia.imaging.synthetic import synthetic_film
 from train import augment as augmentation
 from train.recipe import Augmentation, load
 
+
 def augment(square: np.ndarray, knobs: Augmentation, random: np.random.Generator) -> np.ndarray:
     return augmentation.augment(square, np.zeros_like(square), knobs, random)[0]
 

@@ -103,14 +103,18 @@ def test_an_epoch_is_an_order_that_the_seed_decides() -> None:
 
 def test_a_film_is_another_each_epoch_and_the_same_each_time(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
+    films = FilmSet(
+        Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1
+    )
     assert torch.equal(films[0, 5][0], films[0, 5][0])
     assert not torch.equal(films[0, 5][0], films[1, 5][0])
 
 
 def test_workers_change_nothing(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1)
+    films = FilmSet(
+        Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1
+    )
     batches = [
         torch.cat([x for x, *_ in loader(films, EpochSampler(len(films), 2), 8, workers)])
         for workers in (0, 2)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pneumonia.analysis.bundle import load_network, read_card
+from pneumonia.analysis.bundle import load_bundle, read_card
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DataError, ModelError, RunError
 from pneumonia.networks import weights
@@ -177,7 +177,8 @@ def test_a_frozen_body_stays_and_its_features_are_computed_once(
                 assert (folder / "features-training.npy").stat().st_mtime_ns == before_s
 
     run.resume(folder, {}, Watching())
-    card, network = load_network(tmp_path / "own")
+    loaded = load_bundle(tmp_path / "own")
+    card, network = loaded.card, loaded.network
     n = card.raw["data"]["train"]["films"]
     assert stored.shape == (shape[0], n, *shape[1:])
     assert not list(folder.glob("features-*"))

@@ -1,0 +1,84 @@
+"""The lung network on disk."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from pneumonia.analysis import lungs
+from pneumonia.analysis.lungs import LungFinder
+from pneumonia.errors import DamagedBundle
+from pneumonia.imaging.lungs import to_input
+from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.networks.lungs import LungNetwork
+from train.export import round_to_half
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    torch.manual_seed(5)
+    network = LungNetwork()
+    with torch.no_grad():  # fresh statistics make all films alike
+        for _ in range(20):
+            network(torch.from_numpy(np.stack([to_input(film(i), 64) for i in range(8)])[:, None]))
+    round_to_half(network.eval())
+    folder = tmp_path_factory.mktemp("lungs")
+    lungs.write(folder, network, {"size": 64, "typical": {"n": 3}})
+    return folder, network
+
+
+def film(seed: int) -> np.ndarray:
+    return synthetic_film(seed, opacity=False, size=(128, 128)).astype(np.float32) / 255
+
+
+def test_what_is_read_sees_what_was_written(written) -> None:
+    folder, network = written
+    (read,) = LungFinder.load(folder).look([film(1)])
+    (kept,) = LungFinder(network, {"size": 64}).look([film(1)])
+    assert np.array_equal(read.lungs.probability, kept.lungs.probability)
+    assert read.lungs.probability.shape == (128, 128)
+    assert read.turned.sum() == pytest.approx(1, abs=1e-5)
+    assert 0 <= read.inverted <= 1
+    assert read.features.shape == (416,)
+
+
+def test_what_the_gate_expects_comes_with_it(written) -> None:
+    assert LungFinder.load(written[0]).typical == {"n": 3}
+
+
+def test_order_is_kept(written) -> None:
+    finder = LungFinder.load(written[0])
+    one, two = film(1), film(2)
+    both = finder.look([one, two])
+    np.testing.assert_allclose(finder.look([two])[0].features, both[1].features, atol=1e-4)
+    assert np.abs(both[0].features - both[1].features).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "lungs.json").write_text("{"),
+        lambda folder: (folder / "lungs.json").write_text("{}"),
+        lambda folder: (folder / "lungs.json").unlink(),
+        lambda folder: (folder / "lungs.safetensors").write_bytes(b"no"),
+        lambda folder: (folder / "lungs.safetensors").unlink(),
+    ],
+)
+def test_damage_is_a_sentence(written, tmp_path, spoil) -> None:
+    for name in ("lungs.json", "lungs.safetensors"):
+        (tmp_path / name).write_bytes((written[0] / name).read_bytes())
+    spoil(tmp_path)
+    with pytest.raises(DamagedBundle, match=r"lung network in .* cannot be used: .*--recipe lungs"):
+        LungFinder.load(tmp_path)
+
+
+def test_the_digest_knows_both_files(written, tmp_path) -> None:
+    for name in ("lungs.json", "lungs.safetensors"):
+        (tmp_path / name).write_bytes((written[0] / name).read_bytes())
+    before = lungs.digest(str(tmp_path))
+    assert before == lungs.digest(str(written[0]))
+    card = json.loads((tmp_path / "lungs.json").read_text())
+    (tmp_path / "lungs.json").write_text(json.dumps(card | {"size": 96}))
+    assert lungs.digest(str(tmp_path)) != before
+    assert lungs.digest("none") == ""

@@ -1,0 +1,52 @@
+"""The lung network: shapes, gradients, the encoder's weights."""
+
+import pytest
+import torch
+from torchvision.models import mobilenet_v2
+
+from pneumonia.networks.lungs import LungNetwork, load_encoder
+
+
+def test_shapes() -> None:
+    look = LungNetwork().eval()(torch.zeros(2, 1, 96, 96))
+    assert look.lungs.shape == (2, 48, 48)
+    assert look.turned.shape == (2, 4)
+    assert look.inverted.shape == (2,)
+    assert look.texture.shape == (2, 96)
+    assert look.shape.shape == (2, 320)
+
+
+def test_every_parameter_receives_a_gradient() -> None:
+    network = LungNetwork()
+    look = network(torch.randn(4, 1, 64, 64))
+    (
+        look.lungs.square().mean() + look.turned.square().mean() + look.inverted.square().mean()
+    ).backward()
+    without = [name for name, p in network.named_parameters() if p.grad is None]
+    assert without == []
+
+
+def test_a_film_is_seen_alike_alone_and_among_others() -> None:
+    network = LungNetwork().eval()
+    films = torch.randn(3, 1, 64, 64)
+    with torch.inference_mode():
+        together, alone = network(films).lungs[1], network(films[1:2]).lungs[0]
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+
+
+def test_the_encoder_is_mobilenets() -> None:
+    """Loaded, its last stage gives what torchvision's network gives there."""
+    torch.manual_seed(0)
+    source, network = mobilenet_v2(weights=None).eval(), LungNetwork().eval()
+    load_encoder(network, source.state_dict())
+    film = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        theirs = source.features[:18](film.expand(-1, 3, -1, -1)).mean(dim=(2, 3))
+        torch.testing.assert_close(network(film).shape, theirs)
+
+
+def test_an_incomplete_encoder_is_refused_by_name() -> None:
+    tensors = mobilenet_v2(weights=None).state_dict()
+    del tensors["features.3.conv.0.0.weight"]
+    with pytest.raises(KeyError, match=r"features\.3\.conv\.0\.0\.weight"):
+        load_encoder(LungNetwork(), tensors)
