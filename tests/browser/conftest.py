@@ -6,6 +6,7 @@ that every film is called pneumonia on one site and normal on the other.
 
 import json
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ QUIET = (
     "--disable-sync",
 )
 MAX_UPLOAD_BYTES = 2 * 2**20
+OUTLINE = [[[0.1, 0.2], [0.4, 0.2], [0.4, 0.9]], [[0.6, 0.2], [0.9, 0.2], [0.9, 0.9]]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,9 +72,14 @@ def serve(tiny_bundle: Path, folder: Path, threshold: float) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def site(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pneumonia")
+
+
+@pytest.fixture(scope="package")
+def site(tiny_bundle: Path, site_folder: Path) -> Iterator[str]:
     """Every film is called pneumonia here."""
-    with serve(tiny_bundle, tmp_path_factory.mktemp("pneumonia"), 0.0) as address:
+    with serve(tiny_bundle, site_folder, 0.0) as address:
         yield address
 
 
@@ -94,6 +101,18 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reading_url(browser: Browser, site: str, film: Path) -> str:
     """A reading on the pneumonia site, made by the form as a person makes it."""
     return _read(browser, site, film)
+
+
+@pytest.fixture(scope="package")
+def outlined_url(browser: Browser, site: str, site_folder: Path, film: Path) -> str:
+    """A reading whose lungs were found: the tiny bundle cannot, so they are put in its row."""
+    url = _read(browser, site, film)
+    with sqlite3.connect(site_folder / "var" / "pneumonia.sqlite3") as database:
+        database.execute(
+            "UPDATE readings SET outline = ? WHERE id = ?",
+            (json.dumps(OUTLINE), url.rpartition("/")[2]),
+        )
+    return url
 
 
 @pytest.fixture(scope="package")
