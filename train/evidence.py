@@ -1,7 +1,8 @@
 """The evidence report as figures: what ``evidence.json`` holds and ``evidence.html`` shows.
 
 Every rate is ``{"value": v, "ci95": [lo, hi]}`` with a percentile bootstrap over patients (1000
-rounds, seed 0); what cannot be computed is None.
+rounds, seed 0); shares of films that are exactly 0 or 1 have Wilson's interval. What cannot be
+computed is None.
 """
 
 from math import ceil
@@ -14,7 +15,7 @@ from train import metrics
 from train.curves import selective_accuracy
 from train.evaluation import Evaluation, fields
 from train.maps import HeatProbe, locate
-from train.rates import measure_rates
+from train.rates import as_share, measure_rates
 from train.stressed import StressProbe, withstand
 
 RATES: Final = ("accuracy", "sensitivity", "specificity", "f1", "mcc")
@@ -75,11 +76,14 @@ def discriminate(evaluation: Evaluation) -> dict[str, Any]:
     found: dict[str, Any] = {"auroc": auroc, "auprc": auprc, "points": {}}
     for i, (name, point) in enumerate(points.items()):
         c = metrics.confusion(evaluation.truth, evaluation.probabilities, point.threshold)
+        of_point = dict(zip(RATES, rates[i * len(RATES) : (i + 1) * len(RATES)], strict=True))
+        shares = {"accuracy": c.n, "sensitivity": c.tp + c.fn, "specificity": c.tn + c.fp}
         found["points"][name] = {
             "threshold": point.threshold,
             "indeterminate": list(point.indeterminate) if point.indeterminate else None,
             "confusion": [[c.tn, c.fp], [c.fn, c.tp]],
-            **dict(zip(RATES, rates[i * len(RATES) : (i + 1) * len(RATES)], strict=True)),
+            **of_point,
+            **{key: as_share(of_point[key], n) for key, n in shares.items()},
         }
     return found
 
@@ -117,7 +121,11 @@ def select(evaluation: Evaluation) -> dict[str, Any]:
 
     n = len(evaluation.files)
     rows = [
-        {"coverage": share, "n": ceil(share * n), "accuracy": accuracy}
+        {
+            "coverage": share,
+            "n": ceil(share * n),
+            "accuracy": as_share(accuracy, ceil(share * n)),
+        }
         for share, accuracy in zip(COVERAGES, measure_rates(evaluation, at_coverages), strict=True)
     ]
     outside = {}
@@ -132,7 +140,7 @@ def select(evaluation: Evaluation) -> dict[str, Any]:
         outside[name] = {
             "n": int(certain.sum()),
             "share": float(certain.mean()),
-            "accuracy": accuracy,
+            "accuracy": as_share(accuracy, int(certain.sum())),
         }
     return {"coverage": rows, "outside_band": outside}
 
@@ -156,10 +164,13 @@ def split_by_etiology(evaluation: Evaluation) -> dict[str, Any]:
     for name in names:
         films = causes == name
         mean, *called = measure_rates(evaluation, statistics, films)
+        n = int(films.sum())
         found[name] = {
-            "n": int(films.sum()),
+            "n": n,
             "mean_probability": mean,
-            "called_pneumonia": dict(zip(thresholds, called, strict=True)),
+            "called_pneumonia": {
+                point: as_share(figure, n) for point, figure in zip(thresholds, called, strict=True)
+            },
             "auroc": None
             if name == "normal"
             else measure_rates(evaluation, _auroc, films | ~evaluation.truth)[0],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import ActivationMap
 from pneumonia.imaging.lungs import Lungs
+from pneumonia.imaging.preprocess import Geometry
 from train.manifest import Box
 
 _HALF: Final = 0.5  # of the maximum: from there on heat counts as a region
@@ -48,18 +49,17 @@ def share_in_lungs(activation: ActivationMap, lungs: Lungs) -> float:
     The map is carried onto the film, sampled on the lungs' own square grid over the whole of it.
     """
     height, width = lungs.mask.shape
-    heat = np.maximum(on_grid(activation, width, height), 0)
+    geometry = resized(activation.geometry, width, height)
+    heat = np.maximum(geometry.to_film(activation.values), 0)
     total = float(heat.sum(dtype=np.float64))
     return float(heat[lungs.mask].sum(dtype=np.float64)) / total if total > 0 else nan
 
 
-def on_grid(activation: ActivationMap, width: int, height: int) -> NDArray[np.float32]:
-    """The map over the whole film on a grid of another size: float32 (height, width), logits."""
-    old = activation.geometry
-    x0, y0, x1, y1 = old.box
-    sx, sy = width / old.width, height / old.height
-    moved = replace(old, width=width, height=height, box=(x0 * sx, y0 * sy, x1 * sx, y1 * sy))
-    return moved.to_film(activation.values)
+def resized(geometry: Geometry, width: int, height: int) -> Geometry:
+    """The same place of the input on the film at another size."""
+    sx, sy = width / geometry.width, height / geometry.height
+    x0, y0, x1, y1 = geometry.box
+    return replace(geometry, width=width, height=height, box=(x0 * sx, y0 * sy, x1 * sx, y1 * sy))
 
 
 def point_at(activation: ActivationMap, boxes: Sequence[Box], lungs: Lungs | None) -> Pointing:

@@ -14,7 +14,7 @@ from train.evaluate import Batch
 from train.evaluation import Evaluation
 from train.heat import Pointing
 from train.manifest import Row
-from train.rates import measure_mean
+from train.rates import as_share, measure_mean
 
 
 @dataclass(eq=False, slots=True)
@@ -90,4 +90,5 @@ def _of_boxes(evaluation: Evaluation, probe: HeatProbe) -> dict[str, Any]:
         for at, pointing in probe.pointing.items():
             values[at] = getattr(pointing, name)
         columns[name] = measure_mean(evaluation, values, boxed & ~np.isnan(values))
+    columns["hit"] = as_share(columns["hit"], len(probe.pointing))
     return {"n": len(probe.pointing), **columns}

@@ -37,6 +37,17 @@ def measure_rates(
     return [rate(value, interval) for value, interval in zip(found, intervals, strict=True)]
 
 
+def as_share(figure: dict[str, Any], n: int) -> dict[str, Any]:
+    """The figure as a share of n films: of none or all of them, with Wilson's interval.
+
+    Every resample of films that are all called right is called right too, so the bootstrap would
+    give an interval without width, as if a hundred more films could not be called wrong.
+    """
+    if not n or figure["value"] not in (0.0, 1.0):
+        return figure
+    return rate(figure["value"], metrics.wilson(round(figure["value"] * n), n))
+
+
 def measure_mean(
     evaluation: Evaluation, values: NDArray[np.float64], films: NDArray[np.bool_]
 ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pneumonia.imaging.radiograph import Radiograph
 from train import metrics, stress
 from train.evaluate import Batch, Reader
 from train.evaluation import Evaluation
-from train.rates import measure_rates
+from train.rates import as_share, measure_rates
 
 
 class StressProbe:
@@ -75,12 +75,15 @@ def withstand(evaluation: Evaluation, probe: StressProbe) -> dict[str, Any]:
     def describe(name: str) -> dict[str, Any]:
         p = probe.probabilities(name)
         made = ~np.isnan(p)
-        rates = measure_rates(evaluation, statistics, made, p)
+        auroc, ece, sensitivity, specificity = measure_rates(evaluation, statistics, made, p)
         change = np.abs(p - evaluation.probabilities)[made]
         return {
             "what": stress.WHAT[name],
             "n": int(made.sum()),
-            **dict(zip(("auroc", "ece", "sensitivity", "specificity"), rates, strict=True)),
+            "auroc": auroc,
+            "ece": ece,
+            "sensitivity": as_share(sensitivity, int(np.sum(made & evaluation.truth))),
+            "specificity": as_share(specificity, int(np.sum(made & ~evaluation.truth))),
             "median_change": float(np.median(change)) if len(change) else None,
             "refused_by_gate": probe.refused[name],
         }

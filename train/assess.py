@@ -1,0 +1,76 @@
+"""One assessment of a model from films to files: scores, evidence, and the report of both."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pneumonia.errors import DataError
+from train import evidence, exhibits, report
+from train.evaluate import OnBadImage, Reader, evaluate
+from train.evaluation import Source
+from train.manifest import Row
+from train.maps import HeatProbe
+from train.page import document
+from train.reporter import Reporter
+from train.stress import ROBUSTNESS, SHORTCUTS
+from train.stressed import StressProbe
+
+
+def assess(
+    predictor: Reader,
+    rows: Sequence[Row],
+    source: Source,
+    out: Path,
+    reporter: Reporter,
+    *,
+    quick: bool = False,
+    batch_size: int = 32,
+    on_bad_image: OnBadImage = "stop",
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Score the films, measure everything, and write the report into the folder ``out``.
+
+    ``evidence.json`` and ``evidence.html`` come first, then what :func:`train.report.write` does.
+
+    Parameters
+    ----------
+    quick
+        Leave out the altered films: each alteration costs one more pass over all films.
+
+    Returns
+    -------
+    The contents of ``metrics.json`` and of ``evidence.json``.
+
+    Raises
+    ------
+    DataError
+        See :func:`train.evaluate.evaluate`; or when the folder cannot be written.
+    ImportError
+        Without matplotlib, after all but the plots has been written.
+    """
+    alterations = {} if quick else SHORTCUTS | ROBUSTNESS
+    heat = HeatProbe()
+    with reporter.bar("readings", len(rows) * (1 + len(alterations))) as advance:
+        stressed = None if quick else StressProbe(predictor, alterations, advance)
+        evaluation = evaluate(
+            predictor,
+            rows,
+            batch_size=batch_size,
+            on_bad_image=on_bad_image,
+            advance=advance,
+            probes=[heat, stressed] if stressed else [heat],
+            source=source,
+        )
+    found = evidence.measure(evaluation, heat, stressed)
+    films = exhibits.make(predictor, {row.file: row for row in rows}, found["worst"])
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(found, indent=2, allow_nan=False)
+        (out / "evidence.json").write_text(text + "\n", encoding="utf-8")
+        page = document.render(evaluation, found, films)
+        (out / "evidence.html").write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"The report cannot be written to {out} ({error.strerror}). Give another folder."
+        ) from error
+    return report.write(evaluation, out), found
