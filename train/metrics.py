@@ -324,7 +324,7 @@ def checked(
     truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if truth.ndim != 1 or truth.shape != values.shape:
         raise ValueError(f"labels {truth.shape} and scores {values.shape} must both be (n,)")
-    if not np.isin(truth, (0, 1)).all():
+    if truth.dtype != np.bool_ and not np.isin(truth, (0, 1)).all():
         raise ValueError("labels must be 0 (normal) or 1 (pneumonia)")
     if np.isnan(values).any():
         raise ValueError("scores must not be nan")
