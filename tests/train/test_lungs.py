@@ -1,0 +1,136 @@
+"""Training the lung network on drawn films with drawn masks: a folder in, a lung network out."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from pneumonia.analysis.lungs import LungFinder, digest
+from pneumonia.errors import DataError, ModelError
+from pneumonia.networks.lungs import Look
+from tests.train.conftest import Listener
+from train import lungs, recipe, run
+from train.recipe import LungRecipe
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 dark lungs on a bright ground, each with its mask; two without."""
+    root = tmp_path_factory.mktemp("masked")
+    (root / "lung-masks").mkdir()
+    lines = []
+    for i in range(30):
+        random = np.random.default_rng(i)
+        mask = np.zeros((96, 96), np.uint8)
+        top, left = random.integers(10, 30, 2)
+        mask[top : top + 50, left : left + 20] = mask[top : top + 50, left + 28 : left + 48] = 255
+        film = np.where(mask > 0, 60, 190) + random.normal(0, 8, mask.shape)
+        label = ("NORMAL", "PNEUMONIA")[i % 2]
+        name = f"person{i}_virus_{i}.png" if i % 2 else f"IM-{i:04}-0001.png"
+        folder = root / "train" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), np.clip(film, 0, 255).astype(np.uint8))
+        cv2.imwrite(str(root / "lung-masks" / name), mask)
+        drawn = f"lung-masks/{name}" if i > 1 else ""
+        lines.append([f"train/{label}/{name}", label, drawn, ""])
+    with (root / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", "label", "lung_mask", "mask_note"], *lines])
+    return root
+
+
+@pytest.fixture(scope="module")
+def tiny() -> LungRecipe:
+    shipped = recipe.load("lungs")
+    assert isinstance(shipped, LungRecipe)
+    return replace(
+        shipped,
+        size=64,
+        grid=96,
+        split=replace(shipped.split, fraction=0.3, seed=1),
+        training=replace(shipped.training, epochs=10, batch_size=4, precision="float32"),
+        optimiser=replace(shipped.optimiser, learning_rate=3e-3),
+    )
+
+
+def options(data: Path, out: Path, **changes) -> run.Options:
+    return run.Options(
+        data=str(data), out=str(out), **({"init_weights": "none", "device": "cpu"} | changes)
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(masked, tiny, tmp_path_factory) -> tuple[Path, Path, Listener]:
+    base = tmp_path_factory.mktemp("finished")
+    listener = Listener()
+    lungs.start(tiny, options(masked, base / "out"), base / "runs", listener)
+    (folder,) = (p for p in (base / "runs").iterdir() if p.name != "cache")
+    return folder, base / "out", listener
+
+
+def test_it_learns_where_the_lungs_are(finished, masked) -> None:
+    _, out, listener = finished
+    card = json.loads((out / "lungs.json").read_text())
+    assert card["validation"]["dice"] > 0.3
+    assert card["data"]["masks"] + card["data"]["validation_masks"] == 28
+    finder = LungFinder.load(out)
+    path = masked / "train" / "PNEUMONIA" / "person9_virus_9.png"
+    film = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+    found = finder.look([film])[0].lungs
+    drawn = cv2.imread(str(masked / "lung-masks" / path.name), cv2.IMREAD_GRAYSCALE) > 0
+    assert found.probability[drawn].mean() > found.probability[~drawn].mean() + 0.2
+    assert [line for line in listener.lines if line.startswith("epoch 10/10")]
+
+
+def test_broken_off_and_resumed_it_ends_the_same(finished, masked, tiny, tmp_path) -> None:
+    runs = tmp_path / "runs"
+    with pytest.raises(KeyboardInterrupt):
+        lungs.start(tiny, options(masked, tmp_path / "out"), runs, Listener("epoch 6"))
+    assert not (tmp_path / "out").exists()
+    (folder,) = (p for p in runs.iterdir() if p.name != "cache")
+    lungs.resume(folder, {}, Listener())
+    for name in ("lungs.json", "lungs.safetensors"):
+        assert (tmp_path / "out" / name).read_bytes() == (finished[1] / name).read_bytes()
+    assert digest(str(tmp_path / "out")) == digest(str(finished[1]))
+
+
+def test_films_without_masks_are_refused(films, tiny, tmp_path) -> None:
+    with pytest.raises(DataError, match=r"has a lung mask: manifest\.csv needs the column lung_m"):
+        lungs.start(tiny, options(films, tmp_path / "out"), tmp_path / "runs", Listener())
+
+
+def test_initial_weights_that_do_not_fit_are_refused(masked, tiny, tmp_path) -> None:
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="do not fit MobileNetV2"):
+        lungs.start(
+            tiny,
+            options(masked, tmp_path / "out", init_weights=str(path)),
+            tmp_path / "runs",
+            Listener(),
+        )
+
+
+def test_the_loss_falls_as_the_outline_fits() -> None:
+    share = torch.zeros(2, 8, 8)
+    share[:, 2:6, 2:6] = 1
+    turned, inverted = torch.tensor([0, 2]), torch.tensor([0.0, 1.0])
+
+    def look(strength: float, sure: float) -> Look:
+        pose = torch.zeros(2, 4)
+        pose[0, 0] = pose[1, 2] = sure
+        nothing = torch.zeros(2, 1)
+        return Look(
+            (share - 0.5) * strength, pose, torch.tensor([-sure, sure]), nothing, nothing
+        )
+
+    def value(strength: float, sure: float) -> float:
+        return lungs.loss(look(strength, sure), share, turned, inverted, 0.2).item()
+
+    assert value(-4, 0) > value(0, 0) > value(4, 0) > value(20, 0)
+    assert value(20, 0) > value(20, 20)
+    assert value(40, 40) == pytest.approx(0, abs=1e-3)
