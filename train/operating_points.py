@@ -16,10 +16,11 @@ MIN_SENSITIVITY: Final = 0.98  # of ``screening``
 MIN_SPECIFICITY: Final = 0.98  # of ``confirming``
 TARGET_ACCURACY: Final = 0.98  # of the films outside the band
 MAX_SHARE: Final = 0.15  # of the films inside it
-PURPOSE: Final = {
-    "screening": f"the highest threshold with a sensitivity of at least {MIN_SENSITIVITY}",
+STANDARD_ERRORS: Final = 1.0  # below the best Youden index, where ``balanced`` may still lie
+PROMISES: Final = {
+    "screening": f"a sensitivity of at least {MIN_SENSITIVITY}",
     "balanced": "the highest threshold whose Youden index is within a standard error of the best",
-    "confirming": f"the lowest threshold with a specificity of at least {MIN_SPECIFICITY}",
+    "confirming": f"a specificity of at least {MIN_SPECIFICITY}",
 }
 _HAIR: Final = 0.01  # logits: a threshold lies this far below a film's score, or half-way to the
 # next lower one, so that the last digits of another machine do not move the film across it
@@ -50,14 +51,14 @@ class _Curve:
         )
 
     def slack(self) -> NDArray[np.float64]:
-        """How far the Youden index lies above one standard error below its best."""
+        """How far the Youden index lies above what its best, less the error, would allow."""
         youden = self.sensitivity + self.specificity - 1
         best = int(np.argmax(youden))
         error = np.sqrt(
             _variance(self.sensitivity[best], self.pneumonia)
             + _variance(self.specificity[best], self.normal)
         )
-        return np.asarray(youden - youden[best] + error)
+        return np.asarray(youden - youden[best] + STANDARD_ERRORS * error)
 
 
 def _variance(rate: float, n: int) -> float:
@@ -73,16 +74,16 @@ def choose_operating_points(
 ) -> dict[str, OperatingPoint]:
     """Thresholds and bands for ``screening``, ``balanced`` and ``confirming``.
 
-    Every promise is kept on the films as they are and on the stressed ones, each by itself:
-
+    - ``screening``: the highest threshold with a sensitivity of at least 0.98 on the films as they
+      are, and under every alteration by itself.
+    - ``confirming``: the lowest threshold with a specificity of at least 0.98 on all of these.
     - ``balanced``: the highest threshold whose Youden index is within one standard error of the
-      best, on both; where no threshold is, the one that misses least.
-    - ``screening``: the highest threshold with a sensitivity of at least 0.98, on both.
-    - ``confirming``: the lowest threshold with a specificity of at least 0.98, on both.
+      best, on the films as they are and on all the altered ones together; where no threshold is on
+      both, the one that misses least.
 
-    Where classes separate, ``screening`` could come out above ``confirming``. It is then lowered
-    to ``balanced``, and ``confirming`` raised to it: a lower threshold misses no more, a higher
-    one alarms no more, so both promises still hold, and the three never change their order.
+    Where the classes separate, the first of these lies above the second, and they change places;
+    where ``balanced`` lies beyond one of them, that one moves to it. So their order never changes,
+    and both promises hold: a lower threshold never misses more, a higher one never alarms more.
 
     Parameters
     ----------
@@ -103,32 +104,42 @@ def choose_operating_points(
     if labels.all() or not labels.any():
         raise ValueError("both classes are needed to choose an operating point")
     truth, pool = _pool(labels, probabilities, stressed)
-    scores, everything = _logit(probabilities), _logit(pool)
+    everything = _logit(pool)
     thresholds = _candidates(everything)
-    curves = [_Curve.of(labels, scores, thresholds)]
-    if len(truth) > len(labels):
-        curves.append(_Curve.of(truth[len(labels) :], everything[len(labels) :], thresholds))
-    at = _choose(curves)
+    plain, *altered = (
+        _Curve.of(labels, part, thresholds) for part in everything.reshape(-1, len(labels))
+    )
+    balanced = [plain]
+    if altered:
+        balanced.append(_Curve.of(truth[len(labels) :], everything[len(labels) :], thresholds))
+    at = _choose(balanced, [plain, *altered])
     return {
         name: _point(name, float(thresholds[index]), truth, everything)
         for name, index in at.items()
     }
 
 
-def _choose(curves: list[_Curve]) -> dict[str, int]:
-    """Index of each point's threshold; thresholds rise."""
-    slack = np.min([curve.slack() for curve in curves], axis=0)
+def _choose(both: list[_Curve], each: list[_Curve]) -> dict[str, int]:
+    """Index of each point's threshold; thresholds rise.
+
+    ``both``: the films as they are, and all altered ones together. ``each``: every alteration too.
+    """
+    slack = np.min([curve.slack() for curve in both], axis=0)
     fits = np.flatnonzero(slack >= 0)
     balanced = int(fits[-1]) if len(fits) else int(np.argmax(slack))
-    sensitivity = np.min([curve.sensitivity for curve in curves], axis=0)
-    specificity = np.min([curve.specificity for curve in curves], axis=0)
+    sensitivity = np.min([curve.sensitivity for curve in each], axis=0)
+    specificity = np.min([curve.specificity for curve in each], axis=0)
     # Calling everything pneumonia is the first candidate, calling nothing so the last.
-    screening = int(np.flatnonzero(sensitivity >= MIN_SENSITIVITY)[-1])
-    confirming = int(np.flatnonzero(specificity >= MIN_SPECIFICITY)[0])
+    low, high = sorted(
+        (
+            int(np.flatnonzero(sensitivity >= MIN_SENSITIVITY)[-1]),
+            int(np.flatnonzero(specificity >= MIN_SPECIFICITY)[0]),
+        )
+    )
     return {
-        "screening": min(screening, balanced),
+        "screening": min(low, balanced),
         "balanced": balanced,
-        "confirming": max(confirming, balanced),
+        "confirming": max(high, balanced),
     }
 
 
@@ -188,7 +199,7 @@ def describe_operating_point(
     several times over.
     """
     described: dict[str, Any] = {
-        "purpose": PURPOSE[point.name],
+        "promise": PROMISES[point.name],
         "threshold": point.threshold,
         "indeterminate": list(point.indeterminate) if point.indeterminate else None,
         "validation": _figures(point, labels, probabilities),

@@ -11,22 +11,27 @@ def say_frequency(probability: float, groups: Sequence[Frequency]) -> str | None
     """How often films scored like this one show pneumonia; None where no films were counted."""
     if not groups:
         return None
-    films = sum(group.n for group in groups)
-    share = sum(group.pneumonia for group in groups) / films
-    rarer = (
-        f"Of all {films} validation films, {percent(share)} show it; where pneumonia is rarer, "
-        "fewer of the films scored so do."
-    )
     group = find_frequency(groups, probability)
     if group is None:
         return (
-            "No validation film scored near this one: the number rests on the curve fitted "
-            f"through the others. {rarer}"
+            "No film of the validation data scored near this one: the number rests on the curve "
+            "fitted through the others."
         )
-    counted = f"{group.pneumonia} of {group.n} films, scored {_range(group)}"
     return (
         f"Of 100 films scored like this one, {_of_hundred(group)} show pneumonia in the "
-        f"validation data ({counted}). {rarer}"
+        f"validation data ({group.pneumonia} of {group.n} films, scored {_range(group)})."
+    )
+
+
+def say_prevalence(groups: Sequence[Frequency]) -> str | None:
+    """What share of all films counted show pneumonia, on which every probability rests."""
+    if not groups:
+        return None
+    films = sum(group.n for group in groups)
+    share = _percent(sum(group.pneumonia for group in groups) / films)
+    return (
+        f"{share} of the {films} films show pneumonia. Where it is rarer, fewer of the films "
+        "scored like this one show it."
     )
 
 
@@ -37,20 +42,28 @@ def _of_hundred(group: Frequency) -> str:
 
 
 def _range(group: Frequency) -> str:
-    low, high = percent(group.low), percent(group.high)
+    low, high = _percent(group.low), _percent(group.high)
     return low if low == high else f"{low} to {high}"
 
 
+def _percent(share: float) -> str:
+    """As everywhere; no line breaks before the sign."""
+    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def say_others(calls: Sequence[Call]) -> str | None:
-    """What the operating points that do not decide would call the film; None without others."""
-    others = [call for call in calls if not call.decides]
-    if not others:
-        return None
-    own = next(call.point.name for call in calls if call.decides)
-    said = [
-        f"{call.point.name} (from {percent(call.point.threshold)}) {call.label}" for call in others
+    """What the operating points that do not decide call the film; None without others."""
+    others = [
+        f"{call.point.name} (from {_percent(call.point.threshold)}) {call.label}"
+        for call in calls
+        if not call.decides
     ]
-    return f"{own.capitalize()} decides here. At the others this film would be: {'; '.join(said)}."
+    return "; ".join(others) if others else None
+
+
+def is_disputed(calls: Sequence[Call]) -> bool:
+    """Whether the operating points differ on the film."""
+    return len({call.label for call in calls}) > 1
 
 
 def merge_alike(groups: Sequence[Frequency]) -> list[Frequency]:

@@ -24,7 +24,13 @@ from pneumonia.records import Reading
 from pneumonia.web import problems
 from pneumonia.web.calls import find_calls
 from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
-from pneumonia.web.meaning import merge_alike, say_frequency, say_others
+from pneumonia.web.meaning import (
+    is_disputed,
+    merge_alike,
+    say_frequency,
+    say_others,
+    say_prevalence,
+)
 from pneumonia.web.samples import SAMPLES, sample_png
 from pneumonia.web.served_model import card_of, served_card
 from pneumonia.web.services import services
@@ -65,12 +71,16 @@ def reading(reading_id: str) -> str:
     found = services().readings.get(reading_id)
     finding = found.finding
     card = card_of(finding.model)
+    groups = card.frequency if card else ()
+    calls = find_calls(finding, card)
     return render_template(
         "reading.html",
         reading=found,
         finding=finding,
-        frequency=card and say_frequency(finding.probability, card.frequency),
-        others=say_others(find_calls(finding, card)),
+        frequency=say_frequency(finding.probability, groups),
+        prevalence=say_prevalence(groups),
+        others=say_others(calls),
+        disputed=is_disputed(calls),
         paint_map=paints_map(finding),
         image_url=url_for("pages.image", reading_id=reading_id),
         overlay_url=url_for("pages.overlay", reading_id=reading_id, opacity=1),

@@ -37,7 +37,8 @@ function toggleLungs() {
 }
 
 if (showLungs) {
-  showLungs.checked = recall("lungs") === "on";
+  const remembered = recall("lungs");
+  if (remembered !== null) showLungs.checked = remembered === "on";
   showLungs.addEventListener("change", () => remember("lungs", showLungs.checked ? "on" : "off"));
 }
 

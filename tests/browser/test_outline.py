@@ -54,13 +54,13 @@ def test_it_lies_where_the_lungs_are_on_the_film(visitor, outlined_url, size):
 
 def test_l_switches_it_and_the_choice_is_remembered(page):
     outline = page.locator(".outline")
-    before = outline.is_visible()
+    expect(outline).to_be_visible()
     page.keyboard.press("l")
-    expect(outline).to_be_visible(visible=not before)
+    expect(outline).to_be_hidden()
     page.reload()
-    expect(outline).to_be_visible(visible=not before)
+    expect(outline).to_be_hidden()
     page.keyboard.press("l")
-    expect(outline).to_be_visible(visible=before)
+    expect(outline).to_be_visible()
     assert page.locator(".plain .outline").count() == 0
     page.get_by_text("Keys", exact=True).click()
     expect(page.get_by_text("outline of the lungs on or off")).to_be_visible()

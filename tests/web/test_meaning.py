@@ -8,7 +8,13 @@ import pytest
 from pneumonia.analysis.finding import OperatingPoint
 from pneumonia.analysis.frequency import Frequency
 from pneumonia.web.calls import Call, find_calls
-from pneumonia.web.meaning import merge_alike, say_frequency, say_others
+from pneumonia.web.meaning import (
+    is_disputed,
+    merge_alike,
+    say_frequency,
+    say_others,
+    say_prevalence,
+)
 from pneumonia.web.present import score
 
 GROUPS = (
@@ -18,13 +24,14 @@ GROUPS = (
     Frequency(0.9, 0.994, 30, 29),
     Frequency(0.996, 0.999, 31, 31),
 )
-ALL = (
-    " Of all 161 validation films, 45 % show it; where pneumonia is rarer, fewer of the films "
-    "scored so do."
-)
 SCREENING = OperatingPoint("screening", 0.1, (0.05, 0.2))
 BALANCED = OperatingPoint("balanced", 0.5)
 CONFIRMING = OperatingPoint("confirming", 0.9, (0.5, 0.95))
+
+
+def plain(sentence: str | None) -> str:
+    assert sentence is not None
+    return sentence.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def finding(probability: float, point: OperatingPoint) -> Any:
@@ -62,18 +69,26 @@ def card(*points: OperatingPoint) -> Any:
         (
             0.8,
             (
-                "No validation film scored near this one: the number rests on the curve fitted "
-                "through the others."
+                "No film of the validation data scored near this one: the number rests on the "
+                "curve fitted through the others."
             ),
         ),
     ],
 )
 def test_films_scored_alike_are_counted(probability: float, said: str) -> None:
-    assert say_frequency(probability, GROUPS) == said + ALL
+    assert plain(say_frequency(probability, GROUPS)) == said
+
+
+def test_the_share_that_it_all_rests_on_is_told() -> None:
+    assert plain(say_prevalence(GROUPS)) == (
+        "45 % of the 161 films show pneumonia. Where it is rarer, fewer of the films scored like "
+        "this one show it."
+    )
 
 
 def test_nothing_is_said_without_a_count() -> None:
     assert say_frequency(0.5, ()) is None
+    assert say_prevalence(()) is None
 
 
 def test_groups_of_one_kind_are_one_line_and_no_film_is_lost() -> None:
@@ -89,10 +104,10 @@ def test_every_point_calls_the_film_and_one_decides() -> None:
         Call(BALANCED, "pneumonia", True),
         Call(CONFIRMING, "indeterminate", False),
     ]
-    assert say_others(found) == (
-        "Balanced decides here. At the others this film would be: "
-        "screening (from 10 %) pneumonia; confirming (from 90 %) indeterminate."
-    )
+    said = "screening (from 10 %) pneumonia; confirming (from 90 %) indeterminate"
+    assert plain(say_others(found)) == said
+    assert is_disputed(found)
+    assert not is_disputed(found[:2])
 
 
 @pytest.mark.parametrize("known", [None, card(SCREENING, OperatingPoint("balanced", 0.6))])
