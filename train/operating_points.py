@@ -167,18 +167,24 @@ def _point(
 def _half_band(threshold: float, labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     """Half the width, in logits, of the smallest band outside which the accuracy is 0.98.
 
-    Where that would take more than 15 % of the films, the width within these that helps most; 0
-    where no band is needed, or none helps.
+    Films from 0.5 up to the threshold are in the band already. Where it would take more than 15 %
+    of the films, the width within these that helps most; 0 where none is needed, or none helps.
     """
-    distance = np.abs(scores - threshold)
+    free = ~((scores >= 0) & (scores < threshold))
+    distance = np.abs(scores - threshold)[free]
     order = np.argsort(distance, kind="stable")
     distance = np.append(distance[order], np.inf)
-    is_right = ((scores >= threshold) == labels)[order]
-    n = len(scores)
-    inside = np.arange(n)  # a band that holds so many of the films, the nearest ones
-    accuracy = (is_right.sum() - np.cumsum(is_right) + is_right) / (n - inside)
+    is_right = ((scores >= threshold) == labels)[free][order]
+    n = len(is_right)
+    if n == 0:
+        return 0.0
+    taken = np.arange(n)  # a band that takes so many of the free films, the nearest ones
+    accuracy = (is_right.sum() - np.cumsum(is_right) + is_right) / (n - taken)
+    inside = len(scores) - n + taken
     # A band ends between two films, never among films of one score.
-    allowed = (inside <= MAX_SHARE * n) & (np.diff(distance[:n], prepend=-1) > 0)
+    allowed = (inside <= max(MAX_SHARE * len(scores), inside[0])) & (
+        np.diff(distance[:n], prepend=-1) > 0
+    )
     reached = np.flatnonzero(allowed & (accuracy >= TARGET_ACCURACY))
     best = int(reached[0]) if len(reached) else int(np.argmax(np.where(allowed, accuracy, -1)))
     if best == 0:
