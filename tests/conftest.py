@@ -47,7 +47,7 @@ def tiny_recipe() -> Recipe:
     base["network"] = {"architecture": "resnet18", "dropout": 0.1}
     base["preprocess"] |= {"size": 64, "grid": 64, "frame": "film", "levels": "window"}
     base["training"] |= {"epochs": 2, "batch_size": 4, "precision": "float32"}
-    base["training"] |= {"films_per_epoch": 0, "recalibrate": 0}
+    base["training"] |= {"films_per_epoch": 0}
     base["augmentation"] |= {"outside": 0.0, "covered": 0.0}
     base["supervision"] = {}
     base["split"] = {"fraction": 0.3, "seed": 1}

@@ -1,6 +1,5 @@
 """The loop: epochs of gradient steps, validation after each, the best kept, resumable."""
 
-import itertools
 import math
 import time
 from collections.abc import Callable
@@ -85,27 +84,6 @@ class Fit:
     def load_best(self) -> None:
         """Put the best epoch's weights into the tail."""
         self.tail.load_state_dict(checkpoint.read(self.folder / "best.pt")["tail"])
-
-    @torch.no_grad()
-    def recalibrate(self, plain: Batches) -> None:
-        """Set batch normalisation's statistics to those of plain training films.
-
-        Training has seen films changed on purpose, some of them beyond what any clinic sends; the
-        running averages are of those. Source: Wu and Johnson 2021, "Rethinking Batch in BatchNorm".
-        """
-        layers = [m for m in self.tail.modules() if isinstance(m, nn.BatchNorm2d)]
-        if not layers or not self.recipe.training.recalibrate:
-            return
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None  # the mean over all batches
-        self.tail.train()
-        with self.reporter.bar("batch statistics", len(plain)) as advance:
-            for x, *_ in itertools.islice(plain, self.recipe.training.recalibrate):
-                with self.device.autocast():
-                    self.tail(_channels_last(x.to(self.device.name)))
-                advance(1)
-        self.tail.eval()
 
     # --- moving on ------------------------------------------------------------------------------
 

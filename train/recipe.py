@@ -97,7 +97,6 @@ class Training:
     average_decay: float = 0.0  # exponential moving average of the weights; 0: off
     label_smoothing: float = 0.0
     films_per_epoch: int = 0  # drawn anew each epoch, as many of each class; 0: all, as they are
-    recalibrate: int = 0  # batches of plain films that set the batch statistics anew at the end
     views: int = 1  # augmented versions of a film whose frozen features are kept
 
     def __post_init__(self) -> None:

@@ -203,7 +203,6 @@ def _train(run: Run) -> dict[str, Any]:
         events.close()
     runlog.plot(run.folder, run.reporter)
     fit.load_best()
-    fit.recalibrate(_plain(run))
     run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
     card = _export(run, fit.progress)
     for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be
@@ -239,13 +238,6 @@ def _batches(run: Run, first: int, device: Device) -> tuple[Batches, Batches]:
         loader(sets[0], orders[0], training.batch_size, workers),
         loader(sets[1], orders[1], 32, workers),
     )
-
-
-def _plain(run: Run) -> Batches:
-    """Training films as they are served, shuffled."""
-    films = FilmSet(run.films.train.films, run.recipe.preprocess)
-    sampler = EpochSampler(len(films), run.options.seed)
-    return loader(films, sampler, run.recipe.training.batch_size, run.options.workers)
 
 
 def _export(run: Run, progress: Progress) -> dict[str, Any]:

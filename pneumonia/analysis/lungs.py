@@ -108,13 +108,10 @@ class LungFinder:
 
 
 def digest(folder: str) -> str:
-    """SHA-256 (hex) over both files of a lung network; empty for ``"none"``."""
+    """SHA-256 (hex) of a lung network's weights; empty for ``"none"``."""
     if folder == "none":
         return ""
-    total = hashlib.sha256()
-    for name in (CARD, WEIGHTS):
-        total.update((Path(folder) / name).read_bytes())
-    return total.hexdigest()
+    return hashlib.sha256((Path(folder) / WEIGHTS).read_bytes()).hexdigest()
 
 
 def write(folder: Path, network: LungNetwork, card: dict[str, Any]) -> dict[str, Any]:
