@@ -16,7 +16,7 @@ from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.pretrained import Loaded
 from train import manifest, provenance, runlog
 from train.checkpoint import Progress
-from train.dataset import Batches, EpochSampler, FilmSet, OnBadImage, Sample, loader
+from train.dataset import Batches, EpochSampler, OnBadImage, Sample, loader
 from train.export import Origins, Served, export, round_to_half
 from train.films import Films
 from train.films import load as load_films
