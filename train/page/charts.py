@@ -64,11 +64,13 @@ class Panel:
         """(k, 2) values joined by straight lines; what lies outside the panel is cut off."""
         pixels = [self.at(x, y) for x, y in corners(points)]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in pixels)
-        name = f"c{self.left:.0f}-{self.top:.0f}"
+        place = (self.left - 2, self.top - 2, self.width + 4, self.height + 4)
+        x, y, width, height = (f"{value:g}" for value in place)
+        # A picture within the picture, in the same coordinates: it cuts off what leaves it.
         self._add(
-            f'<clipPath id="{name}"><rect x="{self.left - 2}" y="{self.top - 2}" '
-            f'width="{self.width + 4}" height="{self.height + 4}"/></clipPath>'
-            f'<path class="{kind}" clip-path="url(#{name})" d="M{path}"/>'
+            f'<svg x="{x}" y="{y}" width="{width}" height="{height}" '
+            f'viewBox="{x} {y} {width} {height}" aria-hidden="true">'
+            f'<path class="{kind}" d="M{path}"/></svg>'
         )
 
     def marker(self, x: float, y: float, shape: str) -> None:
@@ -113,18 +115,10 @@ def draw_marker(px: float, py: float, shape: str, size: float = 5) -> str:
 def picture(panels: Sequence[Panel], height: int, title: str) -> str:
     """Panels as one SVG, 400 pixels wide, scaled to where it stands."""
     inside = "".join(part for panel in panels for part in panel.parts)
-    # Clips are named after their place in the picture; make them unique on the page.
-    prefix = f"k{abs(hash_of(title)):x}-"
-    inside = inside.replace('id="c', f'id="{prefix}c').replace("url(#c", f"url(#{prefix}c")
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
         f"{inside}</svg>"
     )
-
-
-def hash_of(text: str) -> int:
-    """A small number that the same text always has."""
-    return sum((i + 1) * ord(letter) for i, letter in enumerate(text))
 
 
 def corners(points: NDArray[np.float64]) -> NDArray[np.float64]:
