@@ -86,7 +86,7 @@ class NoPixelData(ImageError):
 
 
 class UnreadableFilm(ImageError):
-    """A sound image that cannot be read as a film: too small or without contrast."""
+    """A sound image that the gate does not let through to a verdict."""
 
     code = "unreadable_film"
     title = "The film cannot be read"
@@ -100,6 +100,23 @@ class FilmTooSmall(UnreadableFilm):
 class FilmTooFlat(UnreadableFilm):
     code = "film_too_flat"
     title = "The image has no contrast to read"
+
+
+class NotAChestFilm(UnreadableFilm):
+    code = "not_a_chest_film"
+    title = "This is not a frontal chest X-ray"
+
+
+class FilmTurned(UnreadableFilm):
+    code = "film_turned"
+    title = "The film does not lie upright"
+
+
+class FilmCutOff(UnreadableFilm):
+    """An edge of the film runs through a lung, or one lung is not there."""
+
+    code = "film_cut_off"
+    title = "A part of the lungs is missing"
 
 
 # --- the model ----------------------------------------------------------------------------------
