@@ -29,6 +29,7 @@ _READ: Final = {
     "Modality": "(0008,0060)",
     "BodyPartExamined": "(0018,0015)",
     "ViewPosition": "(0018,5101)",
+    "PatientAge": "(0010,1010)",
     "SamplesPerPixel": "(0028,0002)",
     "PhotometricInterpretation": "(0028,0004)",
     "PlanarConfiguration": "(0028,0006)",

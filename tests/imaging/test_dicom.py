@@ -57,11 +57,21 @@ def test_a_data_set_without_preamble_is_read(encode_dicom):
         ({"BodyPartExamined": "HAND"}, "says body part HAND; the model knows the chest only."),
         ({"ViewPosition": "LL"}, "says view LL, lateral; the model knows frontal films."),
         ({"ViewPosition": "LATERAL"}, "says view LATERAL, lateral"),
+        ({"PatientAge": "057Y"}, "says that the patient is not 1 to 5 years old; the model knows"),
+        ({"PatientAge": "006Y"}, "is not 1 to 5 years old"),
+        ({"PatientAge": "011M"}, "is not 1 to 5 years old"),
     ],
 )
 def test_what_does_not_fit_a_frontal_chest_film_is_a_warning(attributes, words, grey, encode_dicom):
     (warning,) = decode(encode_dicom(grey, **attributes)).warnings
     assert words in warning
+
+
+@pytest.mark.parametrize("age", ["001Y", "005Y", "018M", "060W", "", "old"])
+@pytest.mark.filterwarnings("ignore:.*is not valid for elements with a VR:UserWarning")
+@pytest.mark.filterwarnings("ignore:Invalid value for VR AS:UserWarning")
+def test_a_child_of_the_right_age_or_of_an_age_not_said_has_no_warning(age, grey, encode_dicom):
+    assert decode(encode_dicom(grey, PatientAge=age)).warnings == ()
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "RG", "XR"])
