@@ -231,8 +231,16 @@ def _lungs_source(given: str | None) -> str:
 @click.option(
     "--on-bad-image", type=click.Choice(["stop", "skip"]), default="stop", show_default=True
 )
+@click.option(
+    "--operating-point",
+    metavar="NAME",
+    default="balanced",
+    show_default=True,
+    help="Of the bundle's operating points, the one that decides.",
+)
+@click.option("--quick", is_flag=True, help="Leave out the altered films; minutes become seconds.")
 def evaluate(**options: Any) -> None:
-    """Measure a model on labelled films; write figures, predictions and plots."""
+    """Measure a model on labelled films; write figures, plots and the evidence report."""
     try:
         found, out = _evaluate(options)
     except DomainError as error:
@@ -242,36 +250,32 @@ def evaluate(**options: Any) -> None:
         text = "not defined" if value is None else f"{value:.4f}  [{low:.4f}, {high:.4f}]"
         click.echo(f"{name:12} {text}")
     click.echo(f"{found['n']} films; figures, predictions and plots are in {out}")
+    click.echo(f"the evidence report is {out / 'evidence.html'}")
 
 
 def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     from pneumonia.analysis.predictor import Predictor
-    from train import evaluate, manifest, report, splits
+    from train import assess, manifest, splits
+    from train.evaluation import Source
 
     folder = options["models_dir"] / options["model"]
     if not folder.is_dir() and Path(options["model"]).is_dir():
         folder = Path(options["model"])
-    predictor = Predictor.load(folder, options["device"])
+    predictor = Predictor.load(
+        folder, options["device"], operating_point=options["operating_point"]
+    )
     films = manifest.load(options["data"])
     rows = splits.select_rows(films, options["split"], predictor.card)
-    with Terminal().bar("films", len(rows)) as advance:
-        seen = 0
-
-        def progress(done: int, _total: int) -> None:
-            nonlocal seen
-            advance(done - seen)
-            seen = done
-
-        evaluation = evaluate.evaluate(
-            predictor,
-            rows,
-            batch_size=options["batch_size"],
-            on_bad_image=options["on_bad_image"],
-            progress=progress,
-            source=evaluate.Source.of(films, options["split"]),
-        )
     out = options["out"] or Path("runs") / f"evaluation-{folder.name}-{options['split']}"
-    return report.write(evaluation, out), out
+    figures, _ = assess.assess(
+        predictor,
+        rows,
+        Source.of(films, options["split"]),
+        out,
+        Terminal(),
+        **{name: options[name] for name in ("quick", "batch_size", "on_bad_image")},
+    )
+    return figures, out
 
 
 @click.command()

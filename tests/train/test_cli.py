@@ -20,11 +20,13 @@ from train import cli
 def recipe_file(tmp_path_factory) -> Path:
     """The default recipe, made small."""
     text = (ROOT / "train" / "recipes" / "default.toml").read_text()
+    text = text.replace('frame = "lungs"', 'frame = "film"')  # the films here have none
     for name, value in {
         "architecture": '"resnet18"', "size": "64", "epochs": "2", "batch_size": "4",
-        "fraction": "0.3", "seed": "1", "precision": '"float32"',
+        "fraction": "0.3", "seed": "1", "precision": '"float32"', "films_per_epoch": "0",
+        "grid": "64", "levels": '"window"', "covered": "0.0", "outside": "0.0",
     }.items():  # fmt: skip
-        text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+        text = re.sub(rf"(?m)^{name} = [^#\n]*", f"{name} = {value}", text)
     path = tmp_path_factory.mktemp("recipe") / "small.toml"
     path.write_text(text)
     return path
@@ -51,9 +53,16 @@ def test_train_then_evaluate(films, recipe_file, tmp_path) -> None:
     found = json.loads((tmp_path / "report" / "metrics.json").read_text())
     card = json.loads((out / "card.json").read_text())
     assert found["confusion"] == card["validation"]["confusion"]
-    assert (
-        (tmp_path / "report" / "predictions.csv").read_text().startswith("file,label,probability\n")
-    )
+    predictions = (tmp_path / "report" / "predictions.csv").read_text()
+    assert predictions.startswith("file,label,probability\n")
+    evidence = json.loads((tmp_path / "report" / "evidence.json").read_text())
+    balanced = evidence["discrimination"]["points"]["balanced"]
+    assert balanced["confusion"] == found["confusion"]
+    assert set(evidence["discrimination"]["points"]) == set(card["operating_points"])
+    assert evidence["stress"]["robustness"]["inversion"]["n"] == found["n"]
+    page = (tmp_path / "report" / "evidence.html").read_text()
+    assert f"<h1>Evidence: small on {films.name}, validation</h1>" in page
+    assert f"the evidence report is {tmp_path / 'report' / 'evidence.html'}" in measured.output
 
 
 def test_a_missing_option_is_named() -> None:
@@ -85,6 +94,31 @@ def test_an_unknown_split_names_those_there_are(films, tiny_bundle) -> None:
     found = invoke(cli.evaluate, "--data", films, "--split", "tset", "--model", tiny_bundle)
     assert found.exit_code == 1
     assert "train" in found.output
+
+
+def test_a_quick_evaluation_at_another_operating_point(films, tiny_bundle, tmp_path) -> None:
+    measured = invoke(
+        cli.evaluate, "--data", films, "--split", "train", "--model", tiny_bundle,
+        "--out", tmp_path, "--quick", "--operating-point", "screening", "--device", "cpu",
+    )  # fmt: skip
+    assert measured.exit_code == 0, measured.output
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["operating_point"]["name"] == "screening"
+    evidence = json.loads((tmp_path / "evidence.json").read_text())
+    assert evidence["stress"] is None
+    assert evidence["command"] == (
+        f"flask evaluate --data {films.name} --split train --model tiny "
+        "--operating-point screening --quick"
+    )
+
+
+def test_an_unknown_operating_point_names_those_there_are(films, tiny_bundle) -> None:
+    found = invoke(
+        cli.evaluate, "--data", films, "--split", "train", "--model", tiny_bundle,
+        "--operating-point", "youden",
+    )  # fmt: skip
+    assert found.exit_code == 1
+    assert "screening, balanced, confirming" in found.output
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
