@@ -36,7 +36,7 @@ def test_a_bundle_gives_back_the_network_it_was_made_of(tiny_bundle, tiny_networ
         assert torch.equal(network.state_dict()[name], tensor), name
 
 
-def test_the_card_says_all_it_must(tiny_bundle) -> None:
+def test_the_card_says_all_it_must(tiny_bundle, tiny_recipe) -> None:
     raw = bundle.read_card(tiny_bundle).raw
     assert {
         "architecture", "preprocess", "classes", "recipe", "calibration", "map",
@@ -46,7 +46,8 @@ def test_the_card_says_all_it_must(tiny_bundle) -> None:
     assert raw["calibration"].keys() == {"method", "temperature", "bias", "frequency"}
     assert list(raw["operating_points"]) == ["screening", "balanced", "confirming"]
     assert raw["validation"]["operating_point"] == "balanced"
-    assert raw["recipe"]["loss"] == {"name": "focal", "alpha": 0.3, "gamma": 1.5}
+    assert raw["recipe"]["loss"] == tiny_recipe.as_dict()["loss"]
+    assert raw["recipe"]["loss"]["name"] == "focal"
     assert raw["data"]["digest"] == "0" * 64
     assert raw["weights"]["sha256"] == bundle.file_sha256(tiny_bundle / "weights.safetensors")
 
