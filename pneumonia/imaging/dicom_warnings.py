@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-_PER_YEAR: Final = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+_PER_YEAR: Final = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0, "": 1.0}
 
 
 def content_warnings(dataset: Any) -> tuple[str, ...]:
@@ -42,8 +42,11 @@ def content_warnings(dataset: Any) -> tuple[str, ...]:
 
 
 def _is_outside_the_ages(text: str) -> bool:
-    """Whether an age string (PS3.5, AS: ``018M``, ``057Y``) is below 1 or from 6 years on."""
-    match = re.fullmatch(r"(\d{1,3})([DWMY])", text)
+    """Whether an age string (PS3.5, AS: ``018M``, ``057Y``) is below 1 or from 6 years on.
+
+    Many files leave the unit out; they mean years.
+    """
+    match = re.fullmatch(r"(\d{1,3})([DWMY]?)", text)
     return match is not None and not 1 <= int(match[1]) / _PER_YEAR[match[2]] < 6
 
 

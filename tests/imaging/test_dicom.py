@@ -50,6 +50,7 @@ def test_a_data_set_without_preamble_is_read(encode_dicom):
     np.testing.assert_array_equal(decode(data[132:]).pixels, decode(data).pixels)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR AS:UserWarning")
 @pytest.mark.parametrize(
     ("attributes", "words"),
     [
@@ -60,6 +61,7 @@ def test_a_data_set_without_preamble_is_read(encode_dicom):
         ({"PatientAge": "057Y"}, "says that the patient is not 1 to 5 years old; the model knows"),
         ({"PatientAge": "006Y"}, "is not 1 to 5 years old"),
         ({"PatientAge": "011M"}, "is not 1 to 5 years old"),
+        ({"PatientAge": "62"}, "is not 1 to 5 years old"),
     ],
 )
 def test_what_does_not_fit_a_frontal_chest_film_is_a_warning(attributes, words, grey, encode_dicom):
