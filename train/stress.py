@@ -152,7 +152,8 @@ WHAT: Final[dict[str, str]] = {
     "set to 0; what is left should tell nothing",
     "only the lungs": "everything outside the lungs set to their mean grey",
     "borders cropped": "8 % cut off every side",
-    "aspect squashed": "the width times 0.75",
+    "aspect squashed": "the width times 0.75; where films are squeezed into a square anyway, only "
+    "the resampling differs",
     "text stamped": "an R and a line of text burnt in white into a random corner",
     "contrast": "0.6 or 1.4 times about the mean grey, at random",
     "gamma": "grey levels to the power 0.6 or 1.6, at random",

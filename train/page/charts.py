@@ -54,10 +54,10 @@ class Panel:
             )
 
     def ground(self) -> None:
-        """A frame with the page's own colour behind what follows: for a panel upon a panel."""
+        """The page's own colour behind axes and numbers: for a panel upon a panel."""
         self._add(
-            f'<rect class="ground" x="{self.left}" y="{self.top}" width="{self.width}" '
-            f'height="{self.height}"/>'
+            f'<rect class="ground" x="{self.left - 32:g}" y="{self.top - 10:g}" '
+            f'width="{self.width + 42:g}" height="{self.height + 32:g}" rx="4"/>'
         )
 
     def line(self, points: NDArray[np.float64], kind: str = "curve") -> None:

@@ -31,7 +31,7 @@ def draw_roc(evaluation: Evaluation) -> Markup:
     whole.line(np.array([[0, 0], [1, 1]]), "chance")
     panels = [whole]
     if np.interp(_CORNER, fpr, tpr) > 1 - _CORNER:
-        corner = Panel(192, 128, 180, 180, (0, _CORNER), (1 - _CORNER, 1))
+        corner = Panel(190, 132, 178, 178, (0, _CORNER), (1 - _CORNER, 1))
         corner.ground()
         corner.grid((0, 0.1, 0.2), (0.8, 0.9, 1))
         panels.append(corner)
