@@ -1,0 +1,40 @@
+"""What a lung network would see, made by hand: two drawn lungs, a pose and features."""
+
+import cv2
+import numpy as np
+
+from pneumonia.analysis.lungs import Sight
+from pneumonia.analysis.typical import Typical
+from pneumonia.imaging.lungs import Lungs
+
+SIDE = 224
+Ellipse = tuple[int, int, int, int]  # centre x and y, radii
+RIGHT, LEFT = (70, 110, 36, 76), (154, 110, 36, 76)
+# Features of two numbers: chest films differ in the first and agree in the second.
+TYPICAL = Typical(np.zeros(2, np.float32), np.array([[1, 0]], np.float32), 2.0).as_dict()
+
+
+def lungs(*ellipses: Ellipse, certainty: float = 0.96) -> Lungs:
+    """Ellipses on the square grid; they may reach beyond it."""
+    probability = np.full((SIDE, SIDE), 0.02, np.float32)
+    for x, y, a, b in ellipses or (RIGHT, LEFT):
+        cv2.ellipse(probability, (x, y), (a, b), 0, 0, 360, certainty, cv2.FILLED)
+    return Lungs(probability)
+
+
+def sight(
+    seen: Lungs | None = None,
+    *,
+    turns: int = 0,
+    sure: float = 0.99,
+    inverted: float = 0.01,
+    distance: float = 0.5,
+) -> Sight:
+    """An upright chest film unless told otherwise; ``turns`` turns the lungs, too."""
+    seen = seen or lungs()
+    turned = np.full(4, (1 - sure) / 3, np.float32)
+    turned[turns] = sure
+    features = np.array([40.0, 2 * distance], np.float32)
+    return Sight(
+        Lungs(np.ascontiguousarray(np.rot90(seen.probability, turns))), turned, inverted, features
+    )
