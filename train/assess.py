@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def assess(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Score the films, measure everything, and write the report into the folder ``out``.
 
-    ``evidence.json`` and ``evidence.html`` come first, then what :func:`train.report.write` does.
+    What :func:`train.report.write` does comes first, ``evidence.json`` and ``evidence.html`` last.
 
     Parameters
     ----------
@@ -46,25 +47,24 @@ def assess(
     DataError
         See :func:`train.evaluate.evaluate`; or when the folder cannot be written.
     ImportError
-        Without matplotlib, after all but the plots has been written.
+        Without matplotlib, after the figures have been written.
     """
-    alterations = {} if quick else SHORTCUTS | ROBUSTNESS
     heat = HeatProbe()
-    with reporter.bar("readings", len(rows) * (1 + len(alterations))) as advance:
-        stressed = None if quick else StressProbe(predictor, alterations, advance)
-        evaluation = evaluate(
-            predictor,
-            rows,
-            batch_size=batch_size,
-            on_bad_image=on_bad_image,
-            advance=advance,
-            probes=[heat, stressed] if stressed else [heat],
-            source=source,
-        )
+    read = partial(
+        evaluate, predictor, rows, batch_size=batch_size, on_bad_image=on_bad_image, source=source
+    )
+    with reporter.bar("films", len(rows)) as advance:
+        evaluation = read(advance=advance, probes=[heat])
+    figures = report.write(evaluation, out)  # at once: the altered films take minutes
+    stressed = None
+    if not quick:
+        alterations = SHORTCUTS | ROBUSTNESS
+        with reporter.bar("altered films", len(rows) * len(alterations)) as advance:
+            stressed = StressProbe(predictor, alterations, advance)
+            read(probes=[stressed])
     found = evidence.measure(evaluation, heat, stressed)
     films = exhibits.make(predictor, {row.file: row for row in rows}, found["worst"])
     try:
-        out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(found, indent=2, allow_nan=False)
         (out / "evidence.json").write_text(text + "\n", encoding="utf-8")
         page = document.render(evaluation, found, films)
@@ -73,4 +73,4 @@ def assess(
         raise DataError(
             f"The report cannot be written to {out} ({error.strerror}). Give another folder."
         ) from error
-    return report.write(evaluation, out), found
+    return figures, found

@@ -238,6 +238,7 @@ def _lungs_source(given: str | None) -> str:
     show_default=True,
     help="Of the bundle's operating points, the one that decides.",
 )
+@click.option("--record", metavar="NAME", help="Store the figures in the bundle's card as NAME.")
 @click.option("--quick", is_flag=True, help="Leave out the altered films; minutes become seconds.")
 def evaluate(**options: Any) -> None:
     """Measure a model on labelled films; write figures, plots and the evidence report."""
@@ -255,7 +256,7 @@ def evaluate(**options: Any) -> None:
 
 def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     from pneumonia.analysis.predictor import Predictor
-    from train import assess, manifest, splits
+    from train import assess, export, manifest, splits
     from train.evaluation import Source
 
     folder = options["models_dir"] / options["model"]
@@ -267,7 +268,7 @@ def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     films = manifest.load(options["data"])
     rows = splits.select_rows(films, options["split"], predictor.card)
     out = options["out"] or Path("runs") / f"evaluation-{folder.name}-{options['split']}"
-    figures, _ = assess.assess(
+    figures, evidence = assess.assess(
         predictor,
         rows,
         Source.of(films, options["split"]),
@@ -275,6 +276,8 @@ def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
         Terminal(),
         **{name: options[name] for name in ("quick", "batch_size", "on_bad_image")},
     )
+    if options["record"]:
+        export.record_evidence(folder, options["record"], evidence["summary"])
     return figures, out
 
 

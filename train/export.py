@@ -210,3 +210,11 @@ def _initial(origins: Origins, *, frozen: bool) -> dict[str, Any]:
         "fresh": [*origins.initial.fresh, "head"],
         "frozen": list(origins.initial.layers) if frozen else [],
     }
+
+
+def record_evidence(folder: Path, name: str, summary: dict[str, Any]) -> None:
+    """Store an evaluation's figures in a bundle's card, beside those of its own validation."""
+    path = folder / CARD
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["evidence"] = card.get("evidence", {}) | {name: summary}
+    write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

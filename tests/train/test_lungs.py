@@ -124,9 +124,7 @@ def test_the_loss_falls_as_the_outline_fits() -> None:
         pose = torch.zeros(2, 4)
         pose[0, 0] = pose[1, 2] = sure
         nothing = torch.zeros(2, 1)
-        return Look(
-            (share - 0.5) * strength, pose, torch.tensor([-sure, sure]), nothing, nothing
-        )
+        return Look((share - 0.5) * strength, pose, torch.tensor([-sure, sure]), nothing, nothing)
 
     def value(strength: float, sure: float) -> float:
         return lungs.loss(look(strength, sure), share, turned, inverted, 0.2).item()
