@@ -21,7 +21,7 @@ from pneumonia.imaging import decode
 from pneumonia.imaging.lungs import Lungs, to_input
 from pneumonia.networks import pretrained, weights
 from pneumonia.networks.lungs import TURNS, Look, LungNetwork, load_encoder
-from train import checkpoint, manifest, provenance, runlog
+from train import checkpoint, manifest, provenance, runlog, typical
 from train.augment import augment
 from train.dataset import EpochSampler, Key, load_squares
 from train.export import round_to_half
@@ -134,12 +134,14 @@ def _train(
     _fit(network, recipe, train_part, held_out, device, options.seed, folder, reporter)
     round_to_half(network)
     measured = measure(network, held_out, recipe, TURNS)
+    finder = LungFinder(network, {"size": recipe.size}, device.name)
     return lung_part.write(
         Path(options.out),
         network,
         {
             "size": recipe.size,
             "validation": measured,
+            "typical": typical.fit(finder, train_part.squares),
             "recipe": asdict(recipe),
             "initial_weights": initial,
             "data": asdict(provenance.of_films(train_part.rows))

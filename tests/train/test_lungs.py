@@ -78,6 +78,8 @@ def test_it_learns_where_the_lungs_are(finished, masked) -> None:
     assert card["validation"]["dice"] > 0.3
     assert card["data"]["masks"] + card["data"]["validation_masks"] == 28
     finder = LungFinder.load(out)
+    assert finder.typical is not None
+    assert finder.typical["films"] == card["data"]["masks"]
     path = masked / "train" / "PNEUMONIA" / "person9_virus_9.png"
     film = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
     found = finder.look([film])[0].lungs
