@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from benchmarks import cam_cost, serving
+from benchmarks import cam_cost, gate_cost, serving
 from benchmarks.measure import THREADS
 from pneumonia.analysis.bundle import read_card
 from pneumonia.config import Settings
@@ -26,6 +26,7 @@ def main() -> int:
     comparisons = []
     for title, compare in (
         ("The map beside the forward pass", lambda: cam_cost.compare(settings)),
+        ("The gate beside the classifier", lambda: gate_cost.compare(settings)),
         ("A request beside a bare forward pass", serving.compare),
     ):
         print(f"\n{title} (medians, measured alternately)", flush=True)

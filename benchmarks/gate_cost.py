@@ -1,0 +1,33 @@
+"""What the gate and the lung network cost beside the classifier, for one film."""
+
+import torch
+
+from benchmarks.measure import THREADS, Comparison, alternate
+from pneumonia.analysis.predictor import Predictor
+from pneumonia.config import Settings
+from pneumonia.imaging import Radiograph
+from pneumonia.imaging.synthetic import synthetic_film
+
+LIMIT = 0.5
+
+
+def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
+    """Time the gate on a film of one megapixel, and the classifier with its map on what it passes.
+
+    Raises
+    ------
+    NoModel, DamagedBundle
+    """
+    folder = settings.models_dir / settings.model
+    predictor = Predictor.load(folder, device="cpu", threads=THREADS)
+    grey = synthetic_film(7, opacity=True, size=(896, 1152)).astype("float32") / 255
+    film = Radiograph(grey, "PNG", 8, (0, 255), "")
+    passed = predictor.examine([film])
+    with torch.inference_mode():
+        gate_s, classifier_s = alternate(
+            lambda: predictor.examine([film]),
+            lambda: predictor.read(passed),
+            rounds=rounds,
+            warm_up=5,
+        )
+    return Comparison("gate and lung network", gate_s, "classifier and map", classifier_s, LIMIT)

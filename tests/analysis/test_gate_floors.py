@@ -1,0 +1,147 @@
+"""The gate's floors on real pictures, through the predictor and the bundle that ship."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pneumonia.analysis.gate import Examined
+from pneumonia.analysis.predictor import Predictor
+from pneumonia.imaging import Radiograph, decode
+from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.web.samples import SAMPLES, sample_png
+from train import manifest
+
+_TOGETHER = 32
+
+
+@pytest.fixture(scope="module")
+def predictor(shipped_bundle: Path) -> Predictor:
+    if not (shipped_bundle / "lungs.json").is_file():
+        pytest.skip("the bundle in models/default has no lung network")
+    return Predictor.load(shipped_bundle, device="cpu")
+
+
+def examine(predictor: Predictor, films: Iterable[Radiograph]) -> Iterator[Examined]:
+    films = list(films)
+    for start in range(0, len(films), _TOGETHER):
+        yield from predictor.examine(films[start : start + _TOGETHER])
+
+
+def codes(predictor: Predictor, films: Iterable[Radiograph]) -> Counter[str]:
+    return Counter(e.refusal.code if e.refusal else "" for e in examine(predictor, films))
+
+
+def read(paths: Iterable[Path]) -> list[Radiograph]:
+    return [decode(path.read_bytes()) for path in sorted(paths)]
+
+
+def film(pixels: np.ndarray) -> Radiograph:
+    grey = np.ascontiguousarray(pixels, np.float32)
+    return Radiograph(grey, "PNG", 8, (0, 255), "")
+
+
+def turned(films: Iterable[Radiograph], quarters: int) -> list[Radiograph]:
+    return [film(np.rot90(f.pixels, quarters)) for f in films]
+
+
+@pytest.fixture(scope="module")
+def validation(real_data: Path) -> list[Radiograph]:
+    rows = manifest.load(real_data / "kermany").rows
+    held_out = manifest.split_by_patient(rows, 0.12, 2026)[1]
+    assert len(held_out) == 570
+    return [decode(row.path.read_bytes()) for row in held_out]
+
+
+@pytest.fixture(scope="module")
+def adults(real_data: Path) -> list[Radiograph]:
+    films = read((real_data / "nih" / "images").glob("*.jpg"))
+    assert len(films) == 388
+    return films
+
+
+def test_the_samples_can_be_read(predictor: Predictor) -> None:
+    samples = [decode(sample_png(name)) for name in SAMPLES]
+    assert codes(predictor, samples) == {"": len(SAMPLES)}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_drawn_chest_turned_and_inverted(predictor: Predictor, seed: int) -> None:
+    chest = synthetic_film(seed, opacity=False, size=(480, 420)) / np.float32(255)
+    lies = [film(np.rot90(chest, quarters)) for quarters in range(4)]
+    assert [e.refusal.code if e.refusal else "" for e in predictor.examine(lies)] == [
+        "",
+        "film_turned",
+        "film_turned",
+        "film_turned",
+    ]
+    (negative,) = predictor.examine([film(1 - chest)])
+    assert negative.refusal is None
+    assert negative.quality.inverted
+    np.testing.assert_allclose(negative.film.pixels, chest, atol=1e-6)
+
+
+def test_what_was_never_a_picture_of_a_chest(predictor: Predictor) -> None:
+    random = np.random.default_rng(0)
+    down, across = np.mgrid[0:224, 0:224].astype(np.float32) / 223
+    board = ((down * 8).astype(int) + (across * 8).astype(int)) % 2
+    blots = np.abs(down - 0.5) + np.abs(np.abs(across - 0.5) - 0.2) < 0.15
+    pictures = [random.random((224, 224)), down, across, board, blots, 1 - blots.astype(float)]
+    assert codes(predictor, map(film, pictures)) == {"not_a_chest_film": len(pictures)}
+
+
+@pytest.mark.real
+def test_pictures_of_something_else(predictor: Predictor, real_data: Path) -> None:
+    pictures = read((real_data / "not-chest-xray").glob("*/*.*"))
+    assert len(pictures) == 270
+    assert codes(predictor, pictures)[""] <= 0.01 * 270
+
+
+@pytest.mark.real
+def test_films_of_children(predictor: Predictor, validation: list[Radiograph]) -> None:
+    assert codes(predictor, validation)[""] >= 0.995 * 570
+
+
+@pytest.mark.real
+def test_films_of_adults(predictor: Predictor, adults: list[Radiograph]) -> None:
+    assert codes(predictor, adults)[""] >= 0.98 * 388
+
+
+@pytest.mark.real
+def test_originals_and_dicom(predictor: Predictor, real_data: Path) -> None:
+    files = [*real_data.glob("originals/*/*.jpeg"), *real_data.glob("dicom/*.dcm")]
+    assert len(files) == 107
+    assert codes(predictor, read(files)) == {"": 107}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_turned_films(predictor: Predictor, validation: list[Radiograph], quarters: int) -> None:
+    films = validation[::3]
+    assert codes(predictor, turned(films, quarters))["film_turned"] >= 0.99 * len(films)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("films", ["validation", "adults"])
+def test_inverted_films(predictor: Predictor, films: str, request: pytest.FixtureRequest) -> None:
+    upright = request.getfixturevalue(films)[::3]
+    found = [e.quality.inverted for e in examine(predictor, upright)]
+    assert np.mean(found) <= 0.01
+    negatives = [film(1 - f.pixels) for f in upright]
+    assert np.mean([e.quality.inverted for e in examine(predictor, negatives)]) >= 0.99
+
+
+@pytest.mark.real
+def test_films_cut_through_a_lung(predictor: Predictor, validation: list[Radiograph]) -> None:
+    whole = list(examine(predictor, validation[::6]))
+    halved = []
+    for seen in whole:
+        assert seen.lungs is not None
+        assert seen.lungs.box is not None
+        x0, _, x1, _ = seen.lungs.box
+        # A lung is about two fifths of the pair's width: half of the one on the left goes.
+        start = round((x0 + 0.2 * (x1 - x0)) * seen.film.width)
+        halved.append(film(seen.film.pixels[:, start:]))
+    assert codes(predictor, halved)["film_cut_off"] >= 0.95 * len(halved)
