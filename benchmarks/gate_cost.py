@@ -8,7 +8,7 @@ from pneumonia.config import Settings
 from pneumonia.imaging import Radiograph
 from pneumonia.imaging.synthetic import synthetic_film
 
-LIMIT = 0.5
+LIMIT = 0.3
 
 
 def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
