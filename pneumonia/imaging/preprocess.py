@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pneumonia.imaging.display import to_display
 from pneumonia.imaging.lungs import Lungs
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 _ALL_ROWS = slice(None)
+_COPY_QUALITY = 75  # of the public training films
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +194,19 @@ def apply_to_square(
 
 
 def to_square(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Resample the whole film to (side, side), float32 in [0, 1].
+    """Resample the whole film to (side, side), float32 in [0, 1], as the public copies were made.
 
-    Pillow's bilinear filter, whose support grows as the film shrinks: it is the one that made the
-    public 224 x 224 copies of the training films, so an original and its copy give one input.
+    Eight bits, as a screen shows it; Pillow's bilinear filter, whose support grows as the film
+    shrinks; JPEG at quality 75. An original goes through what its 224 x 224 copy went through, and
+    the two give one input, bit for bit. A film of that size already is taken as it is.
     """
     if pixels.shape == (side, side):
         return pixels
-    square = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
-    return np.asarray(square)
+    film = Image.fromarray(to_display(pixels))
+    square = np.asarray(film.resize((side, side), Image.Resampling.BILINEAR))
+    _, data = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, _COPY_QUALITY])
+    copy = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+    return copy.astype(np.float32) / np.float32(255)
 
 
 def frame(spec: PreprocessSpec, lungs: Lungs | None) -> tuple[float, float, float, float]:

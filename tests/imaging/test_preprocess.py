@@ -1,5 +1,6 @@
 """The one preprocessing, and the way back for a map."""
 
+import io
 import json
 
 import cv2
@@ -62,11 +63,12 @@ def test_the_input_is_three_normalised_channels_of_one_grey_square():
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.5, 0.0), (0.25, 0.7), (0.9, 0.1), (255 / 4095, 0)])
-def test_a_linear_change_of_the_greys_gives_the_same_input(gain, offset):
+def test_a_linear_change_of_the_greys_gives_the_same_input_but_for_the_rounding(gain, offset):
     film = _film()
     first, _ = apply(film, PreprocessSpec())
     second, _ = apply(film * np.float32(gain) + np.float32(offset), PreprocessSpec())
-    np.testing.assert_allclose(second, first, atol=2e-4)
+    grey_levels = np.abs(second - first) * IMAGENET_STD[0] * 255
+    assert np.median(grey_levels) < 1.5
 
 
 def test_the_window_maps_its_percentiles_to_0_and_1():
@@ -89,16 +91,19 @@ def test_a_square_of_the_right_size_is_not_resampled():
     np.testing.assert_array_equal(to_square(film, 224), film)
 
 
-def test_resampling_is_the_antialiased_bilinear_that_made_the_training_copies():
+def test_a_film_becomes_what_its_public_copy_is():
     levels = synthetic_film(3, opacity=False, size=(700, 900))
-    expected = np.asarray(Image.fromarray(levels).resize((224, 224), Image.Resampling.BILINEAR))
+    file = io.BytesIO()
+    small = Image.fromarray(levels).resize((224, 224), Image.Resampling.BILINEAR)
+    small.save(file, "JPEG", quality=75)
+    expected = np.asarray(Image.open(file), np.float32) / 255
     square = to_square(levels.astype(np.float32) / 255, 224)
-    assert np.abs(square * 255 - expected).max() <= 1.01  # 8-bit rounding, twice
+    np.testing.assert_array_equal(square, expected)
 
 
 def test_fine_stripes_are_averaged_away_not_aliased():
     stripes = np.tile(np.array([0, 1], np.float32), (896, 448))
-    np.testing.assert_allclose(to_square(stripes, 224)[:, 2:-2], 0.5, atol=0.01)
+    np.testing.assert_allclose(to_square(stripes, 224)[:, 2:-2], 0.5, atol=0.02)
 
 
 def test_the_film_is_not_changed():

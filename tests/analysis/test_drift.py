@@ -1,0 +1,28 @@
+"""An original and the small copy of it that training saw must get the same answer."""
+
+import numpy as np
+import pytest
+
+from pneumonia.analysis.predictor import Predictor
+from pneumonia.imaging import decode
+
+
+@pytest.mark.real
+def test_an_original_and_its_small_copy_get_the_same_answer(real_data, shipped_bundle) -> None:
+    predictor = Predictor.load(shipped_bundle, "cpu")
+    threshold = predictor.operating_point.threshold
+    originals = sorted((real_data / "originals").glob("*/*"))
+    assert len(originals) > 100
+    probabilities = []
+    for path in originals:
+        copy = real_data / "kermany" / "train" / path.parent.name / path.name
+        films = [decode(file.read_bytes()) for file in (path, copy)]
+        probabilities.append([f.probability for f in predictor.read(predictor.examine(films))])
+    original, small = np.array(probabilities).T
+    assert np.median(np.abs(original - small)) < 0.02
+    crossed = [
+        path.name
+        for path, a, b in zip(originals, original, small, strict=True)
+        if (a >= threshold) != (b >= threshold)
+    ]
+    assert crossed == []
