@@ -87,7 +87,7 @@ def load_squares(
 
 def _cache_key(rows: Sequence[Row], side: int) -> str:
     """Depends on which files, their sizes and times, and the side of the square."""
-    key = hashlib.sha256(f"1 {side}".encode())
+    key = hashlib.sha256(f"2 {side}".encode())
     for row in rows:
         stat = row.path.stat()
         key.update(f"{row.path.resolve()}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode())
