@@ -39,14 +39,14 @@ MAX_ASPECT = 2.2  # long side over short side; the public films reach 2.1
 _SAMPLE = 256  # about this many pixels a side are enough to judge contrast
 
 # Distances from chest films, 1 being far for a training film (see Typical). Children's films held
-# out reach 1.12; of adults' films 2 in 100 lie beyond 1.4; docs/adr/0011-gate.md has the figures.
+# out reach 1.12; of adults' films 2 in 100 lie beyond 1.38; docs/adr/0011-gate.md has the figures.
 FAR = 1.5
 UNLIKE = 1.2
 # Outlined lungs: what no chest film came near, children's or adults'.
 MIN_CERTAINTY = 0.85  # the least seen is 0.88
 MIN_SIDE_BY_SIDE = 0.6  # 0.84
 MIN_SOLIDITY = 0.75  # 0.84
-MIN_EVENNESS = 0.45  # 0.63
+MIN_EVENNESS = 0.45  # 0.59
 SURE = 0.9  # certainty from which an edge that the outline touches is an edge through a lung
 # How much of the lungs' height (left, right) or width (top, bottom) may lie on the film's edge.
 # Many whole films end close to the tips or the bases; hardly any at the sides.
