@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from pneumonia.errors import DomainError
+from train.memory import keep_freed_memory
 
 _PATH = click.Path(path_type=Path)
 _ROOT = Path(__file__).resolve().parent.parent
@@ -128,6 +129,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 def train(context: click.Context, /, **options: Any) -> None:
     """Train a network by a recipe and write it to models/ as a bundle."""
     signal.signal(signal.SIGTERM, _interrupt)
+    keep_freed_memory()
     try:
         card = _resume(context, options) if options["resume"] else _start(options)
     except DomainError as error:
@@ -242,6 +244,7 @@ def _lungs_source(given: str | None) -> str:
 @click.option("--quick", is_flag=True, help="Leave out the altered films; minutes become seconds.")
 def evaluate(**options: Any) -> None:
     """Measure a model on labelled films; write figures, plots and the evidence report."""
+    keep_freed_memory()
     try:
         found, out = _evaluate(options)
     except DomainError as error:

@@ -213,8 +213,18 @@ def _initial(origins: Origins, *, frozen: bool) -> dict[str, Any]:
 
 
 def record_evidence(folder: Path, name: str, summary: dict[str, Any]) -> None:
-    """Store an evaluation's figures in a bundle's card, beside those of its own validation."""
+    """Store an evaluation's figures in a bundle's card; a failure becomes one of its limits."""
     path = folder / CARD
     card = json.loads(path.read_text(encoding="utf-8"))
     card["evidence"] = card.get("evidence", {}) | {name: summary}
+    opening = f"On {name} "
+    limits = [limit for limit in card["limits"] if not limit.startswith(opening)]
+    value, interval = summary["auroc"]["value"], summary["auroc"]["ci95"]
+    if value is not None and interval[0] <= 0.5:
+        limits.insert(
+            1,
+            f"{opening}({summary['n']} films) it ranks no better than chance: AUROC {value:.2f} "
+            f"({interval[0]:.2f} to {interval[1]:.2f}).",
+        )
+    card["limits"] = limits
     write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

@@ -72,7 +72,7 @@ class Card:
         return self.choose(DEFAULT_OPERATING_POINT)
 
     def choose(self, name: str) -> OperatingPoint:
-        """An operating point by its name; the only one there is stands for the default.
+        """An operating point by its name.
 
         Raises
         ------
@@ -80,8 +80,6 @@ class Card:
             For a name that the card does not have.
         """
         points = self.operating_points
-        if name == DEFAULT_OPERATING_POINT and len(points) == 1:
-            return next(iter(points.values()))
         if name not in points:
             raise BadSetting(
                 f"The model {self.id!r} has no operating point {name!r}. Choose one of "
@@ -124,9 +122,7 @@ def _damaged(folder: Path, what: str) -> str:
 
 
 def _parse(raw: dict[str, Any]) -> Card:
-    # Cards before the second form hold one operating point, and no group of films.
-    first_form = "operating_points" not in raw
-    calibration = raw if first_form else raw["calibration"]
+    calibration = raw["calibration"]
     if tuple(raw["classes"]) != CLASSES:
         raise ValueError(f"classes must be {', '.join(CLASSES)}, not {raw['classes']}")
     temperature, full_scale = float(calibration["temperature"]), float(raw["map"]["full_scale"])
@@ -144,12 +140,8 @@ def _parse(raw: dict[str, Any]) -> Card:
         classes=CLASSES,
         temperature=temperature,
         bias=float(calibration["bias"]),
-        operating_points=_operating_points(
-            {raw["operating_point"]["name"]: raw["operating_point"]}
-            if first_form
-            else raw["operating_points"]
-        ),
-        frequency=tuple(Frequency(**group) for group in calibration.get("frequency", ())),
+        operating_points=_operating_points(raw["operating_points"]),
+        frequency=tuple(Frequency(**group) for group in calibration["frequency"]),
         map_full_scale=full_scale,
         weights_sha256=str(raw["weights"]["sha256"]),
         lungs_sha256=dict(raw["lungs"]["sha256"]) if raw.get("lungs") else None,

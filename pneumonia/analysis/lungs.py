@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from pneumonia.analysis.typical import Typical
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.lungs import Lungs, Square, to_input
 from pneumonia.networks import weights
@@ -81,6 +82,8 @@ class LungFinder:
             network.load_state_dict(
                 {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
             )
+            if "typical" in card:
+                Typical.from_dict(card["typical"])
             return cls(network, card, device)
         except (OSError, ValueError, KeyError, weights.WeightsFileError, RuntimeError) as error:
             raise DamagedBundle(

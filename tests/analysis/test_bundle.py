@@ -140,19 +140,3 @@ def test_an_operating_point_that_the_card_has_not_is_named_with_those_it_has(tin
         r"screening, balanced, confirming with PNEUMONIA_OPERATING_POINT",
     ):
         bundle.read_card(tiny_bundle).choose("youden")
-
-
-def test_a_card_of_the_first_form_has_one_point_and_no_frequency(copy) -> None:
-    card = json.loads((copy / "card.json").read_text())
-    for name in ("operating_points", "calibration"):
-        del card[name]
-    point = {"name": "sensitivity-95", "threshold": 0.84, "indeterminate": [0.5, 0.83]}
-    card |= {"operating_point": point, "temperature": 0.6, "bias": -0.9}
-    (copy / "card.json").write_text(json.dumps(card))
-    found = bundle.read_card(copy)
-    only = OperatingPoint("sensitivity-95", 0.84, (0.5, 0.83))
-    assert found.operating_points == {"sensitivity-95": only}
-    assert found.choose("balanced") == found.choose("sensitivity-95") == only
-    assert (found.temperature, found.bias, found.frequency) == (0.6, -0.9, ())
-    with pytest.raises(BadSetting, match="Choose one of sensitivity-95 with"):
-        found.choose("screening")

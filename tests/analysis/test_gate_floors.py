@@ -19,8 +19,6 @@ _TOGETHER = 32
 
 @pytest.fixture(scope="module")
 def predictor(shipped_bundle: Path) -> Predictor:
-    if not (shipped_bundle / "lungs.json").is_file():
-        pytest.skip("the bundle in models/default has no lung network")
     return Predictor.load(shipped_bundle, device="cpu")
 
 

@@ -6,10 +6,13 @@ import torch
 
 from pneumonia.analysis import lungs
 from pneumonia.analysis.lungs import LungFinder
+from pneumonia.analysis.typical import Typical
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.networks.lungs import LungNetwork
 from train.export import round_to_half
+
+TYPICAL = Typical(np.zeros(416, np.float32), np.eye(2, 416, dtype=np.float32)).as_dict()
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def written(tmp_path_factory):
     network = LungNetwork()
     round_to_half(network.eval())
     folder = tmp_path_factory.mktemp("lungs")
-    lungs.write(folder, network, {"size": 64, "typical": {"n": 3}})
+    lungs.write(folder, network, {"size": 64, "typical": TYPICAL})
     return folder, network
 
 
@@ -38,7 +41,7 @@ def test_what_is_read_sees_what_was_written(written) -> None:
 
 
 def test_what_the_gate_expects_comes_with_it(written) -> None:
-    assert LungFinder.load(written[0]).typical == {"n": 3}
+    assert LungFinder.load(written[0]).typical == TYPICAL
 
 
 def test_order_is_kept(written) -> None:
@@ -55,6 +58,7 @@ def test_order_is_kept(written) -> None:
     [
         lambda folder: (folder / "lungs.json").write_text("{"),
         lambda folder: (folder / "lungs.json").write_text("{}"),
+        lambda folder: (folder / "lungs.json").write_text('{"size": 64, "typical": {"n": 3}}'),
         lambda folder: (folder / "lungs.json").unlink(),
         lambda folder: (folder / "lungs.safetensors").write_bytes(b"no"),
         lambda folder: (folder / "lungs.safetensors").unlink(),

@@ -349,11 +349,6 @@ def test_the_model_page_shows_operating_points_calibration_and_evidence(
         assert shown in text, (shown, text)
 
 
-def test_the_model_page_of_a_card_of_the_first_form(make_app: Any, shipped_bundle: Any) -> None:
-    text = make_app(bundle=shipped_bundle, start=False).test_client().get("/model").text
-    assert "Sensitivity: films with pneumonia that are called so" in text
-
-
 # --- percentages --------------------------------------------------------------------------------
 
 
