@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 
 _WORKING_SIDE: Final = 768  # pixels: anatomy is soft, so it is drawn small and enlarged
 _TEXT: Final = "SYNTHETIC"
+_UNSHARP: Final = 0.032  # of the shorter side: the width beyond which contrast is held back
 
 # Half-widths along y: the body with neck and shoulders, the lung's outer and inner edge.
 _BODY: Final = (
@@ -83,6 +84,8 @@ def synthetic_film(
     film = cv2.resize(shown, (width, height), interpolation=cv2.INTER_CUBIC)
     noise = cv2.GaussianBlur(grain.normal(0, 1, size).astype(np.float32), (0, 0), 0.8)
     film += noise * (0.008 + 0.02 * film)  # fewer photons behind denser parts
+    # Unsharp masking, as digital radiography does before anyone sees the film.
+    film += film - cv2.GaussianBlur(film, (0, 0), _UNSHARP * min(size))
     levels = np.clip(film * 255, 0, 255).astype(np.uint8)
     return _label(levels)
 

@@ -26,13 +26,14 @@ def test_the_same_seed_gives_the_same_film_and_another_seed_another():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_an_opacity_only_brightens_and_only_one_lung(seed):
+def test_an_opacity_brightens_one_lung(seed):
     clear = synthetic_film(seed, opacity=False, size=(320, 320)).astype(int)
     change = synthetic_film(seed, opacity=True, size=(320, 320)) - clear
     left, right = change[:, :160], change[:, 160:]
-    assert change.min() >= 0
+    assert change.min() >= -40  # unsharp masking darkens what lies around it
     assert change.max() > 50
-    assert min(left.sum(), right.sum()) < 0.02 * change.sum()
+    lit = [(half > 15).sum() for half in (left, right)]
+    assert min(lit) < 0.03 * max(lit)
     assert 0.01 < (change > 15).mean() < 0.15
 
 
