@@ -1,8 +1,8 @@
 """Let the C library keep the memory that torch frees, instead of giving it back each time.
 
-A batch's activations are larger than the size from which glibc maps memory anew for every request and
-unmaps it after: the kernel then spends its time in handing out zeroed pages. Kept, the same memory
-serves the next layer. `docs/experiments.md` has the measurement.
+A batch's activations are larger than the size from which glibc maps memory anew for every request
+and unmaps it after: the kernel then spends its time in handing out zeroed pages. Kept, the same
+memory serves the next layer. ``docs/experiments.md`` has the measurement.
 """
 
 import ctypes
