@@ -224,7 +224,7 @@ def summarise(found: dict[str, Any]) -> dict[str, Any]:
         "operating_points": points,
         "ece": _short(found["calibration"]["ece"]),
         "brier": _short(found["calibration"]["brier"]),
-        "heat_inside": _short(found["map"]["heat_in_lungs"]),
+        "heat_inside": _short(found["map"]["heat_in_lungs_of_all_pneumonias"]),
         "refused": len(found["refused_by_gate"]),
         "indeterminate": len(found["indeterminate"]),
         "command": found["command"],

@@ -171,12 +171,12 @@ def _take_lungs(source: Path | None, out: Path) -> dict[str, Any] | None:
     """Copy the lung network into the bundle; what the card says of it, None without one."""
     if source is None:
         return None
-    for name in (lungs.CARD, lungs.WEIGHTS):
+    for name in lungs.FILES:
         if source.resolve() != out.resolve():
             shutil.copyfile(source / name, out / name)
     card = json.loads((out / lungs.CARD).read_text(encoding="utf-8"))
     return {
-        "sha256": {name: file_sha256(out / name) for name in (lungs.CARD, lungs.WEIGHTS)},
+        "sha256": {name: file_sha256(out / name) for name in lungs.FILES},
         "architecture": card["architecture"],
         "validation": card["validation"],
     }
@@ -217,13 +217,14 @@ def record_evidence(folder: Path, name: str, summary: dict[str, Any]) -> None:
     path = folder / CARD
     card = json.loads(path.read_text(encoding="utf-8"))
     card["evidence"] = card.get("evidence", {}) | {name: summary}
-    opening = f"On {name} "
+    opening = f"On {name} ("
     limits = [limit for limit in card["limits"] if not limit.startswith(opening)]
     value, interval = summary["auroc"]["value"], summary["auroc"]["ci95"]
-    if value is not None and interval[0] <= 0.5:
+    if interval and interval[0] is not None and interval[0] <= 0.5:
+        chance = "worse than" if interval[1] < 0.5 else "no better than"
         limits.insert(
             1,
-            f"{opening}({summary['n']} films) it ranks no better than chance: AUROC {value:.2f} "
+            f"{opening}{summary['n']} films) it ranks {chance} chance: AUROC {value:.2f} "
             f"({interval[0]:.2f} to {interval[1]:.2f}).",
         )
     card["limits"] = limits

@@ -14,6 +14,7 @@ import torch
 
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, ModelRef, OperatingPoint
 from pneumonia.analysis.frequency import Frequency
+from pneumonia.analysis.lungs import FILES as LUNG_FILES
 from pneumonia.analysis.lungs import LungFinder
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel, UnknownArchitecture
 from pneumonia.imaging.preprocess import PreprocessSpec
@@ -129,6 +130,9 @@ def _parse(raw: dict[str, Any]) -> Card:
     if not (temperature > 0 and full_scale > 0):
         raise ValueError("temperature and the map's full scale must be positive")
     head = raw["head"]
+    preprocess, lungs = PreprocessSpec.from_dict(raw["preprocess"]), raw.get("lungs")
+    if lungs is None and "lungs" in (preprocess.frame, preprocess.levels):
+        raise ValueError("the preprocessing needs the lungs, and no lung network is named")
     return Card(
         id=raw["id"],
         network=NetworkSpec(
@@ -136,7 +140,7 @@ def _parse(raw: dict[str, Any]) -> Card:
             hidden=tuple(head["hidden"]),
             dropout=float(head["dropout"]),
         ),
-        preprocess=PreprocessSpec.from_dict(raw["preprocess"]),
+        preprocess=preprocess,
         classes=CLASSES,
         temperature=temperature,
         bias=float(calibration["bias"]),
@@ -144,7 +148,7 @@ def _parse(raw: dict[str, Any]) -> Card:
         frequency=tuple(Frequency(**group) for group in calibration["frequency"]),
         map_full_scale=full_scale,
         weights_sha256=str(raw["weights"]["sha256"]),
-        lungs_sha256=dict(raw["lungs"]["sha256"]) if raw.get("lungs") else None,
+        lungs_sha256={name: lungs["sha256"][name] for name in LUNG_FILES} if lungs else None,
         raw=raw,
     )
 

@@ -20,10 +20,11 @@ from pneumonia.analysis.typical import Typical
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.lungs import Lungs, Square, to_input
 from pneumonia.networks import weights
-from pneumonia.networks.lungs import ARCHITECTURE, LungNetwork
+from pneumonia.networks.lungs import ARCHITECTURE, FEATURES, LungNetwork
 
 CARD = "lungs.json"
 WEIGHTS = "lungs.safetensors"
+FILES = (CARD, WEIGHTS)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,6 +54,8 @@ class LungFinder:
     def __init__(self, network: LungNetwork, card: dict[str, Any], device: str = "cpu") -> None:
         self.card = card
         self.size = int(card["size"])
+        if self.size < 32 or self.size % 32:
+            raise ValueError(f"size must be a multiple of 32, not {self.size}")
         self._network = network.eval()
         self.to(device)
 
@@ -82,10 +85,18 @@ class LungFinder:
             network.load_state_dict(
                 {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
             )
-            if "typical" in card:
-                Typical.from_dict(card["typical"])
+            mean = Typical.from_dict(card["typical"]).mean
+            if len(mean) != FEATURES:
+                raise ValueError(f"typical has {len(mean)} features, and the network {FEATURES}")
             return cls(network, card, device)
-        except (OSError, ValueError, KeyError, weights.WeightsFileError, RuntimeError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            weights.WeightsFileError,
+            RuntimeError,
+        ) as error:
             raise DamagedBundle(
                 f"The lung network in {folder.name!r} cannot be used: {error}. Restore {CARD} and "
                 f"{WEIGHTS}, or train them: flask train --data DIR --recipe lungs --out DIR"

@@ -37,7 +37,7 @@ def to_input(square: Square, size: int) -> Square:
 
 @dataclass(frozen=True, eq=False)
 class Lungs:
-    """The lungs of one film, the heart between them included.
+    """The lungs of one film, two parts; the heart's shadow counts to the left one.
 
     Attributes
     ----------

@@ -19,6 +19,7 @@ from pneumonia.imaging.lungs import Lungs
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 _ALL_ROWS = slice(None)
+_NARROW = 0.25  # of the range of greys; no public film is so narrow
 _COPY_QUALITY = 75  # of the public training films
 
 
@@ -198,10 +199,12 @@ def to_square(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
     Eight bits, as a screen shows it; Pillow's bilinear filter, whose support grows as the film
     shrinks; JPEG at quality 75. An original goes through what its 224 x 224 copy went through, and
-    the two give one input, bit for bit. A film of that size already is taken as it is.
+    the two give one input, bit for bit. A film of that size already is taken as it is, but for
+    greys so narrow that they are spread first, as those of any other size are.
     """
     if pixels.shape == (side, side):
-        return pixels
+        narrow = np.ptp(pixels) < _NARROW
+        return to_display(pixels).astype(np.float32) / np.float32(255) if narrow else pixels
     film = Image.fromarray(to_display(pixels))
     square = np.asarray(film.resize((side, side), Image.Resampling.BILINEAR))
     _, data = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, _COPY_QUALITY])

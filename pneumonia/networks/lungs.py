@@ -17,6 +17,7 @@ TURNS = 4  # quarter turns: upright, then 90, 180 and 270 degrees anticlockwise
 _SCALES = (2, 4, 7, 14, 18)
 _CHANNELS = (16, 24, 32, 96, 320)
 _WIDTHS = (24, 32, 48, 64)
+FEATURES = _CHANNELS[-1] + _CHANNELS[-2]  # of texture and shape together
 
 
 class Look(NamedTuple):
@@ -57,7 +58,7 @@ class LungNetwork(nn.Module):
             for deep, skip, width in zip(before, _CHANNELS[:-1], _WIDTHS, strict=True)
         )
         self.outline = nn.Conv2d(_WIDTHS[0], 1, 1)
-        self.pose = nn.Linear(_CHANNELS[-1] + _CHANNELS[-2], TURNS + 1)
+        self.pose = nn.Linear(FEATURES, TURNS + 1)
 
     def forward(self, x: Tensor) -> Look:
         x = x.expand(-1, 3, -1, -1)

@@ -1,5 +1,9 @@
 """The lung network on disk."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -53,12 +57,24 @@ def test_order_is_kept(written) -> None:
     assert np.abs(alone.features - second).max() < 0.01 * np.abs(alone.features - first).max()
 
 
+SHORT = Typical(np.zeros(9, np.float32), np.eye(2, 9, dtype=np.float32)).as_dict()
+
+
+def change(folder: Path, **values: Any) -> None:
+    path = folder / "lungs.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
         lambda folder: (folder / "lungs.json").write_text("{"),
         lambda folder: (folder / "lungs.json").write_text("{}"),
         lambda folder: (folder / "lungs.json").write_text('{"size": 64, "typical": {"n": 3}}'),
+        lambda folder: change(folder, size=None),
+        lambda folder: change(folder, size=100),
+        lambda folder: change(folder, typical=None),
+        lambda folder: change(folder, typical=SHORT),
         lambda folder: (folder / "lungs.json").unlink(),
         lambda folder: (folder / "lungs.safetensors").write_bytes(b"no"),
         lambda folder: (folder / "lungs.safetensors").unlink(),

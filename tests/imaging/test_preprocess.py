@@ -91,6 +91,15 @@ def test_a_square_of_the_right_size_is_not_resampled():
     np.testing.assert_array_equal(to_square(film, 224), film)
 
 
+@pytest.mark.parametrize("size", [(224, 224), (448, 448)])
+def test_narrow_greys_are_spread_whatever_the_size(size):
+    film = _film(size=size)
+    narrow = film * np.float32(0.05) + np.float32(0.3)
+    one, two = (to_square(pixels, 224) for pixels in (film, narrow))
+    assert np.ptp(two) > 0.95
+    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.995
+
+
 def test_a_film_becomes_what_its_public_copy_is():
     levels = synthetic_film(3, opacity=False, size=(700, 900))
     file = io.BytesIO()
