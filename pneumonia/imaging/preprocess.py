@@ -1,8 +1,8 @@
 """One preprocessing for training, evaluation and serving, and the way back for a map.
 
-The bundle's card carries a :class:`PreprocessSpec`; :func:`apply` is the only code that turns a
-film into a network's input, and the :class:`Geometry` it returns is the only code that takes a
-map from the network's grid back onto the film.
+The bundle's card carries a :class:`PreprocessSpec`; :func:`apply_to_square` turns a film into a
+network's input, and the :class:`Geometry` it returns is the only code that takes a map from the
+network's grid back onto the film. ``train.view`` goes the same steps with changes in between.
 """
 
 from dataclasses import asdict, dataclass
