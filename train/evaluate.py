@@ -15,6 +15,7 @@ from pneumonia.analysis.gate import Examined
 from pneumonia.errors import DamagedImage, DataError, ImageError
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.lungs import Lungs
+from train import masks
 from train.evaluation import Evaluation, Refusal, Source
 from train.manifest import Row
 from train.stress import GRID
@@ -173,13 +174,4 @@ def drawn_lungs(row: Row) -> Lungs | None:
     DataError
         When the drawing cannot be read.
     """
-    if row.mask is None:
-        return None
-    try:
-        pixels = decode(row.mask.read_bytes()).pixels
-    except (ImageError, OSError) as error:
-        raise DataError(
-            f"The lung mask {row.mask.name} of {row.file} cannot be read: {error} "
-            "Restore it or take it out of the manifest."
-        ) from error
-    return Lungs.of_mask(pixels > 0.5, GRID)
+    return masks.read(row, GRID)

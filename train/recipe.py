@@ -127,8 +127,16 @@ class Recipe:
     supervision: Supervision = field(default_factory=Supervision)
 
     def __post_init__(self) -> None:
-        if self.supervision.outside and self.training.trainable != "all":
-            raise ValueError('supervision of the map needs trainable = "all"')
+        if self.training.trainable == "all":
+            return
+        # Features kept of a film hold its label alone: not the map, nor that its lungs are covered.
+        for name, value in (
+            ("augmentation.covered", self.augmentation.covered),
+            ("supervision.covered", self.supervision.covered),
+            ("supervision.outside", self.supervision.outside),
+        ):
+            if value:
+                raise ValueError(f'{name} is {value}; it needs training.trainable = "all"')
 
     @property
     def needs_lungs(self) -> bool:

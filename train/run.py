@@ -91,21 +91,29 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     Raises
     ------
     RunError
-        When the folder is not a run's, or films or initial weights are not those it began with.
+        When the folder is not a run's, or one of an earlier version, or films, initial weights or
+        lung network are not those it began with.
     """
     config = runlog.read_config(folder)
+    if not {"recipe", "options", "initial_weights", "lungs", "digest"} <= set(config):
+        raise RunError(
+            f"The run {folder} was made by an earlier version: its {runlog.CONFIG} does not say "
+            "which lung network it began with. Start a new run."
+        )
     recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
     sides, finder = _split(recipe, options), _finder(recipe, options)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
-    _check_same("initial weights", options.init_weights, initial.sha256, config["initial_weights"])
-    _check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
+    runlog.check_same(
+        "initial weights", options.init_weights, initial.sha256, config["initial_weights"]
+    )
+    runlog.check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
     reporter.line(f"run {folder}: going on")
     films = _load(sides, recipe, options, finder, folder.parent / "cache", reporter)
     if config["digest"] is None:  # it was cut off while it read them
         runlog.write_config(folder, config | {"digest": films.digest})
     else:
-        _check_same("films", options.data, films.digest, config["digest"])
+        runlog.check_same("films", options.data, films.digest, config["digest"])
     return _train(Run(recipe, options, network, initial, finder, films, folder, reporter))
 
 
@@ -126,14 +134,6 @@ def _load(
 def _split(recipe: Recipe, options: Options) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     rows = manifest.training_rows(manifest.load(Path(options.data)), options.on_patient_overlap)
     return manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
-
-
-def _check_same(what: str, where: str, found: str, began_with: str) -> None:
-    if found != began_with:
-        raise RunError(
-            f"The {what} at {where} are not those this run was started with (their hash differs). "
-            "Restore them, or start a new run."
-        )
 
 
 def make_network(recipe: Recipe, init_weights: str, seed: int) -> tuple[Classifier, Loaded, Recipe]:

@@ -53,6 +53,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def check_same(what: str, where: str, found: str, began_with: str) -> None:
+    """Raises RunError when a run that is resumed would go on with something else."""
+    if found != began_with:
+        raise RunError(
+            f"The {what} at {where} are not those this run was started with (their hash differs). "
+            "Restore them, or start a new run."
+        )
+
+
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     """All epochs so far as CSV, whole or not at all."""
     text = io.StringIO()

@@ -1,19 +1,21 @@
+import json
+from dataclasses import asdict
+
 import pytest
 
 from pneumonia.errors import RecipeError
 from train import recipe
-from train.recipe import Recipe
+from train.recipe import LungRecipe, Recipe
 
 
 @pytest.mark.parametrize("name", recipe.names())
 def test_every_recipe_that_ships_loads_and_survives_json(name) -> None:
-    import json
-
     own = recipe.load(name)
     assert own.name == name
     assert own.paper
     assert own.reported
-    assert Recipe.from_dict(json.loads(json.dumps(own.as_dict()))) == own
+    read = recipe.lung_recipe if isinstance(own, LungRecipe) else Recipe.from_dict
+    assert read(json.loads(json.dumps(asdict(own)))) == own
 
 
 def test_pneunet_is_the_papers() -> None:
@@ -44,7 +46,7 @@ def test_overrides() -> None:
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(RecipeError, match=r"no recipe 'resnet'\. Known: default, pneunet"):
+    with pytest.raises(RecipeError, match=r"no recipe 'resnet'\. Known: default, lungs, pneunet"):
         recipe.load("resnet")
 
 
@@ -83,6 +85,19 @@ def broken(**changes):
 def test_a_wrong_value_is_named(changes, said) -> None:
     with pytest.raises(RecipeError, match=said):
         Recipe.from_dict(broken(**changes))
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [("augmentation", "covered"), ("supervision", "covered"), ("supervision", "outside")],
+)
+def test_a_frozen_body_is_not_taught_what_its_features_do_not_hold(table, key) -> None:
+    off = ("augmentation__covered", "supervision__covered", "supervision__outside")
+    changes = dict.fromkeys(off, 0.0) | {"training__trainable": "head"}
+    assert Recipe.from_dict(broken(**changes)).training.trainable == "head"
+    said = rf'{table}\.{key} is 0\.5; it needs training\.trainable = "all"'
+    with pytest.raises(RecipeError, match=said):
+        Recipe.from_dict(broken(**changes | {f"{table}__{key}": 0.5}))
 
 
 def test_not_toml(tmp_path) -> None:

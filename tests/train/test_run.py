@@ -134,6 +134,14 @@ def test_a_folder_that_is_no_run(tmp_path) -> None:
         run.resume(tmp_path, {}, Listener())
 
 
+def test_a_run_of_an_earlier_version_is_refused(finished, tmp_path) -> None:
+    config = json.loads((finished[0] / "config.json").read_text())
+    del config["lungs"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r"made by an earlier version.*Start a new run"):
+        run.resume(tmp_path, {}, Listener())
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path) -> None:
     (tmp_path / "last.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match="cannot be read"):
