@@ -47,7 +47,7 @@ def assess(
     DataError
         See :func:`train.evaluate.evaluate`; or when the folder cannot be written.
     ImportError
-        Without matplotlib, after the figures have been written.
+        Without matplotlib, after all but the plots has been written.
     """
     heat = HeatProbe()
     read = partial(
@@ -55,7 +55,11 @@ def assess(
     )
     with reporter.bar("films", len(rows)) as advance:
         evaluation = read(advance=advance, probes=[heat])
-    figures = report.write(evaluation, out)  # at once: the altered films take minutes
+    without_plots = None
+    try:
+        figures = report.write(evaluation, out)  # at once: the altered films take minutes
+    except ImportError as error:
+        figures, without_plots = evaluation.metrics(), error
     stressed = None
     if not quick:
         alterations = SHORTCUTS | ROBUSTNESS
@@ -73,4 +77,6 @@ def assess(
         raise DataError(
             f"The report cannot be written to {out} ({error.strerror}). Give another folder."
         ) from error
+    if without_plots is not None:
+        raise without_plots
     return figures, found

@@ -36,7 +36,10 @@ def test_the_report_is_whole(rows, tmp_path, listener) -> None:
     ]
     assert json.loads((tmp_path / "metrics.json").read_text()) == figures
     assert json.loads((tmp_path / "evidence.json").read_text()) == evidence
-    assert listener.bars == {"readings": len(rows) * (1 + len(SHORTCUTS | ROBUSTNESS))}
+    assert listener.bars == {
+        "films": len(rows),
+        "altered films": len(rows) * len(SHORTCUTS | ROBUSTNESS),
+    }
     assert evidence["n"] == figures["n"] == 12
     assert evidence["map"]["heat_in_lungs_of_all_pneumonias"]["value"] == 1
     # Each wrong film is there twice, as it is and painted.
@@ -56,7 +59,7 @@ def test_the_same_films_give_the_same_report(rows, tmp_path, listener) -> None:
 def test_a_quick_one_reads_each_film_once(rows, tmp_path, listener) -> None:
     quick = predictor()
     _, evidence = assess(quick, rows, SOURCE, tmp_path, listener, quick=True)
-    assert listener.bars == {"readings": 12}
+    assert listener.bars == {"films": 12}
     assert sum(quick.batches) == 12 + len(evidence["worst"])
     assert evidence["stress"] is None
 
