@@ -1,74 +1,36 @@
 """Training the lung network: masks drawn by people, films turned and inverted on purpose."""
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from pneumonia.analysis import lungs as lung_part
 from pneumonia.analysis.lungs import LungFinder
 from pneumonia.analysis.predictor import choose_device
-from pneumonia.errors import DataError, ModelError, RunError
-from pneumonia.imaging import decode
-from pneumonia.imaging.lungs import Lungs, to_input
+from pneumonia.errors import ModelError, RunError
 from pneumonia.networks import pretrained, weights
 from pneumonia.networks.lungs import TURNS, Look, LungNetwork, load_encoder
-from train import checkpoint, manifest, provenance, runlog, typical
-from train.augment import augment
-from train.dataset import EpochSampler, Key, load_squares
+from train import checkpoint, masked, provenance, runlog, typical
+from train.dataset import EpochSampler
 from train.export import round_to_half
 from train.fit import Device
 from train.manifest import Row
+from train.masked import MaskedFilms, Part
 from train.optimise import make_schedule
 from train.recipe import LungRecipe, lung_recipe
 from train.reporter import Reporter
 from train.run import Options
 
-
-class MaskedFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """Films with their lungs; augmented and turned as (seed, epoch, index) decides, or plain."""
-
-    def __init__(
-        self,
-        squares: NDArray[np.float32],
-        masks: NDArray[np.bool_],
-        recipe: LungRecipe,
-        seed: int | None,
-    ) -> None:
-        self.squares, self.masks, self.recipe, self.seed = squares, masks, recipe, seed
-
-    def __len__(self) -> int:
-        return len(self.squares)
-
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(1, S, S) film, (S / 2, S / 2) share of lung, () quarter turns, () inverted or not."""
-        epoch, index = key
-        square, mask = np.array(self.squares[index]), self.masks[index].astype(np.float32)
-        turned, inverted = 0, False
-        if self.seed is not None:
-            random = np.random.default_rng((self.seed, epoch, index))
-            square, mask = augment(square, mask, self.recipe.augmentation, random)
-            if random.random() < self.recipe.pose.turned:
-                turned = int(random.integers(1, TURNS))
-            inverted = bool(random.random() < self.recipe.pose.inverted)
-        square, mask = np.rot90(square, turned), np.rot90(mask, turned)
-        square = np.ascontiguousarray(1 - square if inverted else square)
-        half = self.recipe.size // 2
-        share = cv2.resize(np.ascontiguousarray(mask), (half, half), interpolation=cv2.INTER_AREA)
-        return (
-            torch.from_numpy(to_input(square, self.recipe.size)[None]),
-            torch.from_numpy(share),
-            torch.tensor(turned),
-            torch.tensor(float(inverted)),
-        )
+Batches = DataLoader[tuple[Tensor, Tensor, Tensor, Tensor]]
+LAST = "last.pt"
 
 
 def loss(look: Look, share: Tensor, turned: Tensor, inverted: Tensor, weight: float) -> Tensor:
@@ -84,79 +46,122 @@ def loss(look: Look, share: Tensor, turned: Tensor, inverted: Tensor, weight: fl
     return outline + dice + weight * pose
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    rows: tuple[Row, ...]
-    squares: NDArray[np.float32]
-    masks: NDArray[np.bool_]
+@dataclass(frozen=True, eq=False, slots=True)
+class Run:
+    """All that a run is made of; ``initial_weights`` is where it began, for the card."""
+
+    recipe: LungRecipe
+    options: Options
+    network: LungNetwork
+    initial_weights: str
+    train: Part
+    held_out: Part
+    folder: Path
+    reporter: Reporter
 
 
 def start(recipe: LungRecipe, options: Options, runs: Path, reporter: Reporter) -> dict[str, Any]:
-    """Train from the beginning. Returns the ``lungs.json`` written to ``options.out``."""
-    folder = runlog.create(runs, recipe.name)
-    runlog.write_config(folder, {"recipe": asdict(recipe), "options": asdict(options)})
-    reporter.line(f"run {folder}: {recipe.title}")
-    return _train(recipe, options, folder, reporter)
-
-
-def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-    """Go on with a run that was cut off; ``changes`` as in :func:`train.run.resume`."""
-    config = runlog.read_config(folder)
-    reporter.line(f"run {folder}: going on")
-    options = replace(Options(**config["options"]), **changes)
-    return _train(lung_recipe(config["recipe"]), options, folder, reporter)
-
-
-def _train(
-    recipe: LungRecipe, options: Options, folder: Path, reporter: Reporter
-) -> dict[str, Any]:
-    """Train, measure on patients held out, and write ``lungs.safetensors`` and ``lungs.json``.
+    """Train from the beginning. Returns the ``lungs.json`` written to ``options.out``.
 
     Raises
     ------
     DataError
-        When no film has a lung mask.
+        When films or drawings are missing or cannot be read.
     ModelError
         When the initial weights do not fit.
     """
+    sides = masked.select(Path(options.data), recipe.split, options.on_patient_overlap)
     torch.manual_seed(options.seed)
     network = LungNetwork()
     initial = _start_encoder(network, options.init_weights)
-    cache = folder.parent / "cache"
-    train_part, held_out = (
-        _load(rows, recipe, cache, name, reporter)
-        for rows, name in zip(
-            _masked(Path(options.data), recipe), ("training", "validation"), strict=True
-        )
-    )
-    device = Device(choose_device(options.device), recipe.training.precision)
+    folder = runlog.create(runs, recipe.name)
+    config = {
+        "recipe": asdict(recipe),
+        "options": asdict(options),
+        "initial_weights": initial,
+        "digest": None,
+    }
+    runlog.write_config(folder, config)
+    reporter.line(f"run {folder}: {recipe.title}")
+    parts = _load(sides, recipe, options, runs / "cache", reporter)
+    runlog.write_config(folder, config | {"digest": masked.digest(Path(options.data), parts)})
+    source = _name_weights(options.init_weights)
+    return _train(Run(recipe, options, network, source, *parts, folder, reporter))
+
+
+def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+    """Go on with a run that was cut off; ``changes`` and RunError as in :func:`train.run.resume`.
+
+    The initial weights are read again only where no epoch was finished, or others are given.
+    """
+    config = runlog.read_config(folder)
+    recipe = lung_recipe(config["recipe"])
+    options = replace(Options(**config["options"]), **changes)
+    sides = masked.select(Path(options.data), recipe.split, options.on_patient_overlap)
+    torch.manual_seed(options.seed)
+    network = LungNetwork()
+    if "init_weights" in changes or not (folder / LAST).is_file():
+        initial = _start_encoder(network, options.init_weights)
+        began_with = config.get("initial_weights", initial)  # earlier versions did not keep it
+        runlog.check_same("initial weights", options.init_weights, initial, began_with)
+    reporter.line(f"run {folder}: going on")
+    parts = _load(sides, recipe, options, folder.parent / "cache", reporter)
+    digest = masked.digest(Path(options.data), parts)
+    if config.get("digest") is None:  # it was cut off while it read them
+        runlog.write_config(folder, config | {"digest": digest})
+    else:
+        runlog.check_same("films or lung masks", options.data, digest, config["digest"])
+    source = _name_weights(config["options"]["init_weights"])
+    return _train(Run(recipe, options, network, source, *parts, folder, reporter))
+
+
+def _load(
+    sides: tuple[tuple[Row, ...], tuple[Row, ...]],
+    recipe: LungRecipe,
+    options: Options,
+    cache: Path,
+    reporter: Reporter,
+) -> tuple[Part, Part]:
+    def load(rows: tuple[Row, ...], name: str) -> Part:
+        return masked.load(rows, recipe.grid, cache, options.on_bad_image, name, reporter)
+
+    return load(sides[0], "training"), load(sides[1], "validation")
+
+
+def _train(run: Run) -> dict[str, Any]:
+    """Train, measure on patients held out, and write ``lungs.safetensors`` and ``lungs.json``."""
+    recipe, network = run.recipe, run.network
+    device = Device(choose_device(run.options.device), recipe.training.precision)
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _fit(network, recipe, train_part, held_out, device, options.seed, folder, reporter)
+    _fit(run, device)
     round_to_half(network)
-    measured = measure(network, held_out, recipe, TURNS)
+    measured = measure(network, run.held_out, recipe, TURNS)
     finder = LungFinder(network, {"size": recipe.size}, device.name)
     return lung_part.write(
-        Path(options.out),
+        Path(run.options.out),
         network,
         {
             "size": recipe.size,
             "validation": measured,
-            "typical": typical.fit(finder, train_part.squares),
+            "typical": typical.fit(finder, run.train.squares),
             "recipe": asdict(recipe),
-            "initial_weights": initial,
-            "data": asdict(provenance.of_films(train_part.rows))
-            | {"masks": len(train_part.rows), "validation_masks": len(held_out.rows)},
+            "initial_weights": run.initial_weights,
+            "data": asdict(provenance.of_films(run.train.rows))
+            | {"masks": len(run.train.rows), "validation_masks": len(run.held_out.rows)},
         },
     )
 
 
 def _start_encoder(network: LungNetwork, source: str) -> str:
+    """Load initial weights. Returns their file's SHA-256 (hex), or ``source`` without a file."""
     if source == "none":
         return source
+    digest = source
     try:
         if source == "imagenet":
             tensors = pretrained.fetch("MobileNet_V2_Weights.IMAGENET1K_V2")
         else:
+            digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
             tensors, _ = weights.read(Path(source))
         load_encoder(network, {name: tensor.float() for name, tensor in tensors.items()})
     except (OSError, KeyError, RuntimeError, weights.WeightsFileError) as error:
@@ -164,70 +169,57 @@ def _start_encoder(network: LungNetwork, source: str) -> str:
             f"The initial weights {source} do not fit MobileNetV2: {error}. Give a .safetensors "
             "file with torchvision's names, or --init-weights none."
         ) from None
-    return Path(source).name if source != "imagenet" else "torchvision"
+    return digest
 
 
-def _masked(data: Path, recipe: LungRecipe) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    rows = [row for row in manifest.load(data).split("train", "val") if row.mask is not None]
-    if not rows:
-        raise DataError(
-            f"No film under {data} has a lung mask: manifest.csv needs the column lung_mask."
-        )
-    return manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
+def _name_weights(source: str) -> str:
+    """What the card calls initial weights."""
+    return "torchvision" if source == "imagenet" else Path(source).name
 
 
-def _load(
-    rows: tuple[Row, ...], recipe: LungRecipe, cache: Path, name: str, reporter: Reporter
-) -> Part:
-    with reporter.bar(f"reading {name} films", len(rows)) as advance:
-        kept, squares = load_squares(rows, recipe.grid, cache, "skip", advance, reporter.warn)
-    masks = np.zeros(squares.shape, np.bool_)
-    for i, row in enumerate(kept):
-        assert row.mask is not None
-        drawn = decode(row.mask.read_bytes()).pixels > 0.5
-        masks[i] = Lungs.of_mask(drawn, recipe.grid).probability > 0.5
-    return Part(kept, squares, masks)
-
-
-def _fit(
-    network: LungNetwork,
-    recipe: LungRecipe,
-    part: Part,
-    held_out: Part,
-    device: Device,
-    seed: int,
-    folder: Path,
-    reporter: Reporter,
-) -> None:
-    films = MaskedFilms(part.squares, part.masks, recipe, seed)
+def _fit(run: Run, device: Device) -> None:
+    recipe, network, seed = run.recipe, run.network, run.options.seed
+    films = MaskedFilms(run.train, recipe, seed)
     sampler = EpochSampler(len(films), seed)
-    batches = DataLoader(films, recipe.training.batch_size, sampler=sampler, drop_last=True)
+    batches = _batches(films, sampler, recipe.training.batch_size, run.options.workers)
     optimiser = _optimiser(network, recipe)
     schedule = make_schedule(optimiser, recipe.schedule, recipe.training.epochs * len(batches))
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
-    done, last = 0, folder / "last.pt"
+    done, last = 0, run.folder / LAST
     if last.is_file():
         content = checkpoint.read(last)
         done = content["epoch"]
-        for name, part_ in parts.items():
-            part_.load_state_dict(content[name])
+        for name, part in parts.items():
+            part.load_state_dict(content[name])
     for epoch in range(done, recipe.training.epochs):
         sampler.epoch = epoch
-        mean = _epoch(network, recipe, batches, optimiser, schedule, device, epoch, reporter)
-        state = {name: part_.state_dict() for name, part_ in parts.items()}
+        mean = _epoch(network, recipe, batches, optimiser, schedule, device, epoch, run.reporter)
+        state = {name: part.state_dict() for name, part in parts.items()}
         checkpoint.save(last, {"epoch": epoch + 1} | state)
-        found = measure(network, held_out, recipe, 1)
-        reporter.line(
+        found = measure(network, run.held_out, recipe, 1)
+        run.reporter.line(
             f"epoch {epoch + 1}/{recipe.training.epochs}  loss {mean:.4f}  validation: Dice "
             f"{found['dice']:.4f}  quarter turn {found['turned']:.4f}  "
             f"inverted {found['inverted']:.4f}"
         )
 
 
+def _batches(films: MaskedFilms, sampler: EpochSampler, size: int, workers: int) -> Batches:
+    """Whole batches only; of fewer films than one batch holds, all of them in one."""
+    return DataLoader(
+        films,
+        min(size, len(films)),
+        sampler=sampler,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+
+
 def _epoch(
     network: LungNetwork,
     recipe: LungRecipe,
-    batches: DataLoader[tuple[Tensor, Tensor, Tensor, Tensor]],
+    batches: Batches,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LambdaLR,
     device: Device,
@@ -236,7 +228,7 @@ def _epoch(
 ) -> float:
     network.train()
     total = 0.0
-    with reporter.bar(f"epoch {epoch + 1}", len(batches) * recipe.training.batch_size) as advance:
+    with reporter.bar(f"epoch {epoch + 1}", len(batches) * (batches.batch_size or 1)) as advance:
         for x, *targets in batches:
             with device.autocast():
                 look = network(x.to(device.name, memory_format=torch.channels_last))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from pneumonia.analysis.lungs import LungFinder, digest
-from pneumonia.errors import DataError, ModelError
+from pneumonia.errors import DataError, ModelError, RunError
+from pneumonia.networks import weights
 from pneumonia.networks.lungs import Look
 from tests.train.conftest import Listener
-from train import lungs, recipe, run
-from train.recipe import LungRecipe
+from train import lungs, manifest, recipe, run
+from train import masked as masked_films
+from train.dataset import OnBadImage
+from train.masked import Part
+from train.recipe import LungRecipe, Split
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +104,107 @@ def test_broken_off_and_resumed_it_ends_the_same(finished, masked, tiny, tmp_pat
     for name in ("lungs.json", "lungs.safetensors"):
         assert (tmp_path / "out" / name).read_bytes() == (finished[1] / name).read_bytes()
     assert digest(str(tmp_path / "out")) == digest(str(finished[1]))
+
+
+def broken_off(recipe: LungRecipe, chosen: run.Options, runs: Path, stop_at: str) -> Path:
+    with pytest.raises(KeyboardInterrupt):
+        lungs.start(recipe, chosen, runs, Listener(stop_at))
+    (folder,) = (p for p in runs.iterdir() if p.name != "cache")
+    return folder
+
+
+def encoder_file(path: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    weights.write(path, dict(torchvision.models.mobilenet_v2().features.state_dict()), {})
+    return path
+
+
+def test_resuming_on_other_films_or_masks_is_refused(finished, masked, tmp_path) -> None:
+    other = Path(shutil.copytree(masked, tmp_path / "masked"))
+    mask = next(iter(sorted((other / "lung-masks").glob("person9_*"))))
+    cv2.imwrite(str(mask), np.full((96, 96), 255, np.uint8))
+    with pytest.raises(RunError, match=r"The films or lung masks at .* are not those this run"):
+        lungs.resume(finished[0], {"data": str(other)}, Listener())
+
+
+def test_initial_weights_are_compared_and_read_once(masked, tiny, tmp_path) -> None:
+    first, other = (encoder_file(tmp_path / f"{i}.safetensors", i) for i in (1, 2))
+    chosen = options(masked, tmp_path / "out", init_weights=str(first))
+    short = replace(tiny, training=replace(tiny.training, epochs=2))
+    early = broken_off(short, chosen, tmp_path / "early", "reading training films")
+    assert json.loads((early / "config.json").read_text())["digest"] is None
+    with pytest.raises(RunError, match=r"The initial weights at .*2\.safetensors are not those"):
+        lungs.resume(early, {"init_weights": str(other)}, Listener())
+    late = broken_off(short, chosen, tmp_path / "late", "epoch 2")
+    with pytest.raises(RunError, match=r"The initial weights at .*2\.safetensors are not those"):
+        lungs.resume(late, {"init_weights": str(other)}, Listener())
+    first.unlink()
+    with pytest.raises(ModelError, match=r"1\.safetensors do not fit"):
+        lungs.resume(early, {}, Listener())
+    card = lungs.resume(late, {}, Listener())
+    assert card["initial_weights"] == "1.safetensors"
+
+
+def test_a_run_of_an_earlier_version_goes_on(finished, tmp_path) -> None:
+    folder = Path(shutil.copytree(finished[0], tmp_path / "runs" / "old"))
+    config = json.loads((folder / "config.json").read_text())
+    old = {name: config[name] for name in ("recipe", "options")}
+    (folder / "config.json").write_text(json.dumps(old))
+    lungs.resume(folder, {"out": str(tmp_path / "again")}, Listener())
+    assert digest(str(tmp_path / "again")) == digest(str(finished[1]))
+    assert json.loads((folder / "config.json").read_text())["digest"] == config["digest"]
+
+
+def test_fewer_films_than_a_batch_are_one_batch(masked, tiny, tmp_path) -> None:
+    few = replace(tiny, training=replace(tiny.training, epochs=1, batch_size=64))
+    listener = Listener()
+    card = lungs.start(few, options(masked, tmp_path / "out"), tmp_path / "runs", listener)
+    assert listener.bars["epoch 1"] == card["data"]["masks"] < 64
+
+
+def test_workers_change_nothing(finished, masked, tiny, tmp_path) -> None:
+    short = replace(tiny, training=replace(tiny.training, epochs=1))
+    found = []
+    for workers in (0, 1):
+        out = tmp_path / str(workers)
+        lungs.start(short, options(masked, out, workers=workers), tmp_path / "runs", Listener())
+        found.append(digest(str(out)))
+    assert found[0] == found[1]
+
+
+def test_a_patient_of_the_test_split_is_not_trained_on(masked, tmp_path) -> None:
+    other = Path(shutil.copytree(masked, tmp_path / "masked"))
+    (other / "test" / "PNEUMONIA").mkdir(parents=True)
+    shutil.copy(
+        other / "train" / "PNEUMONIA" / "person9_virus_9.png",
+        other / "test" / "PNEUMONIA" / "person9_virus_99.png",
+    )
+    split = Split(0.3, 1)
+    with pytest.raises(DataError, match=r"1 patients are in two splits, the first person9"):
+        masked_films.select(other, split, "stop")
+    kept, dropped = (sum(masked_films.select(other, split, how), ()) for how in ("keep", "drop"))
+    assert {row.patient for row in kept} - {row.patient for row in dropped} == {"person9"}
+    assert len(dropped) == 27
+
+
+@pytest.mark.parametrize("broken", ["lung-masks", "train/PNEUMONIA"])
+def test_what_cannot_be_read_is_named(masked, tmp_path, broken) -> None:
+    other = Path(shutil.copytree(masked, tmp_path / "masked"))
+    (other / broken / "person9_virus_9.png").write_bytes(b"no picture")
+    rows = [row for row in manifest.load(other).rows if row.patient == "person9"]
+
+    def load(on_bad_image: OnBadImage) -> Part:
+        cache = tmp_path / "cache"
+        return masked_films.load(tuple(rows), 96, cache, on_bad_image, "validation", Listener())
+
+    if broken == "lung-masks":
+        with pytest.raises(DataError, match=r"^The lung mask person9_virus_9\.png of train/PNEU"):
+            load("skip")
+        return
+    with pytest.raises(DataError, match=r"person9_virus_9\.png: .*--on-bad-image skip"):
+        load("stop")
+    with pytest.raises(DataError, match=r"^None of the 1 validation films with a lung mask can be"):
+        load("skip")
 
 
 def test_films_without_masks_are_refused(films, tiny, tmp_path) -> None:
