@@ -6,6 +6,7 @@ from flask import Blueprint, url_for
 
 from pneumonia.records import Reading
 from pneumonia.web.calls import find_calls
+from pneumonia.web.meaning import find_use
 from pneumonia.web.present import as_json
 from pneumonia.web.served_model import card_of
 from pneumonia.web.services import services
@@ -33,4 +34,5 @@ def delete(reading_id: str) -> tuple[str, int]:
 
 
 def _body(reading: Reading) -> dict[str, Any]:
-    return as_json(reading, find_calls(reading.finding, card_of(reading.finding.model)))
+    card = card_of(reading.finding.model)
+    return as_json(reading, find_calls(reading.finding, card), find_use(card))

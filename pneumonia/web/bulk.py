@@ -24,13 +24,23 @@ from pneumonia.errors import (
 from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import encode_png, to_display
 from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay, upright
+from pneumonia.web.meaning import find_use
 from pneumonia.web.present import describe_finding, describe_image
 
 if TYPE_CHECKING:
     from pneumonia.analysis.predictor import Predictor
 
 Row = dict[str, Any]
-_FIELDS = ("label", "probability", "confidence", "operating_point", "model", "image", "quality")
+_FIELDS = (
+    "label",
+    "probability",
+    "confidence",
+    "operating_point",
+    "model",
+    "intended_use",
+    "image",
+    "quality",
+)
 
 
 class _Pictures:
@@ -168,7 +178,7 @@ def _predict_batch(
             continue
         try:
             pictures.write(file, upright(film, answer), answer)
-            rows.append(_read(file, film, answer))
+            rows.append(_read(file, film, answer, find_use(predictor.card)))
         except StorageUnavailable as error:
             rows.append(_refused(file, error))
     return rows
@@ -196,8 +206,11 @@ def _bytes(file: Path, limits: Limits) -> bytes:
         raise UnreadableFile(f"{file} cannot be opened: {error.strerror}.") from None
 
 
-def _read(file: Path, film: Radiograph, finding: Finding) -> Row:
-    values = describe_finding(finding) | {"image": describe_image(image_info(film))}
+def _read(file: Path, film: Radiograph, finding: Finding, intended_use: str | None) -> Row:
+    values = describe_finding(finding) | {
+        "intended_use": intended_use,
+        "image": describe_image(image_info(film)),
+    }
     return {"file": str(file), **{name: values[name] for name in _FIELDS}, "error": None}
 
 

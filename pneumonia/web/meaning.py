@@ -1,10 +1,33 @@
 """What a reading's number means, in words, by the card of the model that made it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pneumonia.analysis.frequency import Frequency, find_frequency
 from pneumonia.web.calls import Call
 from pneumonia.web.present import percent
+
+if TYPE_CHECKING:
+    from pneumonia.analysis.bundle import Card
+
+
+def find_use(card: "Card | None") -> str | None:
+    """The card's sentence on what its model is for; None without one."""
+    return _sentence(card, "intended_use")
+
+
+def say_population(card: "Card | None") -> str | None:
+    """Whose films the answer holds for; None where the card does not say."""
+    population = _sentence(card, "population")
+    if population is None:
+        return None
+    others = "adults" if population.startswith("children") else "others"
+    return f"For films of {population}: not for {others}. A film does not tell the age."
+
+
+def _sentence(card: "Card | None", name: str) -> str | None:
+    text = card.raw.get(name) if card else None
+    return text if isinstance(text, str) and text else None
 
 
 def say_frequency(probability: float, groups: Sequence[Frequency]) -> str | None:

@@ -29,6 +29,7 @@ from pneumonia.web.meaning import (
     merge_alike,
     say_frequency,
     say_others,
+    say_population,
     say_prevalence,
 )
 from pneumonia.web.samples import SAMPLES, sample_png
@@ -81,6 +82,7 @@ def reading(reading_id: str) -> str:
         prevalence=say_prevalence(groups),
         others=say_others(calls),
         disputed=is_disputed(calls),
+        population=say_population(card),
         paint_map=paints_map(finding),
         image_url=url_for("pages.image", reading_id=reading_id),
         overlay_url=url_for("pages.overlay", reading_id=reading_id, opacity=1),

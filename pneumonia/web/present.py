@@ -11,13 +11,15 @@ from pneumonia.records import ImageInfo, Reading
 from pneumonia.web.calls import Call
 
 
-def as_json(reading: Reading, calls: Sequence[Call]) -> dict[str, Any]:
+def as_json(reading: Reading, calls: Sequence[Call], intended_use: str | None) -> dict[str, Any]:
     """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
 
     Parameters
     ----------
     calls
         What each operating point calls the film.
+    intended_use
+        What the model that made the reading is for; None where that is no longer known.
     """
     finding = describe_finding(reading.finding)
     return {
@@ -34,6 +36,7 @@ def as_json(reading: Reading, calls: Sequence[Call]) -> dict[str, Any]:
             for call in calls
         ],
         "model": finding["model"],
+        "intended_use": intended_use,
         "image": describe_image(reading.image),
         "quality": finding["quality"],
         "lungs": [[list(corner) for corner in part] for part in reading.finding.outline],

@@ -34,6 +34,7 @@ CSV_FIELDS = (
     "quality_inverted",
     "error",
     "detail",
+    "intended_use",
 )
 
 
@@ -66,6 +67,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "quality_accepted": str(quality["accepted"]).lower(),
         "quality_warnings": " ".join(quality["warnings"]),
         "quality_inverted": str(quality["inverted"]).lower(),
+        "intended_use": row["intended_use"],
     }
 
 

@@ -91,7 +91,7 @@ def test_page_has_landmarks_a_title_and_the_notice(visitor, place):
     assert page.locator("html").get_attribute("lang") == "en"
     expect(page.get_by_role("contentinfo")).to_contain_text(
         "Research use only. Not a diagnosis. "
-        "The model was trained on films of drawn chests; it was not checked on others."
+        "The model was trained on films of drawn chests; it is not for others."
     )
     expect(page.get_by_text("Not a diagnosis.")).to_be_in_viewport()
 

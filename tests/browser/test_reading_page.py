@@ -134,6 +134,7 @@ def test_paper_gets_both_pictures_and_no_buttons(page):
     expect(page.locator(".plain")).to_be_visible()
     expect(page.locator(".mapped")).to_be_visible()
     expect(page.get_by_text("Not a diagnosis.")).to_be_visible()
+    expect(page.get_by_text("For films of drawn chests: not for others.")).to_be_visible()
     expect(page.get_by_role("button")).to_have_count(0)
     expect(page.locator("html")).to_have_css("background-color", "rgb(255, 255, 255)")
     ink = page.locator("caption").evaluate("element => getComputedStyle(element).color")

@@ -1,7 +1,7 @@
 """The API's contract: exact keys, types and ranges; one shape for every error."""
 
 import hashlib
-import io
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from pneumonia.analysis.bundle import read_card
-from pneumonia.analysis.finding import Quality
+from pneumonia.analysis.finding import ModelRef, Quality
+from pneumonia.config import ROOT
 from pneumonia.web.services import services
 
 Send = Callable[..., Any]
@@ -45,6 +46,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "operating_point": {"name": str, "threshold": float},
         "operating_points": list,
         "model": {"id": str, "sha256": str},
+        "intended_use": str,
         "image": {"format": str, "width": int, "height": int, "sha256": str},
         "quality": {"accepted": bool, "warnings": list, "inverted": bool},
         "lungs": list,
@@ -53,6 +55,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
     card = read_card(tiny_bundle)
     assert re.fullmatch(r"[0-9a-f]{32}", body["id"])
     assert body["model"] == {"id": card.id, "sha256": card.weights_sha256}
+    assert body["intended_use"] == card.raw["intended_use"]
     assert body["operating_point"]["threshold"] == card.operating_point.threshold
     assert body["operating_points"] == [
         {"name": name, "threshold": point.threshold, "label": point.label(body["probability"])}
@@ -69,6 +72,17 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "overlay": f"/readings/{body['id']}/overlay.png",
     }
     assert response.headers["Location"] == body["links"]["self"]
+
+
+def test_the_example_in_the_documentation_has_the_fields_of_a_reading(
+    client: FlaskClient, send: Send, film_png: bytes
+) -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    example = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    body = send(client, film_png).get_json()
+    assert shape(example) == shape(body)
+    described = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
+    assert set(body) - described == {"id", "created_at"}
 
 
 def test_the_operating_point_that_decides_can_be_chosen(
@@ -101,6 +115,19 @@ def test_a_reading_of_another_model_knows_its_own_operating_point_only(
     again = later.get(body["links"]["self"]).get_json()
     assert again["operating_points"] == [body["operating_point"] | {"label": body["label"]}]
     assert later.get(body["links"]["page"]).status_code == 200
+
+
+def test_what_another_model_was_for_is_not_known(
+    app: Flask, client: FlaskClient, send: Send, film_png: bytes
+) -> None:
+    store = services(app).store
+    kept = store.get(send(client, film_png).get_json()["id"])
+    assert "A film does not tell the age." in client.get(f"/readings/{kept.id}").text
+    finding = replace(kept.finding, model=ModelRef("tiny", "0" * 64))
+    other = replace(kept, id=uuid.uuid4().hex, finding=finding)
+    store.add(other, film_png)
+    assert client.get(f"/api/v1/readings/{other.id}").get_json()["intended_use"] is None
+    assert "A film does not tell the age." not in client.get(f"/readings/{other.id}").text
 
 
 def test_an_operating_point_that_is_not_there_is_said_when_the_model_loads(
@@ -218,79 +245,6 @@ def test_an_unknown_reading_is_404(client: FlaskClient, problem: Problem, bad: s
     code = response.get_json(force=True)["code"]
     problem(response, 404, code)
     assert code in ("reading_not_found", "not_found")
-
-
-# --- what is not an upload ----------------------------------------------------------------------
-
-
-def test_a_wrong_field_is_named(
-    client: FlaskClient, send: Send, film_png: bytes, problem: Problem
-) -> None:
-    detail = problem(send(client, film_png, field="file"), 400, "no_image")
-    assert detail == (
-        "The file came in the field 'file'. Send a JPEG, PNG or DICOM file as "
-        "multipart/form-data in the field 'image'."
-    )
-
-
-def test_text_in_the_field_is_not_a_file(client: FlaskClient, problem: Problem) -> None:
-    response = client.post(
-        "/api/v1/readings", data={"image": "film.png"}, content_type="multipart/form-data"
-    )
-    assert "holds text, not a file" in problem(response, 400, "no_image")
-
-
-def test_a_bare_body_is_told_how_to_be_sent(
-    client: FlaskClient, film_png: bytes, problem: Problem
-) -> None:
-    response = client.post("/api/v1/readings", data=film_png, content_type="image/png")
-    detail = problem(response, 400, "no_image")
-    assert detail.startswith("The request is image/png. Send a JPEG, PNG or DICOM file as multi")
-
-
-def test_nothing_at_all_is_no_image(client: FlaskClient, problem: Problem) -> None:
-    detail = problem(client.post("/api/v1/readings"), 400, "no_image")
-    assert detail.startswith("The request is without a content type. Send")
-
-
-def test_a_broken_multipart_body_is_no_image(client: FlaskClient, problem: Problem) -> None:
-    for body, kind in [
-        (b"--x\r\nContent-Dis", "multipart/form-data; boundary=x"),
-        (b"no boundary", "multipart/form-data"),
-    ]:
-        response = client.post("/api/v1/readings", data=body, content_type=kind)
-        problem(response, 400, "no_image")
-
-
-def test_two_files_are_refused(client: FlaskClient, film_png: bytes, problem: Problem) -> None:
-    files = [(io.BytesIO(film_png), f"{name}.png") for name in "ab"]
-    response = client.post("/api/v1/readings", data={"image": files})
-    detail = problem(response, 400, "bad_parameter")
-    assert detail.startswith("The field 'image' holds 2 files; one image is read at a time.")
-
-
-def test_an_empty_file_is_named_empty(client: FlaskClient, send: Send, problem: Problem) -> None:
-    problem(send(client, b""), 400, "empty_file")
-
-
-def test_too_many_fields_are_refused(client: FlaskClient, problem: Problem) -> None:
-    fields = {f"f{i}": "x" for i in range(50)}
-    response = client.post("/api/v1/readings", data=fields, content_type="multipart/form-data")
-    problem(response, 413, "request_too_large")
-
-
-def test_a_file_over_the_limit_is_413(make_app: Any, send: Send, problem: Problem) -> None:
-    client = make_app(max_upload_bytes=2**20).test_client()
-    # Just over the limit: the decoder counts it. Far over: the request is not even parsed.
-    for size in (2**20 + 1, 2**21):
-        problem(send(client, b"\xff" * size), 413, "file_too_large")
-
-
-def test_an_image_over_the_pixel_limit_is_413(
-    make_app: Any, send: Send, film_png: bytes, problem: Problem
-) -> None:
-    client = make_app(max_pixels=300 * 260 - 1).test_client()
-    assert "260 x 300 pixels" in problem(send(client, film_png), 413, "too_many_pixels")
 
 
 # --- HTTP itself --------------------------------------------------------------------------------

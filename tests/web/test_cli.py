@@ -1,4 +1,4 @@
-"""flask predict and flask models, as a terminal and a script see them."""
+"""flask predict, as a terminal and a script see it."""
 
 import csv
 import io
@@ -16,7 +16,9 @@ from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.web import tables
 
-FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"}
+FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"} | {
+    "intended_use"
+}
 
 
 @pytest.fixture
@@ -55,6 +57,7 @@ def test_json_has_one_object_per_file_in_order(app: Flask, films: Path) -> None:
     ]
     assert all(set(row) == FIELDS | {"quality", "error"} for row in rows)
     assert rows[1]["label"] is None
+    assert rows[1]["intended_use"] is None
     assert "20 x 20 pixels" in rows[1]["error"]["detail"]
 
 
@@ -64,7 +67,7 @@ def test_a_row_is_what_the_api_says_of_the_same_file(app: Flask, films: Path, se
     (row,) = rows
     assert row["probability"] == pytest.approx(answer["probability"], abs=1e-6)
     assert row["confidence"] == pytest.approx(answer["confidence"], abs=1e-6)
-    for name in ("label", "operating_point", "model", "image", "quality"):
+    for name in ("label", "operating_point", "model", "intended_use", "image", "quality"):
         assert row[name] == answer[name], name
     assert row["error"] is None
 
@@ -76,6 +79,8 @@ def test_csv_is_flat_with_a_header(app: Flask, films: Path) -> None:
     assert tuple(rows[0]) == tables.CSV_FIELDS
     assert [row["error"] for row in rows] == ["", "film_too_small", "", "unsupported_format"]
     good, bad = rows[0], rows[3]
+    assert good["intended_use"].startswith("Research and teaching: a second look at ")
+    assert bad["intended_use"] == ""
     assert 0 < float(good["probability"]) < 1
     assert (good["image_width"], good["image_height"], good["quality_accepted"]) == (
         "260",
@@ -245,96 +250,3 @@ def test_the_operating_point_can_be_chosen_for_one_run(make_app: Any, films: Pat
     result = predict(app, films / "a.png", "--operating-point", "youden")
     assert result.exit_code == 2
     assert "has no operating point 'youden'. Choose one of screening, balanced" in result.stderr
-
-
-# --- the table where the terminal is narrow -----------------------------------------------------
-
-
-def row(file: str) -> tables.Row:
-    return {
-        "file": file,
-        "label": "normal",
-        "probability": 0.031,
-        "confidence": 0.969,
-        "operating_point": {"name": "balanced", "threshold": 0.5},
-        "model": {"id": "default", "sha256": "ab" * 32},
-        "image": {"format": "JPEG", "width": 1024, "height": 800, "sha256": "cd" * 32},
-        "quality": {"accepted": True, "warnings": [], "inverted": False},
-        "error": None,
-    }
-
-
-@pytest.mark.parametrize(
-    ("width", "last_column"),
-    [(200, "model"), (100, "operating point"), (80, "image"), (60, "confidence")],
-)
-def test_columns_give_way_before_lines_wrap(
-    monkeypatch: pytest.MonkeyPatch, width: int, last_column: str
-) -> None:
-    monkeypatch.setattr(
-        "sys.stdout", type("Terminal", (io.StringIO,), {"isatty": lambda _: True})()
-    )
-    monkeypatch.setenv("COLUMNS", str(width))
-    rows = [row("/films/2024/one.jpeg"), row("/films/2024/two.jpeg")]
-    lines = tables.as_table(rows).splitlines()
-    assert max(map(len, lines)) <= width
-    assert lines[0].endswith(last_column)
-    assert lines[1].split()[1:5] == ["normal", "3", "%", "97"]
-
-
-def test_long_names_are_cut_from_the_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "sys.stdout", type("Terminal", (io.StringIO,), {"isatty": lambda _: True})()
-    )
-    monkeypatch.setenv("COLUMNS", "60")
-    lines = tables.as_table([row("/very" * 30 + "/film-0007.jpeg")]).splitlines()
-    assert max(map(len, lines)) <= 60
-    assert lines[1].startswith("…")
-    assert "/film-0007.jpeg  normal" in lines[1]
-
-
-def test_into_a_pipe_nothing_is_cut() -> None:
-    name = "/very" * 60 + "/film.jpeg"
-    assert name in tables.as_table([row(name)])
-
-
-# --- flask models -------------------------------------------------------------------------------
-
-
-def test_models_lists_bundles_and_what_is_wrong_with_one(make_app: Any, make_bundle: Any) -> None:
-    good = make_bundle()
-    damaged = good.parent / "damaged"
-    damaged.mkdir()
-    (damaged / "card.json").write_text("{")
-    result = make_app(bundle=good, start=False).test_cli_runner().invoke(args=["models"])
-    lines = result.stdout.splitlines()
-    card = json.loads((good / "card.json").read_text())
-    assert result.exit_code == 0
-    assert lines[0].split() == [
-        "model",
-        "architecture",
-        "sha256",
-        "AUROC",
-        "served",
-        "operating",
-        "points",
-    ]
-    assert lines[1].split() == ["damaged", "damaged"]
-    assert lines[2].split()[:3] == ["tiny", "resnet18", card["weights"]["sha256"][:12]]
-    points = card["operating_points"].items()
-    said = ", ".join(f"{name} {point['threshold']:.4f}" for name, point in points)
-    assert lines[2].endswith(f"yes     {said}")
-    assert lines[4].startswith("damaged: The model bundle 'damaged' is refused: ")
-
-
-def test_models_without_any_says_what_to_do(make_app: Any, tmp_path: Path) -> None:
-    app = make_app(start=False, models_dir=tmp_path / "none")
-    result = app.test_cli_runner().invoke(args=["models"])
-    assert result.stdout == (
-        f"There are no model bundles in {tmp_path / 'none'}. Train one with flask train.\n"
-    )
-
-
-def test_models_says_when_the_served_one_is_missing(make_app: Any) -> None:
-    result = make_app(start=False, model="absent").test_cli_runner().invoke(args=["models"])
-    assert "The served model absent (PNEUMONIA_MODEL) is not among them." in result.stdout
