@@ -150,7 +150,7 @@ def _measure(labels: NDArray[np.bool_], served: Served, origins: Origins) -> dic
 def _limits(origins: Origins, recipe: Recipe, maps: NDArray[np.float32]) -> list[str]:
     population, (height, width) = origins.data.population, maps.shape[1:]
     limits = [
-        f"Trained on films of {population}; not checked on other people, hospitals or diseases.",
+        f"Trained on films of {population}; not for other people, hospitals or diseases.",
         "Age cannot be told from a film: an adult's is read like a child's, and must not be.",
     ]
     if not recipe.needs_lungs:

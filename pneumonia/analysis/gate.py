@@ -165,10 +165,7 @@ def check_sight(sight: "Sight", typical: dict[str, Any] | None) -> tuple[str, ..
     distance = typical_films.distance(typical, sight.features) if typical is not None else 0.0
     _check_edges(lungs)
     if distance > FAR:
-        raise NotAChestFilm(
-            "The picture does not look like a frontal chest X-ray: its distance from such films "
-            f"is {distance:.1f}, and up to {FAR} is read. {_UPLOAD}"
-        )
+        raise NotAChestFilm(f"The picture does not look like a frontal chest X-ray. {_UPLOAD}")
     if lungs.count == 1 or (lungs.count == 2 and lungs.evenness < MIN_EVENNESS):
         raise FilmCutOff(
             f"Only one whole lung can be made out: the other is cut off, or hidden. {_WHOLE}"

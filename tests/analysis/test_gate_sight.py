@@ -40,8 +40,8 @@ def test_features_far_from_any_chest_film_are_refused() -> None:
     refusal = refusal_of(sight(distance=1.6))
     assert isinstance(refusal, NotAChestFilm)
     assert str(refusal) == (
-        "The picture does not look like a frontal chest X-ray: its distance from such films is "
-        "1.6, and up to 1.5 is read. Upload the frontal film (PA or AP) itself, whole and with "
+        "The picture does not look like a frontal chest X-ray. Upload the frontal film (PA or AP) "
+        "itself, whole and with "
         "nothing beside it."
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pneumonia.imaging.lungs import Lungs
-from pneumonia.imaging.preprocess import PreprocessSpec, apply, frame
+from pneumonia.imaging.preprocess import PreprocessSpec, apply, apply_to_square, frame
 from pneumonia.imaging.synthetic import synthetic_film
 
 SPEC = PreprocessSpec(size=96, grid=224, frame="lungs", levels="lungs", margin=0.15)
@@ -78,7 +78,8 @@ def test_a_map_comes_back_to_where_the_lungs_are() -> None:
 def test_a_flat_film_gives_no_noise_enlarged() -> None:
     flat = np.full((224, 224), 0.5, np.float32)
     flat += np.random.default_rng(0).normal(0, 0.001, flat.shape).astype(np.float32)
-    grey = apply(flat, replace(SPEC, mean=(0, 0, 0), std=(1, 1, 1)), LUNGS)[0]
+    spec = replace(SPEC, mean=(0, 0, 0), std=(1, 1, 1))
+    grey, _ = apply_to_square(flat, (224, 224), spec, LUNGS)
     assert np.abs(grey - 0.5).max() < 0.05
 
 
