@@ -20,7 +20,7 @@ from pneumonia.analysis.typical import Typical
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.lungs import Lungs, Square, to_input
 from pneumonia.networks import weights
-from pneumonia.networks.lungs import ARCHITECTURE, FEATURES, LungNetwork
+from pneumonia.networks.lungs import ARCHITECTURE, FEATURES, LungNetwork, fold_normalisation
 
 CARD = "lungs.json"
 WEIGHTS = "lungs.safetensors"
@@ -85,6 +85,7 @@ class LungFinder:
             network.load_state_dict(
                 {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
             )
+            fold_normalisation(network.eval())
             mean = Typical.from_dict(card["typical"]).mean
             if len(mean) != FEATURES:
                 raise ValueError(f"typical has {len(mean)} features, and the network {FEATURES}")

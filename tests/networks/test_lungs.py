@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.models import mobilenet_v2
 
-from pneumonia.networks.lungs import LungNetwork, load_encoder
+from pneumonia.networks.lungs import LungNetwork, fold_normalisation, load_encoder
 
 
 def test_shapes() -> None:
@@ -50,3 +50,19 @@ def test_an_incomplete_encoder_is_refused_by_name() -> None:
     del tensors["features.3.conv.0.0.weight"]
     with pytest.raises(KeyError, match=r"features\.3\.conv\.0\.0\.weight"):
         load_encoder(LungNetwork(), tensors)
+
+
+def test_folding_the_normalisation_changes_no_answer() -> None:
+    torch.manual_seed(3)
+    network = LungNetwork()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randn(4, 1, 64, 64))
+    film = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        before = network.eval()(film)
+        fold_normalisation(network)
+        after = network(film)
+    for one, two in zip(before, after, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
+    assert not [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
