@@ -12,7 +12,7 @@ LIMIT = 0.3
 
 
 def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
-    """Time the gate on a film of the grid's size, and the classifier with its map on what it passes.
+    """Time the gate on a film of the grid's size, and the classifier with its map on the same.
 
     Resampling a larger film to the grid is left out: the classifier needs it as well.
 
