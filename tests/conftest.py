@@ -10,10 +10,11 @@ import torch
 from flask import Flask
 
 from pneumonia.config import ROOT
-from pneumonia.imaging.preprocess import PreprocessSpec, apply
+from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.pretrained import Loaded
+from tests.inputs import apply
 from tests.running import running
 from train import recipe as recipes
 from train.export import Origins, Served, export, round_to_half

@@ -143,20 +143,6 @@ def _interpolation(at: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
     return matrix
 
 
-def apply(
-    pixels: NDArray[np.float32], spec: PreprocessSpec, lungs: Lungs | None = None
-) -> tuple[NDArray[np.float32], Geometry]:
-    """Turn a film into a network's input: :func:`to_square`, then :func:`apply_to_square`.
-
-    Parameters
-    ----------
-    pixels
-        float32 (height, width) in [0, 1], as in ``Radiograph.pixels``.
-    """
-    height, width = pixels.shape
-    return apply_to_square(to_square(pixels, spec.grid), (width, height), spec, lungs)
-
-
 def apply_to_square(
     square: NDArray[np.float32],
     film_size: tuple[int, int],

@@ -11,8 +11,8 @@ from pneumonia.analysis.finding import Label, OperatingPoint
 from pneumonia.analysis.predictor import Predictor, calibrate, choose_device
 from pneumonia.errors import BadSetting
 from pneumonia.imaging import Radiograph, decode
-from pneumonia.imaging.preprocess import apply
 from pneumonia.imaging.synthetic import synthetic_film
+from tests.inputs import apply
 
 
 @pytest.fixture(scope="module")

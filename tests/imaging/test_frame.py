@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pneumonia.imaging.lungs import Lungs
-from pneumonia.imaging.preprocess import PreprocessSpec, apply, apply_to_square, frame
+from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square, frame
 from pneumonia.imaging.synthetic import synthetic_film
+from tests.inputs import apply
 
 SPEC = PreprocessSpec(size=96, grid=224, frame="lungs", levels="lungs", margin=0.15)
 

@@ -13,11 +13,11 @@ from pneumonia.imaging.preprocess import (
     IMAGENET_STD,
     Geometry,
     PreprocessSpec,
-    apply,
     scale_greys,
     to_square,
 )
 from pneumonia.imaging.synthetic import synthetic_film
+from tests.inputs import apply
 
 
 def _film(seed: int = 1, size: tuple[int, int] = (300, 260)) -> np.ndarray:

@@ -4,7 +4,8 @@ import torch
 
 from pneumonia.errors import DataError
 from pneumonia.imaging import decode
-from pneumonia.imaging.preprocess import PreprocessSpec, apply
+from pneumonia.imaging.preprocess import PreprocessSpec
+from tests.inputs import apply
 from train import manifest
 from train.dataset import Decoded, EpochSampler, FilmSet, load_squares, loader
 from train.recipe import Augmentation
