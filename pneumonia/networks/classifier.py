@@ -1,13 +1,18 @@
-"""A backbone, global average pooling and a small head: film in, one logit of pneumonia out."""
+"""A backbone, pooling and a small head: film in, K outputs and the map of pneumonia out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
+from pneumonia.errors import UnknownArchitecture
 from pneumonia.networks import backbones, registry  # noqa: F401  (backbones registers its entries)
-from pneumonia.networks.cam import class_activation_map
+from pneumonia.networks.cam import GlobalAverage, class_activation_map
+from pneumonia.networks.registry import Backbone
+
+_TRIAL_PIXELS = 96  # no architecture here needs more to reach its last layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +24,54 @@ class NetworkSpec:
     architecture
         A name in the registry.
     hidden
-        Widths of the dense layers (each with ReLU) between pooling and the logit.
+        Widths of the dense layers (each with ReLU) between pooling and the outputs.
     dropout
         Probability, before the last linear layer.
+    outputs
+        1: the logit of pneumonia. 2: normal, pneumonia. 3: normal, bacterial, viral.
+    until
+        Name of the last layer of the body that is kept; all of them when empty. The features of a
+        cut body are averaged over their cells, and the architecture's own dense layers left out.
     """
 
     architecture: str
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
+    outputs: int = 1
+    until: str = ""
 
 
 class Classifier(nn.Module):
-    """Features, then a head of linear layers and ReLU over their global average."""
+    """Features, then linear layers and ReLU over their global average or over all their cells.
 
-    def __init__(self, body: nn.Sequential, head: nn.Sequential) -> None:
+    Attributes
+    ----------
+    body
+        Input to feature map, in named layers.
+    pool
+        :class:`GlobalAverage` or ``nn.Flatten``.
+    dense, head
+        The architecture's own dense layers, often none; and ours, the last with K outputs.
+    auxiliary
+        Classifiers on the side, by the name of the body's layer they follow; empty unless asked
+        for, and never in a bundle.
+    """
+
+    def __init__(
+        self,
+        body: nn.Sequential,
+        head: nn.Sequential,
+        *,
+        pool: nn.Module | None = None,
+        dense: nn.Sequential | None = None,
+        auxiliary: dict[str, nn.Module] | None = None,
+    ) -> None:
         super().__init__()
         self.body = body
+        self.pool = pool or GlobalAverage()
+        self.dense = nn.Sequential() if dense is None else dense
         self.head = head
+        self.auxiliary = nn.ModuleDict(auxiliary or {})
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, 3, S, S) normalised input -> (N, C, h, w) last feature map."""
@@ -43,38 +79,99 @@ class Classifier(nn.Module):
         return features
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """(N, C, h, w) feature map -> (N,) logits of pneumonia."""
-        return self.forward_pooled(features.mean(dim=(2, 3)))
+        """(N, C, h, w) feature map -> (N, K) outputs."""
+        return self.forward_pooled(self.pool(features))
 
     def forward_pooled(self, pooled: Tensor) -> Tensor:
-        """(N, C) averaged features -> (N,) logits of pneumonia."""
-        logits: Tensor = self.head(pooled)
-        return logits.squeeze(1)
+        """(N, D) averaged or flattened features -> (N, K) outputs."""
+        outputs: Tensor = self.head(self.dense(pooled))
+        return outputs
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, S, S) normalised input -> (N, K) outputs; see :mod:`.outputs`."""
         return self.forward_head(self.forward_features(x))
 
     def forward_with_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """One pass: (N,) logits and the (N, h, w) class activation map, in logits."""
+        """One pass: (N, K) outputs and the (N, h, w) map of the pneumonia logit, in logits."""
         features = self.forward_features(x)
-        return self.forward_head(features), class_activation_map(features, self.head)
+        return self.forward_head(features), self.map(features)
+
+    def map(self, features: Tensor) -> Tensor:
+        """(N, C, h, w) feature map -> (N, h, w) class activation map of the pneumonia logit."""
+        return class_activation_map(features, self.pool, [*self.dense, *self.head])
+
+    def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """For training: (N, K) outputs, and those of the classifiers on the side, in order."""
+        aside = []
+        for name, layer in self.body.named_children():
+            x = layer(x)
+            if name in self.auxiliary:
+                aside.append(self.auxiliary[name](x))
+        return self.forward_head(x), aside
 
 
-def build(spec: NetworkSpec) -> Classifier:
-    """A network with fresh weights.
+def build(spec: NetworkSpec, *, auxiliary: bool = False) -> Classifier:
+    """A network with fresh weights; with its classifiers on the side when asked for.
 
     Raises
     ------
     UnknownArchitecture
-        When the registry has no such name.
+        When the registry has no such name, or the architecture no layer ``until``.
     """
     backbone = registry.entry(spec.architecture).make()
-    return Classifier(backbone.body, _head(backbone.channels, spec.hidden, spec.dropout))
+    if spec.until:
+        backbone = _cut(backbone, spec)
+    aside = {a.after: a.make(spec.outputs) for a in backbone.auxiliary} if auxiliary else {}
+    return Classifier(
+        backbone.body,
+        _head(_width(backbone), spec),
+        pool=nn.Flatten() if backbone.cells else GlobalAverage(),
+        dense=backbone.dense,
+        auxiliary=aside,
+    )
 
 
-def _head(channels: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
+def _cut(backbone: Backbone, spec: NetworkSpec) -> Backbone:
+    """The backbone up to and with the layer ``until``, its features averaged."""
+    layers = [name for name, _ in backbone.body.named_children()]
+    if spec.until not in layers:
+        raise UnknownArchitecture(
+            f"The architecture {spec.architecture} has no layer {spec.until!r} to end with. Its "
+            f"layers: {', '.join(layers)}."
+        )
+    kept = layers[: layers.index(spec.until) + 1]
+    body = backbone.body[: len(kept)]
+    return replace(
+        backbone,
+        body=body,
+        channels=_channels(body),
+        cells=None,
+        dense=nn.Sequential(),
+        auxiliary=tuple(a for a in backbone.auxiliary if a.after in kept),
+    )
+
+
+@torch.no_grad()
+def _channels(body: nn.Sequential) -> int:
+    """Channels of a body's output. In evaluation mode no batch statistics change."""
+    body.eval()
+    channels = int(body(torch.zeros(1, 3, _TRIAL_PIXELS, _TRIAL_PIXELS)).shape[1])
+    body.train()
+    return channels
+
+
+def _width(backbone: Backbone) -> int:
+    """Values that reach our own layers."""
+    linear = [layer for layer in backbone.dense if isinstance(layer, nn.Linear)]
+    if linear:
+        return linear[-1].out_features
+    height, width = backbone.cells or (1, 1)
+    return backbone.channels * height * width
+
+
+def _head(features: int, spec: NetworkSpec) -> nn.Sequential:
     layers: list[nn.Module] = []
-    widths = (channels, *hidden)
+    widths: Sequence[int] = (features, *spec.hidden)
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(widths[-1], 1))
+    return nn.Sequential(*layers, nn.Dropout(spec.dropout), nn.Linear(widths[-1], spec.outputs))

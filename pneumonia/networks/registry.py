@@ -1,11 +1,27 @@
 """One name, one architecture. A new entry gets every shared test without touching a test."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
 from pneumonia.errors import UnknownArchitecture
+
+
+@dataclass(frozen=True, slots=True)
+class Auxiliary:
+    """A classifier on the side, for training only.
+
+    Attributes
+    ----------
+    after
+        Name of the body's layer whose output it takes.
+    make
+        K outputs -> a module (N, C, h, w) -> (N, K).
+    """
+
+    after: str
+    make: Callable[[int], nn.Module]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +35,21 @@ class Backbone:
         The last one gives the feature map of the class activation map.
     channels
         Channels of that feature map.
+    cells
+        None where the feature map is averaged over its cells. (height, width) where it is
+        flattened: it then has exactly these cells at every input size, because the body ends in an
+        ``AdaptiveAvgPool2d`` named ``avgpool``.
+    dense
+        The architecture's own dense layers before its last one: linear, ReLU, dropout.
+    auxiliary
+        Classifiers on the side.
     """
 
     body: nn.Sequential
     channels: int
+    cells: tuple[int, int] | None = None
+    dense: nn.Sequential = field(default_factory=nn.Sequential)
+    auxiliary: tuple[Auxiliary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

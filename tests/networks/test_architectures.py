@@ -7,20 +7,9 @@ import torch
 
 from pneumonia.errors import ModelError, UnknownArchitecture
 from pneumonia.networks import pretrained, registry, weights
-from pneumonia.networks.cam import class_activation_map
 from pneumonia.networks.classifier import NetworkSpec, build
 
 ARCHITECTURES = registry.names()
-HEADS = [(), (50,), (20, 10)]
-
-
-def gradcam(network, x):
-    """Grad-CAM (Selvaraju et al. 2017) by autograd, before its ReLU; and the logit."""
-    features = network.forward_features(x).detach().requires_grad_()
-    logits = network.forward_head(features)
-    gradient = torch.autograd.grad(logits.sum(), features)[0]
-    importance = gradient.mean(dim=(2, 3), keepdim=True)
-    return (importance * features).sum(dim=1).detach(), logits.detach()
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -38,7 +27,7 @@ def test_shapes(network) -> None:
     features = network.forward_features(x)
     logits, maps = network.forward_with_map(x)
     assert features.ndim == 4
-    assert logits.shape == (2,)
+    assert logits.shape == (2, 1)
     assert maps.shape == (2, *features.shape[2:])
     assert torch.equal(network(x), logits)
 
@@ -65,27 +54,20 @@ def test_weights_survive_the_file(network, tmp_path: Path) -> None:
     assert all(torch.equal(state[k], v) for k, v in network.state_dict().items())
 
 
-@pytest.mark.parametrize("hidden", HEADS)
-def test_the_map_is_gradcam_and_adds_up_to_the_logit(hidden) -> None:
-    torch.manual_seed(3)
-    network = build(NetworkSpec("resnet18", hidden=hidden, dropout=0.3)).eval()
-    x = torch.randn(4, 3, 96, 96)
-    reference, logits = gradcam(network, x)
-    with torch.inference_mode():
-        features = network.forward_features(x)
-        ours = class_activation_map(features, network.head)
-    cells = features.shape[2] * features.shape[3]
-    # Grad-CAM's importance is the mean of a gradient that pooling has divided by the cells.
-    torch.testing.assert_close(ours / cells, reference, rtol=1e-4, atol=1e-6)
-    if not hidden:
-        with_bias = ours.mean(dim=(1, 2)) + network.head[-1].bias.detach()
-        torch.testing.assert_close(with_bias, logits, rtol=1e-4, atol=1e-5)
+def test_a_body_is_cut_after_a_layer() -> None:
+    whole = build(NetworkSpec("resnet50"))
+    cut = build(NetworkSpec("resnet50", until="layer3", hidden=(5,), outputs=3))
+    cut.body.load_state_dict(whole.body[:7].state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    assert cut.head[0].in_features == 1024
+    assert cut.eval()(x).shape == (2, 3)
+    assert torch.equal(cut.forward_features(x), whole.eval().body[:7](x))
 
 
-def test_a_head_the_map_is_not_defined_for_is_refused() -> None:
-    head = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
-    with pytest.raises(TypeError, match="Tanh"):
-        class_activation_map(torch.randn(1, 4, 2, 2), head)
+def test_a_body_is_not_cut_where_it_has_no_layer() -> None:
+    said = r"resnet18 has no layer 'layer5' to end with\. Its layers: conv1, .*, layer4\."
+    with pytest.raises(UnknownArchitecture, match=said):
+        build(NetworkSpec("resnet18", until="layer5"))
 
 
 def test_v1_puts_the_stride_on_the_first_convolution() -> None:
