@@ -13,9 +13,11 @@ from pneumonia.config import ROOT
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.outputs import pneumonia_logit
 from pneumonia.networks.pretrained import Loaded
 from tests.inputs import apply
 from tests.running import running
+from tests.three_classes import write_bundle
 from train import recipe as recipes
 from train.export import Origins, Served, export, round_to_half
 from train.manifest import Row
@@ -78,7 +80,8 @@ def tiny_bundle(
     """
     inputs = torch.from_numpy(np.stack([x for x, _ in _films(tiny_recipe.preprocess, 16)]))
     with torch.inference_mode():
-        logits, maps = tiny_network.forward_with_map(inputs)
+        outputs, maps = tiny_network.forward_with_map(inputs)
+    logits = pneumonia_logit(outputs)
     labels = ["PNEUMONIA" if z > logits.median() else "NORMAL" for z in logits]
     rows = [
         Row(f"{i}.png", Path(f"{i}.png"), "train", label, patient=str(i))  # type: ignore[arg-type]
@@ -100,6 +103,12 @@ def tiny_bundle(
     served = Served(logits.double().numpy(), maps.numpy())
     export(tiny_network, tiny_recipe, origins, served, out)
     return out
+
+
+@pytest.fixture(scope="session")
+def pattern_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that tells bacterial from viral."""
+    return write_bundle(tiny_bundle, tmp_path_factory.mktemp("models") / "three")
 
 
 def _films(spec: PreprocessSpec, n: int) -> Iterator[tuple[np.ndarray, bool]]:

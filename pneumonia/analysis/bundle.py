@@ -12,7 +12,13 @@ from typing import Any
 
 import torch
 
-from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, ModelRef, OperatingPoint
+from pneumonia.analysis.finding import (
+    DEFAULT_OPERATING_POINT,
+    THREE_CLASSES,
+    TWO_CLASSES,
+    ModelRef,
+    OperatingPoint,
+)
 from pneumonia.analysis.frequency import Frequency
 from pneumonia.analysis.lungs import FILES as LUNG_FILES
 from pneumonia.analysis.lungs import LungFinder
@@ -23,7 +29,25 @@ from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
-CLASSES = ("normal", "pneumonia")
+CLASSES = TWO_CLASSES
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCalibration:
+    """How bacterial and viral pneumonia are told apart, and how well that went.
+
+    Attributes
+    ----------
+    temperature, bias
+        Probability that a pneumonia is viral = sigmoid((viral logit + bias) / temperature).
+    films, correct
+        Pneumonias of known cause among the validation films, and how many were called rightly.
+    """
+
+    temperature: float
+    bias: float
+    films: int
+    correct: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +58,8 @@ class Card:
     ----------
     temperature, bias
         Calibrated probability = sigmoid((logit + bias) / temperature).
+    pattern
+        None for a bundle that does not tell bacterial from viral.
     operating_points
         By name, at least one.
     frequency
@@ -52,6 +78,7 @@ class Card:
     classes: tuple[str, ...]
     temperature: float
     bias: float
+    pattern: PatternCalibration | None
     operating_points: dict[str, OperatingPoint]
     frequency: tuple[Frequency, ...]
     map_full_scale: float
@@ -124,26 +151,21 @@ def _damaged(folder: Path, what: str) -> str:
 
 def _parse(raw: dict[str, Any]) -> Card:
     calibration = raw["calibration"]
-    if tuple(raw["classes"]) != CLASSES:
-        raise ValueError(f"classes must be {', '.join(CLASSES)}, not {raw['classes']}")
+    network = _network(raw)
     temperature, full_scale = float(calibration["temperature"]), float(raw["map"]["full_scale"])
     if not (temperature > 0 and full_scale > 0):
         raise ValueError("temperature and the map's full scale must be positive")
-    head = raw["head"]
     preprocess, lungs = PreprocessSpec.from_dict(raw["preprocess"]), raw.get("lungs")
     if lungs is None and "lungs" in (preprocess.frame, preprocess.levels):
         raise ValueError("the preprocessing needs the lungs, and no lung network is named")
     return Card(
         id=raw["id"],
-        network=NetworkSpec(
-            architecture=raw["architecture"],
-            hidden=tuple(head["hidden"]),
-            dropout=float(head["dropout"]),
-        ),
+        network=network,
         preprocess=preprocess,
-        classes=CLASSES,
+        classes=_classes(raw, network.outputs),
         temperature=temperature,
         bias=float(calibration["bias"]),
+        pattern=_pattern(raw.get("pattern"), network.outputs),
         operating_points=_operating_points(raw["operating_points"]),
         frequency=tuple(Frequency(**group) for group in calibration["frequency"]),
         map_full_scale=full_scale,
@@ -151,6 +173,54 @@ def _parse(raw: dict[str, Any]) -> Card:
         lungs_sha256={name: lungs["sha256"][name] for name in LUNG_FILES} if lungs else None,
         raw=raw,
     )
+
+
+def _network(raw: dict[str, Any]) -> NetworkSpec:
+    head = raw["head"]
+    outputs = head.get("outputs", 1)
+    if outputs not in (1, 2, 3):
+        raise ValueError(f"the head's outputs must be 1, 2 or 3, not {outputs!r}")
+    return NetworkSpec(
+        architecture=raw["architecture"],
+        hidden=tuple(head["hidden"]),
+        dropout=float(head["dropout"]),
+        outputs=outputs,
+        until=str(raw.get("until", "")),
+    )
+
+
+def _classes(raw: dict[str, Any], outputs: int) -> tuple[str, ...]:
+    classes = THREE_CLASSES if outputs == 3 else TWO_CLASSES
+    if tuple(raw["classes"]) != classes:
+        raise ValueError(
+            f"classes must be {', '.join(classes)} where the head's outputs are {outputs}, "
+            f"not {raw['classes']}"
+        )
+    return classes
+
+
+def _pattern(pattern: dict[str, Any] | None, outputs: int) -> PatternCalibration | None:
+    if pattern is None:
+        return None
+    if outputs != 3:
+        raise ValueError(
+            f"a pattern of pneumonia needs 3 outputs ({', '.join(THREE_CLASSES)}); "
+            f"the head has {outputs}"
+        )
+    validation = pattern["validation"]
+    found = PatternCalibration(
+        temperature=float(pattern["temperature"]),
+        bias=float(pattern["bias"]),
+        films=int(validation["n"]),
+        correct=int(validation["correct"]),
+    )
+    if not found.temperature > 0:
+        raise ValueError("the temperature of the pattern must be positive")
+    if not 0 <= found.correct <= found.films or not found.films:
+        raise ValueError(
+            f"the pattern cannot be right for {found.correct} of {found.films} validation films"
+        )
+    return found
 
 
 def _operating_points(points: dict[str, dict[str, Any]]) -> dict[str, OperatingPoint]:

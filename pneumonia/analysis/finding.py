@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 from pneumonia.imaging.preprocess import Geometry
 
 DEFAULT_OPERATING_POINT = "balanced"
+
+TWO_CLASSES = ("normal", "pneumonia")
+THREE_CLASSES = ("normal", "bacterial", "viral")
+"""What a network's outputs stand for, in their order."""
 
 Outline = tuple[tuple[tuple[float, float], ...], ...]
 """Polygons around the lungs: points (x, y) as fractions of the film's width and height."""
@@ -18,6 +23,37 @@ class Label(StrEnum):
     NORMAL = "normal"
     PNEUMONIA = "pneumonia"
     INDETERMINATE = "indeterminate"
+
+
+class Cause(StrEnum):
+    """What a pneumonia was caused by."""
+
+    BACTERIAL = "bacterial"
+    VIRAL = "viral"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Which pneumonia the film looks more like, given that it shows one.
+
+    Attributes
+    ----------
+    probability
+        Calibrated probability of the label, given pneumonia, in [0.5, 1].
+    """
+
+    label: Cause
+    probability: float
+
+    @classmethod
+    def of(cls, viral: float) -> Self:
+        """From the probability that a pneumonia is viral, in [0, 1]."""
+        return cls(Cause.VIRAL, viral) if viral >= 0.5 else cls(Cause.BACTERIAL, 1 - viral)
+
+    @property
+    def viral(self) -> float:
+        """Probability that a pneumonia of this kind is viral, in [0, 1]."""
+        return self.probability if self.label is Cause.VIRAL else 1 - self.probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +129,9 @@ class Finding:
         The network's raw output, before calibration.
     outline
         Where the lungs were found; empty where they were not looked for.
+    pattern
+        Bacterial or viral, whatever the label; it means something where the film shows pneumonia.
+        None where the model does not tell the two apart.
     """
 
     label: Label
@@ -103,6 +142,15 @@ class Finding:
     quality: Quality
     activation: ActivationMap
     outline: Outline = ()
+    pattern: Pattern | None = None
+
+    @property
+    def class_probabilities(self) -> tuple[float, float, float] | None:
+        """Of normal, bacterial and viral, summing to 1; None without a pattern."""
+        if self.pattern is None:
+            return None
+        p, viral = self.probability, self.pattern.viral
+        return 1 - p, p * (1 - viral), p * viral
 
     @property
     def confidence(self) -> float:

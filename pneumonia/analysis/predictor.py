@@ -16,12 +16,14 @@ from pneumonia.analysis.finding import (
     ActivationMap,
     Finding,
     ModelRef,
+    Pattern,
 )
 from pneumonia.analysis.gate import Examined
 from pneumonia.analysis.lungs import Sight
 from pneumonia.errors import BadSetting, UnreadableFilm
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 
 
 class Predictor:
@@ -123,15 +125,33 @@ class Predictor:
         )
         x = torch.from_numpy(np.stack(inputs)).to(self.device, memory_format=torch.channels_last)
         with torch.inference_mode():
-            logits, maps = self._network.forward_with_map(x)
+            outputs, maps = self._network.forward_with_map(x)
         return [
-            self._finding(film, logit, ActivationMap(values, self.card.map_full_scale, geometry))
-            for film, logit, values, geometry in zip(
-                examined, logits.tolist(), maps.cpu().numpy(), geometries, strict=True
+            self._finding(
+                film, logit, pattern, ActivationMap(values, self.card.map_full_scale, geometry)
+            )
+            for film, logit, pattern, values, geometry in zip(
+                examined,
+                pneumonia_logit(outputs).tolist(),
+                self._patterns(outputs),
+                maps.cpu().numpy(),
+                geometries,
+                strict=True,
             )
         ]
 
-    def _finding(self, film: Examined, logit: float, activation: ActivationMap) -> Finding:
+    def _patterns(self, outputs: torch.Tensor) -> Sequence[Pattern | None]:
+        fitted = self.card.pattern
+        if fitted is None:
+            return [None] * len(outputs)
+        return [
+            Pattern.of(calibrate(logit, fitted.temperature, fitted.bias))
+            for logit in viral_logit(outputs).tolist()
+        ]
+
+    def _finding(
+        self, film: Examined, logit: float, pattern: Pattern | None, activation: ActivationMap
+    ) -> Finding:
         probability = calibrate(logit, self.card.temperature, self.card.bias)
         point = self.operating_point
         return Finding(
@@ -143,11 +163,12 @@ class Predictor:
             quality=film.quality,
             activation=activation,
             outline=film.lungs.outline() if film.lungs is not None else (),
+            pattern=pattern,
         )
 
 
 def calibrate(logit: float, temperature: float, bias: float) -> float:
-    """Probability of pneumonia in [0, 1]: sigmoid((logit + bias) / temperature)."""
+    """A probability in [0, 1]: sigmoid((logit + bias) / temperature)."""
     return 0.5 * (1 + math.tanh(0.5 * (logit + bias) / temperature))
 
 

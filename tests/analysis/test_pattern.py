@@ -1,0 +1,131 @@
+"""Bacterial or viral: what a card may promise of it, and what a finding says of it."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pneumonia.analysis import bundle
+from pneumonia.analysis.finding import Cause, Pattern
+from pneumonia.analysis.predictor import Predictor
+from pneumonia.errors import DamagedBundle
+from pneumonia.imaging import Radiograph
+from pneumonia.imaging.synthetic import synthetic_film
+from tests.inputs import apply
+from tests.three_classes import VALIDATION
+
+PATTERN = {"temperature": 2.0, "bias": 0.25, "validation": {"n": 85, "correct": 61}}
+
+
+def film(seed: int) -> Radiograph:
+    pixels = synthetic_film(seed, opacity=seed % 2 == 1, size=(200, 260))
+    return Radiograph(pixels.astype(np.float32) / 255, "PNG", 8, (0, 255), "")
+
+
+@pytest.fixture
+def copy(pattern_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pattern_bundle, tmp_path / pattern_bundle.name))
+
+
+def change(folder: Path, **values) -> None:
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | values))
+
+
+@pytest.mark.parametrize(
+    ("viral", "label", "probability"),
+    [(0.0, "bacterial", 1.0), (0.25, "bacterial", 0.75), (0.5, "viral", 0.5), (1.0, "viral", 1.0)],
+)
+def test_a_pattern_is_the_likelier_cause_and_its_probability(viral, label, probability) -> None:
+    pattern = Pattern.of(viral)
+    assert (pattern.label, pattern.probability, pattern.viral) == (label, probability, viral)
+
+
+def test_a_card_of_three_outputs_is_read(pattern_bundle) -> None:
+    card = bundle.read_card(pattern_bundle)
+    assert card.classes == ("normal", "bacterial", "viral")
+    assert card.network.outputs == 3
+    assert card.pattern is not None
+    assert (card.pattern.films, card.pattern.correct) == (VALIDATION["n"], VALIDATION["correct"])
+
+
+def test_where_the_network_ends_is_read_from_the_card(copy) -> None:
+    change(copy, until="layer2")
+    assert bundle.read_card(copy).network.until == "layer2"
+    with pytest.raises(DamagedBundle, match=r"weights\.safetensors does not fit: "):
+        bundle.load_bundle(copy)
+
+
+def test_a_card_that_says_nothing_of_outputs_is_of_one(tiny_bundle, tmp_path) -> None:
+    folder = Path(shutil.copytree(tiny_bundle, tmp_path / tiny_bundle.name))
+    card = json.loads((folder / "card.json").read_text())
+    left = {key: value for key, value in card.items() if key not in ("until", "pattern")}
+    left["head"] = {"hidden": [], "dropout": 0.1}
+    (folder / "card.json").write_text(json.dumps(left))
+    found = bundle.load_bundle(folder).card
+    assert (found.network.outputs, found.network.until, found.pattern) == (1, "", None)
+    assert found.classes == ("normal", "pneumonia")
+
+
+@pytest.mark.parametrize(
+    ("head", "values", "said"),
+    [
+        (3, {"classes": ["normal", "pneumonia"]}, "classes must be normal, bacterial, viral where"),
+        (3, {"classes": ["normal", "viral", "bacterial"]}, "classes must be normal, bacterial"),
+        (2, {"pattern": None}, "classes must be normal, pneumonia where the head's outputs are 2"),
+        (
+            *(2, {"classes": ["normal", "pneumonia"]}),
+            r"a pattern of pneumonia needs 3 outputs \(normal, bacterial, viral\); the head has 2",
+        ),
+        (4, {}, "the head's outputs must be 1, 2 or 3, not 4"),
+        (3, {"pattern": PATTERN | {"temperature": 0}}, "temperature of the pattern must be posi"),
+        (3, {"pattern": {"temperature": 1, "bias": 0}}, "the card has no 'validation'"),
+        (
+            *(3, {"pattern": PATTERN | {"validation": {"n": 9, "correct": 10}}}),
+            "cannot be right for 10 of 9 validation films",
+        ),
+        (3, {"pattern": PATTERN | {"validation": {"n": 0, "correct": 0}}}, "for 0 of 0"),
+        (2, {"classes": ["normal", "pneumonia"], "pattern": None}, "does not fit"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(copy, head, values, said) -> None:
+    change(copy, head={"hidden": [], "dropout": 0.0, "outputs": head}, **values)
+    with pytest.raises(DamagedBundle, match=said):
+        bundle.load_bundle(copy)
+
+
+def test_a_finding_holds_what_the_three_outputs_say(pattern_bundle) -> None:
+    loaded = bundle.load_bundle(pattern_bundle)
+    predictor = Predictor(loaded, "cpu")
+    card, causes = predictor.card, set()
+    for seed in range(6):
+        one = film(seed)
+        (finding,) = predictor.predict([one])
+        x, _ = apply(one.pixels, card.preprocess)
+        with torch.inference_mode():
+            outputs, maps = loaded.network.forward_with_map(torch.from_numpy(x)[None])
+        normal, bacterial, viral = outputs[0].tolist()
+        logit = math.log(math.exp(bacterial) + math.exp(viral)) - normal
+        p = 1 / (1 + math.exp(-(logit + card.bias) / card.temperature))
+        fitted = card.pattern
+        q = 1 / (1 + math.exp(-(viral - bacterial + fitted.bias) / fitted.temperature))
+        assert finding.logit == pytest.approx(logit, abs=1e-4)
+        assert finding.probability == pytest.approx(p, abs=1e-4)
+        assert finding.pattern.viral == pytest.approx(q, abs=1e-4)
+        assert finding.class_probabilities == pytest.approx((1 - p, p * (1 - q), p * q), abs=1e-4)
+        assert sum(finding.class_probabilities) == pytest.approx(1)
+        np.testing.assert_allclose(finding.activation.values, maps[0].numpy(), atol=1e-3)
+        causes.add(finding.pattern.label)
+    assert causes == {Cause.BACTERIAL, Cause.VIRAL}
+
+
+def test_without_a_pattern_in_the_card_there_is_none_in_the_finding(copy, tiny_bundle) -> None:
+    change(copy, pattern=None)
+    for folder in (copy, tiny_bundle):
+        (finding,) = Predictor.load(folder, "cpu").predict([film(1)])
+        assert finding.pattern is None
+        assert finding.class_probabilities is None
