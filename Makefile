@@ -39,7 +39,7 @@ types: $(DEVELOPMENT) ## Check the types of our packages
 unit: $(DEVELOPMENT) ## Run the tests
 	$(BIN)/python -m pytest
 
-bench: $(RUNTIME) ## Measure a request and the map beside a bare forward pass
+bench: $(RUNTIME) ## Measure a request, the map and a step of training beside references
 	$(BIN)/python -m benchmarks
 
 format: $(DEVELOPMENT) ## Put the code into its one format

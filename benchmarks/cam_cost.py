@@ -5,7 +5,6 @@ import torch
 from benchmarks.measure import THREADS, Comparison, alternate
 from pneumonia.analysis.bundle import load_bundle
 from pneumonia.config import Settings
-from pneumonia.networks.cam import class_activation_map
 
 LIMIT = 0.05
 
@@ -27,7 +26,7 @@ def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
     with torch.inference_mode():
         features = network.forward_features(film)
         map_s, forward_s = alternate(
-            lambda: class_activation_map(features, network.head),
+            lambda: network.map(features),
             lambda: network(film),
             rounds=rounds,
             warm_up=5,

@@ -1,5 +1,6 @@
 """What the gate and the lung network cost beside the classifier, for one film."""
 
+import numpy as np
 import torch
 
 from benchmarks.measure import THREADS, Comparison, alternate
@@ -23,7 +24,7 @@ def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
     folder = settings.models_dir / settings.model
     predictor = Predictor.load(folder, device="cpu", threads=THREADS)
     side = predictor.card.preprocess.grid
-    grey = synthetic_film(7, opacity=True, size=(side, side)).astype("float32") / 255
+    grey = synthetic_film(7, opacity=True, size=(side, side)).astype(np.float32) / np.float32(255)
     film = Radiograph(grey, "PNG", 8, (0, 255), "")
     passed = predictor.examine([film])
     with torch.inference_mode():
