@@ -4,11 +4,13 @@ import numpy as np
 
 from pneumonia.analysis.finding import (
     ActivationMap,
+    Cause,
     Finding,
     Label,
     ModelRef,
     OperatingPoint,
     Outline,
+    Pattern,
     Quality,
 )
 from pneumonia.imaging.preprocess import Geometry
@@ -20,6 +22,7 @@ def to_row(reading: Reading) -> ReadingRow:
     image, finding = reading.image, reading.finding
     point, activation = finding.operating_point, finding.activation
     low, high = point.indeterminate or (None, None)
+    pattern = finding.pattern
     rows, columns = activation.values.shape
     geometry = activation.geometry
     return ReadingRow(
@@ -36,6 +39,8 @@ def to_row(reading: Reading) -> ReadingRow:
         threshold=float(point.threshold),
         indeterminate_low=low,
         indeterminate_high=high,
+        pattern=pattern.label.value if pattern else None,
+        pattern_probability=float(pattern.probability) if pattern else None,
         model_id=finding.model.id,
         model_sha256=finding.model.sha256,
         quality_accepted=finding.quality.accepted,
@@ -70,6 +75,7 @@ def to_reading(row: ReadingRow) -> Reading:
             ),
             activation=_activation(row),
             outline=_outline(row),
+            pattern=_pattern(row),
         ),
     )
 
@@ -78,6 +84,12 @@ def _operating_point(row: ReadingRow) -> OperatingPoint:
     low, high = row.indeterminate_low, row.indeterminate_high
     band = None if low is None or high is None else (low, high)
     return OperatingPoint(row.operating_point, row.threshold, band)
+
+
+def _pattern(row: ReadingRow) -> Pattern | None:
+    if row.pattern is None or row.pattern_probability is None:
+        return None
+    return Pattern(Cause(row.pattern), row.pattern_probability)
 
 
 def _activation(row: ReadingRow) -> ActivationMap:

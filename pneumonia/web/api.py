@@ -7,6 +7,7 @@ from flask import Blueprint, url_for
 from pneumonia.records import Reading
 from pneumonia.web.calls import find_calls
 from pneumonia.web.meaning import find_use
+from pneumonia.web.patterns import describe_pattern
 from pneumonia.web.present import as_json
 from pneumonia.web.served_model import card_of
 from pneumonia.web.services import services
@@ -34,5 +35,7 @@ def delete(reading_id: str) -> tuple[str, int]:
 
 
 def _body(reading: Reading) -> dict[str, Any]:
-    card = card_of(reading.finding.model)
-    return as_json(reading, find_calls(reading.finding, card), find_use(card))
+    finding = reading.finding
+    card = card_of(finding.model)
+    pattern = describe_pattern(finding, card)
+    return as_json(reading, find_calls(finding, card), find_use(card), pattern)

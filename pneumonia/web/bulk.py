@@ -25,9 +25,11 @@ from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import encode_png, to_display
 from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay, upright
 from pneumonia.web.meaning import find_use
+from pneumonia.web.patterns import describe_pattern
 from pneumonia.web.present import describe_finding, describe_image
 
 if TYPE_CHECKING:
+    from pneumonia.analysis.bundle import Card
     from pneumonia.analysis.predictor import Predictor
 
 Row = dict[str, Any]
@@ -35,6 +37,7 @@ _FIELDS = (
     "label",
     "probability",
     "confidence",
+    "pattern",
     "operating_point",
     "model",
     "intended_use",
@@ -178,7 +181,7 @@ def _predict_batch(
             continue
         try:
             pictures.write(file, upright(film, answer), answer)
-            rows.append(_read(file, film, answer, find_use(predictor.card)))
+            rows.append(_read(file, film, answer, predictor.card))
         except StorageUnavailable as error:
             rows.append(_refused(file, error))
     return rows
@@ -206,9 +209,10 @@ def _bytes(file: Path, limits: Limits) -> bytes:
         raise UnreadableFile(f"{file} cannot be opened: {error.strerror}.") from None
 
 
-def _read(file: Path, film: Radiograph, finding: Finding, intended_use: str | None) -> Row:
+def _read(file: Path, film: Radiograph, finding: Finding, card: "Card") -> Row:
     values = describe_finding(finding) | {
-        "intended_use": intended_use,
+        "pattern": describe_pattern(finding, card),
+        "intended_use": find_use(card),
         "image": describe_image(image_info(film)),
     }
     return {"file": str(file), **{name: values[name] for name in _FIELDS}, "error": None}

@@ -32,6 +32,7 @@ from pneumonia.web.meaning import (
     say_population,
     say_prevalence,
 )
+from pneumonia.web.patterns import find_pattern, say_caution
 from pneumonia.web.samples import SAMPLES, sample_png
 from pneumonia.web.served_model import card_of, served_card
 from pneumonia.web.services import services
@@ -78,6 +79,8 @@ def reading(reading_id: str) -> str:
         "reading.html",
         reading=found,
         finding=finding,
+        pattern=find_pattern(finding),
+        caution=say_caution(card),
         frequency=say_frequency(finding.probability, groups),
         prevalence=say_prevalence(groups),
         others=say_others(calls),

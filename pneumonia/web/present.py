@@ -11,7 +11,12 @@ from pneumonia.records import ImageInfo, Reading
 from pneumonia.web.calls import Call
 
 
-def as_json(reading: Reading, calls: Sequence[Call], intended_use: str | None) -> dict[str, Any]:
+def as_json(
+    reading: Reading,
+    calls: Sequence[Call],
+    intended_use: str | None,
+    pattern: dict[str, Any] | None,
+) -> dict[str, Any]:
     """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
 
     Parameters
@@ -20,12 +25,15 @@ def as_json(reading: Reading, calls: Sequence[Call], intended_use: str | None) -
         What each operating point calls the film.
     intended_use
         What the model that made the reading is for; None where that is no longer known.
+    pattern
+        See :func:`pneumonia.web.patterns.describe_pattern`.
     """
     finding = describe_finding(reading.finding)
     return {
         "id": reading.id,
         "created_at": timestamp(reading.created_at),
         **{key: finding[key] for key in ("label", "probability", "confidence")},
+        "pattern": pattern,
         "operating_point": finding["operating_point"],
         "operating_points": [
             {

@@ -29,7 +29,10 @@ def test_a_reading_comes_back_exactly(store: Store, make_reading: Make, band: ob
     assert (found.id, found.created_at, found.image) == (kept.id, kept.created_at, kept.image)
     assert found.created_at.tzinfo is UTC
     mine, theirs = kept.finding, found.finding
-    for name in ("label", "probability", "logit", "operating_point", "model", "quality", "outline"):
+    for name in (
+        *("label", "probability", "logit", "operating_point", "model", "quality", "outline"),
+        "pattern",
+    ):
         assert getattr(theirs, name) == getattr(mine, name), name
     assert theirs.confidence == mine.confidence
     assert theirs.activation.full_scale == mine.activation.full_scale
@@ -41,6 +44,13 @@ def test_a_reading_without_lungs_has_none_afterwards(store: Store, make_reading:
     kept = replace(kept, finding=replace(kept.finding, outline=()))
     store.add(kept, PNG)
     assert store.get(kept.id).finding.outline == ()
+
+
+def test_a_reading_without_a_pattern_has_none_afterwards(store: Store, make_reading: Make) -> None:
+    kept = make_reading()
+    kept = replace(kept, finding=replace(kept.finding, pattern=None))
+    store.add(kept, PNG)
+    assert store.get(kept.id).finding.pattern is None
 
 
 def test_the_map_comes_back_bit_for_bit(store: Store, make_reading: Make) -> None:

@@ -17,7 +17,7 @@ from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.web import tables
 
 FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"} | {
-    "intended_use"
+    *("intended_use", "pattern")
 }
 
 

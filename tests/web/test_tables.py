@@ -1,5 +1,6 @@
 """The table of flask predict where the terminal is narrow, and the one of flask models."""
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -16,6 +17,7 @@ def row(file: str) -> tables.Row:
         "label": "normal",
         "probability": 0.031,
         "confidence": 0.969,
+        "pattern": None,
         "operating_point": {"name": "balanced", "threshold": 0.5},
         "model": {"id": "default", "sha256": "ab" * 32},
         "intended_use": "Research and teaching.",
@@ -57,6 +59,34 @@ def test_long_names_are_cut_from_the_left(monkeypatch: pytest.MonkeyPatch) -> No
 def test_into_a_pipe_nothing_is_cut() -> None:
     name = "/very" * 60 + "/film.jpeg"
     assert name in tables.as_table([row(name)])
+
+
+CAUTION = "Unreliable: right for 61 of 85. Do not choose treatment by it."
+
+
+def told(file: str, label: str, confidence: float) -> tables.Row:
+    pattern = {"label": label, "confidence": confidence, "caution": CAUTION}
+    return row(file) | {"label": "pneumonia", "pattern": pattern}
+
+
+def test_a_pattern_has_a_column_and_its_caution_is_said_once() -> None:
+    rows = [told("a.png", "viral", 0.712), row("b.png"), told("c.png", "bacterial", 0.5)]
+    lines = tables.as_table(rows).splitlines()
+    at = lines[0].index("pattern")
+    assert [line[at:].split("  ")[0] for line in lines[1:4]] == ["viral 71 %", "", "bacterial 50 %"]
+    assert lines[4:] == ["", f"pattern: {CAUTION}"]
+
+
+def test_without_a_pattern_there_is_no_column() -> None:
+    assert "pattern" not in tables.as_table([row("a.png"), row("b.png")])
+
+
+def test_a_pattern_in_csv_is_three_columns() -> None:
+    rows = [told("a.png", "viral", 0.712), row("b.png")]
+    read = list(csv.DictReader(io.StringIO(tables.as_csv(rows))))
+    names = ("pattern", "pattern_confidence", "pattern_caution")
+    assert [read[0][name] for name in names] == ["viral", "0.712", CAUTION]
+    assert [read[1][name] for name in names] == ["", "", ""]
 
 
 # --- flask models -------------------------------------------------------------------------------
