@@ -1,27 +1,22 @@
 """torchvision's architectures as plain sequences of named layers."""
 
 from collections import OrderedDict
+from itertools import takewhile
 
 from torch import nn
-from torchvision.models import resnet
+from torchvision.models import densenet, mobilenetv2, resnet, vgg
 
 from pneumonia.networks.registry import Backbone, register
 
-_RESNET_LAYERS = (
-    "conv1",
-    "bn1",
-    "relu",
-    "maxpool",
-    "layer1",
-    "layer2",
-    "layer3",
-    "layer4",
-)
+
+def until_pooling(network: nn.Module) -> nn.Sequential:
+    """The layers of a torchvision network that runs its children in order, before ``avgpool``."""
+    layers = takewhile(lambda layer: layer[0] != "avgpool", network.named_children())
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _resnet(network: resnet.ResNet) -> Backbone:
-    layers = OrderedDict((name, getattr(network, name)) for name in _RESNET_LAYERS)
-    return Backbone(nn.Sequential(layers), channels=network.fc.in_features)
+    return Backbone(until_pooling(network), channels=network.fc.in_features)
 
 
 @register("resnet18", imagenet="ResNet18_Weights.IMAGENET1K_V1")
@@ -51,3 +46,47 @@ def resnet50_v1() -> Backbone:
         first = stage[0]
         first.conv1.stride, first.conv2.stride = first.conv2.stride, first.conv1.stride
     return _resnet(network)
+
+
+# V1 are the weights that torchvision gave when the system that uses this network was published.
+@register("resnext50_32x4d", imagenet="ResNeXt50_32X4D_Weights.IMAGENET1K_V1")
+def resnext50_32x4d() -> Backbone:
+    """Xie et al. 2017, 50 layers, 32 groups of 4 channels."""
+    return _resnet(resnet.resnext50_32x4d(weights=None))
+
+
+def _densenet(network: densenet.DenseNet) -> Backbone:
+    layers = OrderedDict(network.features.named_children())
+    # torchvision has it between the features and the average: the map needs what is averaged.
+    layers["relu"] = nn.ReLU(inplace=True)
+    return Backbone(nn.Sequential(layers), channels=network.classifier.in_features)
+
+
+@register("densenet161", imagenet="DenseNet161_Weights.IMAGENET1K_V1")
+def densenet161() -> Backbone:
+    """Huang et al. 2017, 161 layers, growth rate 48."""
+    return _densenet(densenet.densenet161(weights=None))
+
+
+@register("densenet169", imagenet="DenseNet169_Weights.IMAGENET1K_V1")
+def densenet169() -> Backbone:
+    """Huang et al. 2017, 169 layers, growth rate 32."""
+    return _densenet(densenet.densenet169(weights=None))
+
+
+@register("vgg16", imagenet="VGG16_Weights.IMAGENET1K_V1")
+def vgg16() -> Backbone:
+    """Simonyan and Zisserman 2015, configuration D, with its two dense layers of 4096."""
+    network = vgg.vgg16(weights=None)
+    layers = OrderedDict(network.features.named_children())
+    layers["avgpool"] = network.avgpool
+    return Backbone(
+        nn.Sequential(layers), channels=512, cells=(7, 7), dense=network.classifier[:-1]
+    )
+
+
+@register("mobilenet_v2", imagenet="MobileNet_V2_Weights.IMAGENET1K_V2")
+def mobilenet_v2() -> Backbone:
+    """Sandler et al. 2018."""
+    network = mobilenetv2.mobilenet_v2(weights=None)
+    return Backbone(network.features, channels=network.last_channel)

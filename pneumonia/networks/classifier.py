@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from pneumonia.errors import UnknownArchitecture
-from pneumonia.networks import backbones, registry  # noqa: F401  (backbones registers its entries)
+from pneumonia.networks import (  # noqa: F401  (the architectures register their entries)
+    backbones,
+    inception,
+    registry,
+    xception,
+    xraychestnet,
+)
 from pneumonia.networks.cam import GlobalAverage, class_activation_map
 from pneumonia.networks.registry import Backbone
 
@@ -55,6 +61,8 @@ class Classifier(nn.Module):
     auxiliary
         Classifiers on the side, by the name of the body's layer they follow; empty unless asked
         for, and never in a bundle.
+    left_out
+        Names of the architecture's layers past the end of a cut body.
     """
 
     def __init__(
@@ -65,6 +73,7 @@ class Classifier(nn.Module):
         pool: nn.Module | None = None,
         dense: nn.Sequential | None = None,
         auxiliary: dict[str, nn.Module] | None = None,
+        left_out: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.body = body
@@ -72,6 +81,7 @@ class Classifier(nn.Module):
         self.dense = nn.Sequential() if dense is None else dense
         self.head = head
         self.auxiliary = nn.ModuleDict(auxiliary or {})
+        self.left_out = tuple(left_out)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, 3, S, S) normalised input -> (N, C, h, w) last feature map."""
@@ -119,6 +129,7 @@ def build(spec: NetworkSpec, *, auxiliary: bool = False) -> Classifier:
         When the registry has no such name, or the architecture no layer ``until``.
     """
     backbone = registry.entry(spec.architecture).make()
+    layers = [name for name, _ in backbone.body.named_children()]
     if spec.until:
         backbone = _cut(backbone, spec)
     aside = {a.after: a.make(spec.outputs) for a in backbone.auxiliary} if auxiliary else {}
@@ -128,6 +139,7 @@ def build(spec: NetworkSpec, *, auxiliary: bool = False) -> Classifier:
         pool=nn.Flatten() if backbone.cells else GlobalAverage(),
         dense=backbone.dense,
         auxiliary=aside,
+        left_out=layers[len(backbone.body) :],
     )
 
 

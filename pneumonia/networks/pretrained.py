@@ -1,6 +1,8 @@
-"""ImageNet weights into a network's body: from a file, or torchvision's own, fetched."""
+"""ImageNet weights into a network: from a file, or torchvision's own, fetched."""
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +14,16 @@ from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.registry import Entry
 
-_CLASSIFIERS = ("fc.", "classifier.", "AuxLogits.", "aux1.", "aux2.")
+_CLASSIFIERS = ("fc.", "last_linear.", "classifier.", "AuxLogits.", "aux1.", "aux2.")
+# torchvision's files still say "norm.1" where its DenseNet has long said "norm1".
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Which of the body's layers took weights and which start fresh, by name, in order.
 
+    The architecture's own dense layers count as one layer, "dense", after the body's.
     ``sha256`` is that of the file they came from; empty where there was none.
     """
 
@@ -29,12 +34,12 @@ class Loaded:
 
 
 def load_file(network: Classifier, path: Path) -> Loaded:
-    """Load a ``.safetensors`` file of torchvision's parameter names into the body.
+    """Load a ``.safetensors`` file of torchvision's parameter names; see :func:`load`.
 
     Raises
     ------
     ModelError
-        When the file cannot be read, fits nothing, or leaves a hole in the middle of the body.
+        When the file cannot be read, does not fit, or leaves a hole before the last layers.
     """
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -80,24 +85,53 @@ def fetch(name: str) -> dict[str, Tensor]:
 
 
 def load(network: Classifier, tensors: dict[str, Tensor], source: str) -> Loaded:
-    """Load tensors by name; whole layers (children of the body) may be missing at its end."""
-    tensors = {k: v for k, v in tensors.items() if not k.startswith(_CLASSIFIERS)}
-    state = network.body.state_dict()
-    wrong = sorted(k for k, v in tensors.items() if k not in state or state[k].shape != v.shape)
+    """Load tensors by torchvision's names into the body and the architecture's dense layers.
+
+    Tensors of a classifier are left out, as are those of layers past the end of a cut body. The
+    last layers may be missing, whole or in part: what there is of them is loaded, and they count as
+    fresh.
+
+    Raises
+    ------
+    ModelError
+        When a tensor fits nothing, or one is missing before the last layers.
+    """
+    state = {k: v for k, v in network.state_dict().items() if k.startswith(("body.", "dense."))}
+    places = {name: _place(name, network, state) for name in tensors}
+    wrong = sorted(
+        name
+        for name, place in places.items()
+        if place and (place not in state or state[place].shape != tensors[name].shape)
+    )
     if wrong:
         raise ModelError(
             f"The initial weights {source} do not belong to this architecture: {wrong[0]} and "
             f"{len(wrong) - 1} more do not fit. Choose the file made for it."
         )
-    missing = {
-        k.split(".")[0] for k in state if k not in tensors and not k.endswith("num_batches_tracked")
-    }
-    named = [name for name, child in network.body.named_children() if child.state_dict()]
+    found = {place: tensors[name] for name, place in places.items() if place}
+    missing = {_layer(k) for k in state if k not in found and not k.endswith("num_batches_tracked")}
+    named = list(dict.fromkeys(_layer(k) for k in state))
     fresh = tuple(name for name in named if name in missing)
     if fresh != tuple(named[len(named) - len(fresh) :]) or len(fresh) == len(named):
         raise ModelError(
             f"The initial weights {source} are incomplete: {', '.join(fresh)} are missing. Only "
-            "the last layers of the body may start fresh."
+            "the last layers may start fresh."
         )
-    network.body.load_state_dict(tensors, strict=False)
+    network.load_state_dict(found, strict=False)
     return Loaded(source, tuple(n for n in named if n not in fresh), fresh)
+
+
+def _place(name: str, network: Classifier, state: Mapping[str, Tensor]) -> str | None:
+    """Where a tensor of torchvision's belongs in our network; None where it is not wanted."""
+    if name.startswith(_CLASSIFIERS):
+        # VGG's "classifier" begins with the dense layers that are part of the architecture.
+        place = name.replace("classifier.", "dense.", 1)
+        return place if place in state else None
+    name = _OLD_DENSENET.sub(r"\1\2", name.removeprefix("features."))
+    return None if name.split(".")[0] in network.left_out else f"body.{name}"
+
+
+def _layer(key: str) -> str:
+    """``body.layer1.0.conv1.weight`` -> ``layer1``; ``dense.0.weight`` -> ``dense``."""
+    part, layer, *_ = key.split(".")
+    return layer if part == "body" else part
