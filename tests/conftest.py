@@ -50,7 +50,7 @@ def tiny_recipe() -> Recipe:
     base["network"] = {"architecture": "resnet18", "dropout": 0.1}
     base["preprocess"] |= {"size": 64, "grid": 64, "frame": "film", "levels": "window"}
     base["training"] |= {"epochs": 2, "batch_size": 4, "precision": "float32"}
-    base["training"] |= {"films_per_epoch": 0}
+    base["training"] |= {"films_per_epoch": 0, "sampling": "all"}
     base["augmentation"] |= {"outside": 0.0, "covered": 0.0}
     base["supervision"] = {}
     base["split"] = {"fraction": 0.3, "seed": 1}
@@ -100,7 +100,7 @@ def tiny_bundle(
         validation=rows,
         settings={"seed": 7},
     )
-    served = Served(logits.double().numpy(), maps.numpy())
+    served = Served.of(outputs.double().numpy(), maps.numpy())
     export(tiny_network, tiny_recipe, origins, served, out)
     return out
 

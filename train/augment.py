@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from train.recipe import Augmentation
+from train.sections import Augmentation
 
 Square = NDArray[np.float32]
 

@@ -13,19 +13,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from pneumonia.analysis.finding import TWO_CLASSES
 from pneumonia.errors import DataError, ImageError
 from pneumonia.imaging import decode
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square, to_square
 from train.files import write_text
 from train.manifest import Row
-from train.recipe import Augmentation
+from train.sections import Augmentation
 from train.view import draw_view
 
 OnBadImage = Literal["stop", "skip"]
 Advance = Callable[[int], None]
+Sampling = Literal["all", "balanced", "oversampling", "undersampling"]
 Key = tuple[int, int]  # (epoch, index): what one drawn film is made from
 STRIDE = 32  # of a map's cells, in pixels of the input
 
@@ -119,7 +121,7 @@ class Sample(NamedTuple):
     x
         (3, S, S) input, or what frozen layers make of it.
     target
-        () 1 = pneumonia.
+        () int64, the class: 0 = normal, all others pneumonia.
     inside
         (h, w) share of lung in each cell of the map; zeros where the lungs are not known.
     covered
@@ -139,12 +141,32 @@ class Sample(NamedTuple):
 Batches = DataLoader[Sample]
 
 
+def classes_of(rows: Sequence[Row], classes: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) the films' places among the classes: normal and pneumonia, or with the etiology.
+
+    Raises
+    ------
+    DataError
+        When three classes are asked for and a film's etiology is not known.
+    """
+    if len(classes) == len(TWO_CLASSES):
+        return np.array([row.label == "PNEUMONIA" for row in rows], np.int64)
+    for row in rows:
+        if row.etiology not in classes:
+            raise DataError(
+                f"{row.file} is not known to be bacterial or viral, and the recipe tells them "
+                "apart. Name the file as the public data set does (person1_bacteria_1.jpeg), or "
+                "give manifest.csv the column etiology."
+            )
+    return np.array([classes.index(row.etiology) for row in rows], np.int64)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Decoded:
-    """Films on the square grid: float32 (n, S, S) in [0, 1], targets, and masks where known."""
+    """Films on the square grid: float32 (n, S, S) in [0, 1], classes, and masks where known."""
 
     squares: NDArray[np.float32]
-    targets: NDArray[np.float32]
+    targets: NDArray[np.int64]
     masks: NDArray[np.bool_] | None = None
 
     @classmethod
@@ -153,9 +175,9 @@ class Decoded:
         rows: Sequence[Row],
         squares: NDArray[np.float32],
         masks: NDArray[np.bool_] | None = None,
+        classes: Sequence[str] = TWO_CLASSES,
     ) -> Self:
-        targets = np.array([row.label == "PNEUMONIA" for row in rows], np.float32)
-        return cls(squares, targets, masks)
+        return cls(squares, classes_of(rows, classes), masks)
 
     def lungs(self, index: int) -> Lungs | None:
         if self.masks is None:
@@ -179,7 +201,7 @@ class FilmSet(Dataset[Sample]):
         self.seed = seed
 
     @property
-    def targets(self) -> NDArray[np.float32]:
+    def targets(self) -> NDArray[np.int64]:
         return self.films.targets
 
     def __len__(self) -> int:
@@ -205,41 +227,67 @@ class FilmSet(Dataset[Sample]):
 
 
 class EpochSampler(Sampler[Key]):
-    """Every film once per epoch, in an order that (seed, epoch) decides, or as they lie.
+    """The films of an epoch, in an order that (seed, epoch) decides, or all as they lie.
 
     Parameters
     ----------
-    balance
-        (n,) targets and how many films an epoch draws: as many of each class, each class gone
-        through in turn before a film comes again.
+    n
+        How many films there are.
+    seed
+        None: every film, in order.
+    targets
+        (n,) classes of the films, for any sampling but ``all``.
+    sampling, films
+        As :class:`train.sections.Training` has them: ``sampling`` and ``films_per_epoch``. Where
+        an epoch does not draw all films, each is gone through in turn before one comes again.
     """
 
     def __init__(
         self,
         n: int,
         seed: int | None = None,
-        balance: tuple[NDArray[np.float32], int] | None = None,
+        targets: NDArray[np.int64] | None = None,
+        sampling: Sampling = "all",
+        films: int = 0,
     ) -> None:
-        self.n = n
         self.seed = seed
-        self.balance = balance
         self.epoch = 0
+        self._films = films
+        self._members = np.arange(n)
+        self._classes: list[NDArray[np.intp]] = []
+        self._each = 0
+        if sampling == "all":
+            return
+        assert targets is not None
+        assert seed is not None
+        members = [np.flatnonzero(targets == t) for t in np.unique(targets)]
+        if sampling == "undersampling":  # chosen once: the rest is never seen
+            fewest = min(map(len, members))
+            chosen = [
+                np.random.default_rng((seed, len(m))).permutation(m)[:fewest] for m in members
+            ]
+            self._members = np.sort(np.concatenate(chosen))
+            return
+        self._classes = members
+        most = n // len(members) if sampling == "balanced" else max(map(len, members))
+        self._each = films // len(members) if films else most
 
     def __len__(self) -> int:
-        return self.n if self.balance is None else self.balance[1]
+        return len(self._classes) * self._each or self._films or len(self._members)
 
     def __iter__(self) -> Iterator[Key]:
         return ((self.epoch, int(i)) for i in self._order())
 
     def _order(self) -> NDArray[np.intp]:
         if self.seed is None:
-            return np.arange(self.n)
+            return self._members
         random = np.random.default_rng((self.seed, self.epoch))
-        if self.balance is None:
-            return random.permutation(self.n)
-        targets, films = self.balance
-        half = [self._turn(np.flatnonzero(targets == t), films // 2) for t in (0, 1)]
-        return random.permutation(np.concatenate(half))
+        if self._classes:
+            drawn = [self._turn(members, self._each) for members in self._classes]
+            return random.permutation(np.concatenate(drawn))
+        if self._films:
+            return self._turn(self._members, self._films)
+        return random.permutation(self._members)
 
     def _turn(self, members: NDArray[np.intp], count: int) -> NDArray[np.intp]:
         """The next ``count`` of an endless series of shuffled rounds through the members."""
@@ -263,6 +311,12 @@ def loader(films: Dataset[Sample], sampler: EpochSampler, batch_size: int, worke
         sampler=sampler,
         num_workers=workers,
         persistent_workers=workers > 0,
+        collate_fn=_collate,
         # A generator of its own: with the global one, making workers would shift dropout's draws.
         generator=torch.Generator().manual_seed(0),
     )
+
+
+def _collate(samples: list[Sample] | Sample) -> Sample:
+    """One batch of single samples; kept features come as a batch already."""
+    return samples if isinstance(samples, Sample) else default_collate(samples)

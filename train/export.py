@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pneumonia.analysis import lungs
-from pneumonia.analysis.bundle import CARD, CLASSES, WEIGHTS, file_sha256
+from pneumonia.analysis.bundle import CARD, WEIGHTS, file_sha256
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT
+from pneumonia.errors import RunError
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier
+from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 from pneumonia.networks.pretrained import Loaded
 from train import calibrate
 from train.files import write_text
@@ -25,6 +27,12 @@ from train.manifest import Row
 from train.operating_points import choose_operating_points, describe_operating_point
 from train.provenance import Provenance
 from train.recipe import Recipe
+
+_METHODS = {
+    "ratio": "by {by}, from train and val together",
+    "official": "the folders train and val",
+    "resplit": "train as it is; val and test together, halved by {by}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,9 @@ class Served:
     Attributes
     ----------
     logits, maps
-        (n,) and (n, h, w).
+        (n,) and (n, h, w), of pneumonia.
+    viral
+        (n,) logits of viral against bacterial; None for a network of two classes.
     stressed
         (k, n): logits of the same films after k alterations, so that the operating points carry
         over to films unlike these; None where they were not stressed.
@@ -57,6 +67,19 @@ class Served:
     logits: NDArray[np.float64]
     maps: NDArray[np.float32]
     stressed: NDArray[np.float64] | None = None
+    viral: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        outputs: NDArray[np.float64],
+        maps: NDArray[np.float32],
+        stressed: NDArray[np.float64] | None = None,
+    ) -> Self:
+        """From the network's (n, K) outputs."""
+        tensor = torch.from_numpy(outputs)
+        viral = viral_logit(tensor).numpy() if outputs.shape[1] == 3 else None
+        return cls(pneumonia_logit(tensor).numpy(), maps, stressed, viral)
 
 
 def round_to_half(network: nn.Module) -> None:
@@ -87,27 +110,36 @@ def export(
     state = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
+        if not name.startswith("auxiliary.")  # they only teach
     }
     weights.write(out / WEIGHTS, state, {"architecture": recipe.network.architecture})
     card = {
         "id": out.name,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "architecture": recipe.network.architecture,
-        "head": {"hidden": list(recipe.network.hidden), "dropout": recipe.network.dropout},
+        "until": recipe.network.until,
+        "head": {
+            "hidden": list(recipe.network.hidden),
+            "dropout": recipe.network.dropout,
+            "outputs": recipe.network.outputs,
+        },
         "recipe": recipe.as_dict(),
         "preprocess": recipe.preprocess.as_dict(),
-        "classes": list(CLASSES),
+        "classes": list(recipe.classes),
         **measured,
+        "pattern": _pattern(served, origins),
         "weights": {
             "file": WEIGHTS,
             "sha256": file_sha256(out / WEIGHTS),
             "dtype": "float16",
-            "parameters": sum(p.numel() for p in network.parameters()),
+            "parameters": sum(
+                p.numel() for n, p in network.named_parameters() if not n.startswith("auxiliary.")
+            ),
         },
         "lungs": _take_lungs(origins.lungs, out),
         "data": _data(origins, recipe),
-        "initial_weights": _initial(origins, frozen=recipe.training.trainable == "head"),
-        "run": origins.settings,
+        "initial_weights": _initial(origins),
+        "run": {k: v for k, v in origins.settings.items() if k != "frozen"},
         "intended_use": (
             "Research and teaching: a second look at frontal chest radiographs of "
             f"{origins.data.population}, beside a qualified reader. Not a diagnosis, and not a "
@@ -144,6 +176,24 @@ def _measure(labels: NDArray[np.bool_], served: Served, origins: Origins) -> dic
             "full_scale": calibrate.choose_full_scale(labels, served.maps),
         },
         "validation": calibrate.summarise(labels, probabilities, patients, balanced),
+    }
+
+
+def _pattern(served: Served, origins: Origins) -> dict[str, Any] | None:
+    """Calibration and worth of bacterial against viral, from the pneumonias; None without it."""
+    if served.viral is None:
+        return None
+    ill = [i for i, row in enumerate(origins.validation) if row.etiology in ("bacterial", "viral")]
+    viral = np.array([origins.validation[i].etiology == "viral" for i in ill])
+    try:
+        calibration = calibrate.fit_calibration(viral, served.viral[ill])
+    except RunError:  # it cannot tell them apart: the app will not pretend to
+        return None
+    probabilities = calibration.probabilities(served.viral[ill])
+    patients = [origins.validation[i].patient for i in ill]
+    return {
+        **asdict(calibration),
+        "validation": calibrate.summarise_pattern(viral, probabilities, patients),
     }
 
 
@@ -188,7 +238,8 @@ def _data(origins: Origins, recipe: Recipe) -> dict[str, Any]:
         "digest": origins.data_digest,
         "train": _counts(origins.training),
         "validation": _counts(origins.validation),
-        "split": {"method": "by patient, from train and val together"} | asdict(recipe.split),
+        "split": {"method": _METHODS[recipe.split.scheme].format(by=recipe.split.by)}
+        | asdict(recipe.split),
     }
 
 
@@ -201,14 +252,14 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
     }
 
 
-def _initial(origins: Origins, *, frozen: bool) -> dict[str, Any]:
+def _initial(origins: Origins) -> dict[str, Any]:
     """Which layers began with weights, which afresh, and which training left as they were."""
     return {
         **{k: v for k, v in asdict(origins.initial_weights).items() if v},
         "file": origins.initial.source,
         "layers": list(origins.initial.layers),
         "fresh": [*origins.initial.fresh, "head"],
-        "frozen": list(origins.initial.layers) if frozen else [],
+        "frozen": [n for n in origins.settings.get("frozen", ()) if n in origins.initial.layers],
     }
 
 

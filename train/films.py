@@ -1,17 +1,18 @@
 """All that a run reads: its films, decoded, with their lungs, in the two sides of the split."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis.lungs import LungFinder
+from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
 from train.dataset import Decoded, FilmSet, OnBadImage, load_squares
 from train.manifest import Manifest, Row
 from train.recipe import Recipe
 from train.reporter import Reporter
+from train.splits import Division
 
 _TOGETHER = 32  # films through the lung network at once
 
@@ -29,7 +30,7 @@ class Films:
 
 def load(
     root: Path,
-    sides: tuple[Sequence[Row], Sequence[Row]],
+    division: Division,
     recipe: Recipe,
     finder: LungFinder | None,
     seed: int,
@@ -37,7 +38,7 @@ def load(
     on_bad_image: OnBadImage,
     reporter: Reporter,
 ) -> Films:
-    """Decode both sides (training, validation) and find the lungs where the recipe needs them.
+    """Decode training and validation films and find the lungs where the recipe needs them.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def load(
         Naming the file, for a film that cannot be read when ``on_bad_image`` is ``"stop"``.
     """
     kept, decoded = [], []
-    for rows, name in zip(sides, ("training", "validation"), strict=True):
+    for rows, name in ((division.train, "training"), (division.validation, "validation")):
         with reporter.bar(f"reading {name} films", len(rows)) as advance:
             read, squares = load_squares(
                 rows, recipe.preprocess.grid, cache, on_bad_image, advance, reporter.warn
@@ -54,15 +55,33 @@ def load(
         if finder is not None and recipe.needs_lungs:
             masks = find_lungs(finder, squares, f"lungs of {name} films", reporter)
         kept.append(read)
-        decoded.append(Decoded.of(read, squares, masks))
-    spec = recipe.preprocess
+        decoded.append(Decoded.of(read, squares, masks, recipe.classes))
+    spec = _spec(recipe, decoded[0])
+    augmentation = None if recipe.augmentation.changes_nothing else recipe.augmentation
     return Films(
         kept[0],
-        FilmSet(decoded[0], spec, recipe.augmentation, seed),
+        FilmSet(decoded[0], spec, augmentation, seed),
         kept[1],
         FilmSet(decoded[1], spec),
         Manifest(root, kept[0] + kept[1]).digest(),
     )
+
+
+def _spec(recipe: Recipe, films: Decoded) -> PreprocessSpec:
+    """The recipe's preprocessing; by the films' own mean and deviation where it says so."""
+    if recipe.statistics == "given":
+        return recipe.preprocess
+    plain = replace(recipe.preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    total = squares = 0.0
+    for index in range(len(films.targets)):
+        square = np.array(films.squares[index])
+        x, _ = apply_to_square(square, square.shape, plain, films.lungs(index))
+        total += float(x[0].mean(dtype=np.float64))
+        squares += float((x[0].astype(np.float64) ** 2).mean())
+    mean = total / len(films.targets)
+    deviation = max((squares / len(films.targets) - mean**2) ** 0.5, 1e-3)
+    mean, deviation = round(mean, 4), round(deviation, 4)
+    return replace(recipe.preprocess, mean=(mean,) * 3, std=(deviation,) * 3)
 
 
 def find_lungs(

@@ -2,22 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pneumonia.errors import RunError
+from pneumonia.networks.outputs import pneumonia_logit
 from train import checkpoint, metrics
 from train.checkpoint import Epoch, Progress
 from train.dataset import Batches, EpochSampler, Sample
-from train.losses import covered_loss, focal_loss, share_outside
-from train.optimise import make_average, make_optimiser, make_schedule
+from train.losses import covered_loss, make_loss, share_outside
+from train.optimise import Rates, make_average, make_optimiser
 from train.recipe import Recipe
 from train.reporter import Reporter
 from train.tail import Tail
@@ -35,12 +36,21 @@ class Device:
 
 
 class Fit:
-    """One training run in memory: the parts, and the few methods that move them on."""
+    """One training run in memory: the parts, and the few methods that move them on.
+
+    Parameters
+    ----------
+    fresh
+        Names of the body's layers that start without pretrained weights.
+    resting
+        Names of the body's layers that do not learn in an epoch, counted from 0.
+    """
 
     def __init__(
         self,
         tail: Tail,
         fresh: tuple[str, ...],
+        resting: Callable[[int], Sequence[str]],
         recipe: Recipe,
         train: Batches,
         validation: Batches,
@@ -50,14 +60,16 @@ class Fit:
         folder: Path,
         reporter: Reporter,
     ) -> None:
-        self.tail, self.recipe, self.device = tail, recipe, device
+        self.tail, self.resting, self.recipe, self.device = tail, resting, recipe, device
         self.train, self.validation = train, validation
         self.seed, self.folder, self.reporter = seed, folder, reporter
         self.optimiser = make_optimiser(tail, fresh, recipe.optimiser)
-        total = recipe.training.epochs * len(train)
-        self.schedule = make_schedule(self.optimiser, recipe.schedule, total)
+        self.rates = Rates(self.optimiser, recipe.schedule, recipe.training.epochs, len(train))
         self.average = make_average(tail, recipe.training.average_decay)
-        self.loss = partial(focal_loss, alpha=recipe.loss.alpha, gamma=recipe.loss.gamma)
+        targets, classes = train.dataset.targets, len(recipe.classes)  # type: ignore[attr-defined]
+        smoothing = recipe.training.label_smoothing
+        self.loss = make_loss(recipe.loss, targets, classes, smoothing)
+        self.plain_loss = make_loss(recipe.loss, targets, classes)
         self.progress = Progress()
 
     # --- where it stands ------------------------------------------------------------------------
@@ -78,7 +90,7 @@ class Fit:
                 part.load_state_dict(content[name])
 
     def _parts(self) -> dict[str, Any]:
-        parts = {"tail": self.tail, "optimiser": self.optimiser, "schedule": self.schedule}
+        parts = {"tail": self.tail, "optimiser": self.optimiser, "rates": self.rates}
         return parts | ({"average": self.average} if self.average else {})
 
     def load_best(self) -> None:
@@ -96,6 +108,7 @@ class Fit:
             state, epoch = self._validate(loss, accuracy)
             self.progress.epoch += 1
             self._note(epoch, state, time.monotonic() - started)
+            self.rates.after_epoch(self._score(epoch))
             self.save()
             after_epoch(self.progress)
 
@@ -110,22 +123,23 @@ class Fit:
         assert isinstance(self.train.sampler, EpochSampler)
         self.train.sampler.epoch = number
         self.tail.train()
+        self.tail.freeze(self.resting(number))
         losses = right = seen = told_of = 0.0
         total = self.recipe.training.epochs
         with self.reporter.bar(f"epoch {number + 1}/{total}", len(self.train.sampler)) as advance:
             for batch in self.train:
                 batch = Sample(*(part.to(self.device.name) for part in batch))
-                loss, logits = self._step(batch)
-                losses += loss * len(logits)
-                told = (logits > 0) == (batch.target > 0.5)
+                loss, outputs = self._step(batch)
+                losses += loss * len(outputs)
+                told = choose(outputs) == batch.target
                 right += told[~batch.covered].sum().item()
-                seen += len(logits)
+                seen += len(outputs)
                 told_of += int((~batch.covered).sum())
-                advance(len(logits))
+                advance(len(outputs))
         return losses / seen, right / max(told_of, 1)
 
     def _step(self, batch: Sample) -> tuple[float, Tensor]:
-        loss, logits = self._loss(batch)
+        loss, outputs = self._loss(batch)
         if not math.isfinite(loss.item()):
             raise RunError(
                 f"The loss is no longer a number in epoch {self.progress.epoch + 1}: training "
@@ -134,33 +148,42 @@ class Fit:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        self.schedule.step()
+        self.rates.after_step()
         self.progress.step += 1
         if self.average is not None:
             self.average.update_parameters(self.tail)
-        return loss.item(), logits.detach()
+        return loss.item(), outputs.detach()
 
     def _loss(self, batch: Sample) -> tuple[Tensor, Tensor]:
-        """The label's loss, and what the lungs teach beside it; and the logits."""
-        supervision, smoothing = self.recipe.supervision, self.recipe.training.label_smoothing
-        x, seen = _channels_last(batch.x), ~batch.covered
-        maps = None
-        with self.device.autocast():
-            if supervision.outside:
-                logits, maps = self.tail.forward_with_map(x)
-            else:
-                logits = self.tail(x)
-        logits = logits.float()
-        soft = batch.target * (1 - smoothing) + 0.5 * smoothing
-        loss = self.loss(logits[seen], soft[seen]) if seen.any() else logits.sum() * 0
+        """The label's loss, and what is taught beside it; and the (N, K) outputs."""
+        supervision, seen = self.recipe.supervision, ~batch.covered
+        outputs, maps, aside = self._forward(_channels_last(batch.x))
+        loss = self.loss(outputs[seen], batch.target[seen]) if seen.any() else outputs.sum() * 0
+        for each in aside:
+            loss = loss + self.recipe.training.auxiliary * self.loss(each.float(), batch.target)
         if supervision.covered:
             part = batch.covered.float().mean()
-            loss = loss + supervision.covered * part * covered_loss(logits[batch.covered])
+            covered = covered_loss(pneumonia_logit(outputs[batch.covered]))
+            loss = loss + supervision.covered * part * covered
         if maps is not None:
             known = seen & (batch.inside.sum(dim=(1, 2)) > 0)
-            outside = share_outside(maps[known].float(), batch.inside[known])
+            inside = F.adaptive_avg_pool2d(batch.inside[known], (maps.shape[1], maps.shape[2]))
+            outside = share_outside(maps[known].float(), inside)
             loss = loss + supervision.outside * outside
-        return loss, logits
+        return loss, outputs
+
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor | None, list[Tensor]]:
+        """(N, K) float32 outputs, and maps and outputs on the side where they are taught."""
+        maps: Tensor | None = None
+        aside: list[Tensor] = []
+        with self.device.autocast():
+            if self.recipe.supervision.outside:
+                outputs, maps = self.tail.forward_with_map(x)
+            elif self.recipe.training.auxiliary:
+                outputs, aside = self.tail.forward_with_auxiliary(x)
+            else:
+                outputs = self.tail(x)
+        return outputs.float(), maps, aside
 
     def _validate(self, loss: float, accuracy: float) -> tuple[dict[str, Tensor], Epoch]:
         """Measure the weights, and their average if there is one; return the better of the two."""
@@ -169,26 +192,26 @@ class Fit:
             modules["average"] = self.average.module
         found = []
         for which, module in modules.items():
-            logits, targets = predict(
+            outputs, targets = predict(
                 module, self.validation, self.device, self.reporter.bar, f"validation ({which})"
             )
-            epoch = self._measure(logits, targets, which, loss, accuracy)
+            epoch = self._measure(outputs, targets, which, loss, accuracy)
             found.append((self._score(epoch), which, module.state_dict(), epoch))
         _, _, state, epoch = max(found, key=lambda item: item[0])
         return state, epoch
 
     def _measure(
-        self, logits: Tensor, targets: Tensor, which: str, loss: float, accuracy: float
+        self, outputs: Tensor, targets: Tensor, which: str, loss: float, accuracy: float
     ) -> Epoch:
-        labels = targets.numpy() > 0.5
-        probabilities = torch.sigmoid(logits).numpy()
+        labels = targets.numpy() > 0
+        probabilities = torch.sigmoid(pneumonia_logit(outputs)).numpy()
         counts = metrics.confusion(labels, probabilities, 0.5)
         return Epoch(
             epoch=self.progress.epoch + 1,
             train_loss=loss,
             train_accuracy=accuracy,
-            val_loss=self.loss(logits, targets).item(),
-            val_accuracy=counts.accuracy,
+            val_loss=self.plain_loss(outputs, targets).item(),
+            val_accuracy=(choose(outputs) == targets).float().mean().item(),
             val_auroc=metrics.auroc(labels, probabilities),
             val_sensitivity=counts.sensitivity,
             val_specificity=counts.specificity,
@@ -198,8 +221,9 @@ class Fit:
         )
 
     def _score(self, epoch: Epoch) -> float:
-        monitor = self.recipe.training.monitor
-        score = -epoch.val_loss if monitor == "loss" else epoch.val_auroc
+        """What is monitored, as a number that rises as the network gets better."""
+        scores = {"loss": -epoch.val_loss, "accuracy": epoch.val_accuracy}
+        score = scores.get(self.recipe.training.monitor, epoch.val_auroc)
         return float("-inf") if math.isnan(score) else score
 
     def _is_best(self, epoch: Epoch) -> bool:
@@ -226,6 +250,11 @@ class Fit:
         )
 
 
+def choose(outputs: Tensor) -> Tensor:
+    """(N, K) outputs -> (N,) the likeliest class; for one output, whether it is positive."""
+    return (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
+
+
 def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
@@ -238,13 +267,13 @@ def predict(
     bar: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
     label: str,
 ) -> tuple[Tensor, Tensor]:
-    """(n,) float32 logits and targets over all batches, in order, on the CPU."""
+    """(n, K) float32 outputs and (n,) classes over all batches, in order, on the CPU."""
     module.eval()
-    logits, targets = [], []
+    outputs, targets = [], []
     with bar(label, len(batches.sampler)) as advance:  # type: ignore[arg-type]
         for x, y, *_ in batches:
             with device.autocast():
-                logits.append(module(_channels_last(x.to(device.name))).float().cpu())
+                outputs.append(module(_channels_last(x.to(device.name))).float().cpu())
             targets.append(y)
             advance(len(y))
-    return torch.cat(logits), torch.cat(targets)
+    return torch.cat(outputs), torch.cat(targets)

@@ -1,10 +1,9 @@
-"""Files on disk -> rows; which patient each film belongs to; the split by patient; the hash."""
+"""Files on disk -> rows; which patient each film belongs to; the hash of them all."""
 
 import csv
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -233,38 +232,3 @@ def _patients_in_two_splits(manifest: Manifest) -> dict[str, set[str]]:
     for row in manifest.rows:
         splits[row.patient].add(row.split)
     return {patient: where for patient, where in splits.items() if len(where) > 1}
-
-
-def split_by_patient(
-    rows: Iterable[Row], fraction: float, seed: int
-) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    """Split into (training, validation) so that no patient is in both.
-
-    A patient's side depends on the patient and the seed alone, so the same patient stays on the
-    same side when films are added, and the split can be made again from the card.
-
-    Raises
-    ------
-    DataError
-        When a side would be without one of the classes.
-    """
-    rows = tuple(rows)
-    chosen = {row.patient for row in rows if _draw(row.patient, seed) < fraction}
-    sides = (
-        tuple(row for row in rows if row.patient not in chosen),
-        tuple(row for row in rows if row.patient in chosen),
-    )
-    for side, name in zip(sides, ("training", "validation"), strict=True):
-        absent = [label for label in LABELS if not any(row.label == label for row in side)]
-        if absent:
-            raise DataError(
-                f"Split by patient, the {name} part has no {' and no '.join(absent)} film: there "
-                f"are too few patients ({len({row.patient for row in rows})}). Add films, or "
-                "choose another split seed in the recipe."
-            )
-    return sides
-
-
-def _draw(patient: str, seed: int) -> float:
-    """A fixed number in [0, 1) for a patient."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{patient}".encode()).digest()[:6]) / 2**48

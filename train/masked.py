@@ -17,8 +17,10 @@ from train import manifest, masks
 from train.augment import augment
 from train.dataset import Key, OnBadImage, load_squares
 from train.manifest import Row
-from train.recipe import LungRecipe, Split
+from train.recipe import LungRecipe
 from train.reporter import Reporter
+from train.sections import Split
+from train.splits import divide
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,7 +86,8 @@ def select(
         raise DataError(
             f"No film under {data} has a lung mask: manifest.csv needs the column lung_mask."
         )
-    return manifest.split_by_patient(rows, split.fraction, split.seed)
+    division = divide(rows, split)
+    return division.train, division.validation
 
 
 def load(

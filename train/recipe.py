@@ -1,116 +1,45 @@
 """A recipe: all that decides what a training run does, as data (``train/recipes/*.toml``)."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self
 
+from pneumonia.analysis.finding import THREE_CLASSES, TWO_CLASSES
 from pneumonia.errors import RecipeError
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.networks.classifier import NetworkSpec
+from train import tables
+from train.sections import (
+    Augmentation,
+    Loss,
+    Optimiser,
+    Pose,
+    Schedule,
+    Split,
+    Supervision,
+    Training,
+)
 
 FOLDER = Path(__file__).parent / "recipes"
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Validation is a part of train + val, chosen by patient; the seed is its own."""
-
-    fraction: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        _check("fraction", self.fraction, 0 < self.fraction < 1, "between 0 and 1")
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Focal loss (Lin et al. 2017): alpha weighs pneumonia, gamma focuses on the hard films."""
-
-    alpha: float
-    gamma: float
-    name: Literal["focal"] = "focal"
-
-    def __post_init__(self) -> None:
-        _check("alpha", self.alpha, 0 < self.alpha < 1, "between 0 and 1")
-        _check("gamma", self.gamma, self.gamma >= 0, "at least 0")
-
-
-@dataclass(frozen=True, slots=True)
-class Supervision:
-    """What the lungs' outline teaches beside the label; zero is off. See ``train.losses``."""
-
-    covered: float = 0.0  # weight of the squared logit on films whose lungs are covered
-    outside: float = 0.0  # weight of the map's share outside the lungs
-
-
-@dataclass(frozen=True, slots=True)
-class Optimiser:
-    """Learning rates: of pretrained layers, of body layers that start fresh, of the head."""
-
-    name: Literal["adamw", "rmsprop"]
-    learning_rate: float
-    fresh_rate: float
-    head_rate: float
-    weight_decay: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Constant, or a linear warm-up over a part of all steps and a cosine to zero."""
-
-    name: Literal["constant", "cosine"] = "constant"
-    warmup: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """Ranges of the random changes to a training film; zero is off. See ``train.augment``."""
-
-    flip: float = 0.0  # probability of a left-right flip
-    rotation_degrees: float = 0.0
-    scale: float = 0.0  # log-uniform factor in [1 / (1 + scale), 1 + scale]
-    aspect: float = 0.0  # the same, of width against height
-    shift: float = 0.0  # of the side
-    contrast: float = 0.0  # factor in [1 - c, 1 + c] about the mean
-    brightness: float = 0.0  # added grey level
-    gamma: float = 0.0  # log-uniform exponent in [1 / (1 + gamma), 1 + gamma]
-    blur: float = 0.0  # probability of a Gaussian blur or a loss of resolution
-    noise: float = 0.0  # probability of Gaussian noise, deviation up to 0.05 of the grey range
-    jpeg: float = 0.0  # probability of a JPEG round trip at quality 30 to 90
-    erase: float = 0.0  # probability of a covered rectangle
-    frame: float = 0.0  # probability of covered margins, up to 0.15 of the side each
-    outside: float = 0.0  # probability that what lies outside the lungs is replaced
-    covered: float = 0.0  # probability that the lungs are covered, and the logit taught to be 0
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """The loop. ``trainable``: all layers, or the head alone over a frozen body."""
-
-    epochs: int
-    batch_size: int
-    trainable: Literal["all", "head"] = "all"
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
-    monitor: Literal["auroc", "loss", "none"] = "auroc"  # none: the last epoch is the best
-    patience: int = 0  # epochs without improvement before stopping; 0: never
-    average_decay: float = 0.0  # exponential moving average of the weights; 0: off
-    label_smoothing: float = 0.0
-    films_per_epoch: int = 0  # drawn anew each epoch, as many of each class; 0: all, as they are
-    views: int = 1  # augmented versions of a film whose frozen features are kept
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "views"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        _check("average_decay", self.average_decay, 0 <= self.average_decay < 1, "in [0, 1)")
-        _check("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "in [0, 1)")
-
-    def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
-        return replace(self, epochs=epochs or self.epochs, batch_size=batch_size or self.batch_size)
+FIGURES = ("accuracy", "precision", "sensitivity", "specificity", "f1", "macro_f1", "auroc")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
+    """How a classifier is trained.
+
+    Attributes
+    ----------
+    figures
+        What the paper reports, by name, in [0, 1]; ``reported`` says it in words.
+    statistics
+        ``given``: inputs are normalised by the preprocessing's mean and deviation. ``dataset``: by
+        those of the training films, which then stand in the card.
+    altered_films
+        Whether the operating points must hold on altered validation films too; it costs minutes.
+    """
+
     name: str
     title: str
     paper: str
@@ -125,8 +54,17 @@ class Recipe:
     training: Training
     augmentation: Augmentation = field(default_factory=Augmentation)
     supervision: Supervision = field(default_factory=Supervision)
+    statistics: Literal["given", "dataset"] = "given"
+    altered_films: bool = False
+    figures: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_outputs()
+        for name, value in self.figures.items():
+            if name not in FIGURES:
+                raise ValueError(f"unknown figure {name!r}; known are {', '.join(FIGURES)}")
+            if not isinstance(value, float) or not 0 <= value <= 1:
+                raise ValueError(f"figures.{name} is {value!r}; it must be a number in [0, 1]")
         if self.training.trainable == "all":
             return
         # Features kept of a film hold its label alone: not the map, nor that its lungs are covered.
@@ -134,9 +72,24 @@ class Recipe:
             ("augmentation.covered", self.augmentation.covered),
             ("supervision.covered", self.supervision.covered),
             ("supervision.outside", self.supervision.outside),
+            ("training.auxiliary", self.training.auxiliary),
         ):
             if value:
                 raise ValueError(f'{name} is {value}; it needs training.trainable = "all"')
+
+    def _check_outputs(self) -> None:
+        outputs, loss = self.network.outputs, self.loss.name
+        if outputs not in (1, 2, 3):
+            raise ValueError(f"network.outputs is {outputs}; it must be 1, 2 or 3")
+        if (loss == "cross_entropy") != (outputs > 1):
+            raise ValueError(
+                f"the loss {loss} does not fit {outputs} output{'s' * (outputs > 1)}: "
+                "cross_entropy needs network.outputs = 2 or 3, the others 1"
+            )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return THREE_CLASSES if self.network.outputs == 3 else TWO_CLASSES
 
     @property
     def needs_lungs(self) -> bool:
@@ -154,20 +107,21 @@ class Recipe:
         """The recipe with what the command line overrides."""
         return replace(self, training=self.training.with_options(epochs, batch_size))
 
+    def with_changes(self, changes: dict[str, Any]) -> Self:
+        """The recipe with some values changed, by dotted keys (``{"network.until": "layer3"}``).
+
+        Raises
+        ------
+        RecipeError
+            As :meth:`from_dict`.
+        """
+        return self.from_dict(tables.merge(self.as_dict(), tables.nest(changes)))
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Raises RecipeError naming the key that is missing, unknown or of the wrong type."""
-        recipe: Self = _build(cls, values, f"recipe {values.get('name', '?')}")
+        recipe: Self = tables.build(cls, values, f"recipe {values.get('name', '?')}")
         return recipe
-
-
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """How often a training film is turned or inverted, and what telling it counts in the loss."""
-
-    turned: float
-    inverted: float
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +147,10 @@ class LungRecipe:
         """The recipe with what the command line overrides."""
         return replace(self, training=self.training.with_options(epochs, batch_size))
 
-
-def _check(name: str, value: float, holds: bool, bound: str) -> None:
-    if not holds:
-        raise ValueError(f"{name} is {value}; it must be {bound}")
+    def with_changes(self, changes: dict[str, Any]) -> Self:
+        """As :meth:`Recipe.with_changes`."""
+        found: Self = lung_recipe(tables.merge(asdict(self), tables.nest(changes)))  # type: ignore[assignment]
+        return found
 
 
 def names() -> tuple[str, ...]:
@@ -206,61 +160,40 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Recipe | LungRecipe:
     """Read a recipe that ships, by name, or any other by the path of its ``.toml`` file.
 
+    A recipe may name another as its ``base``: what it does not say, that one decides.
+
     Raises
     ------
     RecipeError
-        When it does not exist or does not parse.
+        When it does not exist or does not parse, or bases go round in a circle.
     """
+    values = _read(name, ())
+    if values.get("kind") == "lungs":
+        return lung_recipe(values)
+    return Recipe.from_dict(values)
+
+
+def _read(name: str, above: tuple[str, ...]) -> dict[str, Any]:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
         raise RecipeError(
             f"There is no recipe {name!r}. Known: {', '.join(names())}; "
             "or give the path of a .toml file."
         )
+    if name in above:
+        raise RecipeError(f"The recipe {name!r} has itself as its base: {', '.join(above)}.")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path.name} is not valid TOML: {error}.") from None
     values = {"name": path.stem} | values
-    if values.get("kind") == "lungs":
-        return lung_recipe(values)
-    return Recipe.from_dict(values)
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    return tables.merge(_read(str(base), (*above, name)), values)
 
 
 def lung_recipe(values: dict[str, Any]) -> LungRecipe:
     """Raises RecipeError naming the key that is missing, unknown or of the wrong type."""
-    found: LungRecipe = _build(LungRecipe, values, f"recipe {values.get('name', '?')}")
+    found: LungRecipe = tables.build(LungRecipe, values, f"recipe {values.get('name', '?')}")
     return found
-
-
-def _build(cls: Any, values: Any, where: str) -> Any:
-    """Make a dataclass from a table, checking names and types on the way down."""
-    if not isinstance(values, dict):
-        raise RecipeError(f"{where} must be a table.")
-    hints = get_type_hints(cls)
-    unknown = sorted(set(values) - {f.name for f in fields(cls)})
-    if unknown:
-        raise RecipeError(f"{where}: unknown key {unknown[0]!r}. Known: {', '.join(hints)}.")
-    made = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()}
-    try:
-        return cls(**made)
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f"{where}: {str(error).replace('__init__() ', '')}.") from None
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    if is_dataclass(hint):
-        return _build(hint, value, where)
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            choices = ", ".join(map(str, get_args(hint)))
-            raise RecipeError(f"{where} is {value!r}; it must be one of {choices}.")
-        return value
-    if get_origin(hint) is tuple and isinstance(value, list | tuple):
-        return tuple(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    kind = get_origin(hint) or hint
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise RecipeError(f"{where} is {value!r}; it must be a {kind.__name__}.")
-    return value

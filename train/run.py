@@ -1,31 +1,32 @@
 """A training run from folder to bundle: films, network, loop, calibration, export."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch.utils.data import Dataset
 
 from pneumonia.analysis.lungs import LungFinder
 from pneumonia.analysis.lungs import digest as lungs_digest
 from pneumonia.analysis.predictor import choose_device
 from pneumonia.errors import RunError
-from pneumonia.networks import pretrained, registry
-from pneumonia.networks.classifier import Classifier, build
+from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.pretrained import Loaded
 from train import manifest, provenance, runlog
 from train.checkpoint import Progress
-from train.dataset import Batches, EpochSampler, OnBadImage, Sample, loader
+from train.dataset import OnBadImage
 from train.export import Origins, Served, export, round_to_half
+from train.feed import Feed
 from train.films import Films
 from train.films import load as load_films
 from train.fit import Device, Fit
-from train.manifest import Row
+from train.initial import make_network
 from train.recipe import Recipe
 from train.reporter import Reporter
 from train.serving import Server, serve, serve_stressed
-from train.tail import Tail, compute_features, first_trainable
+from train.splits import Division, divide
+from train.tail import Tail, first_in_tail, resting
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Options:
 class Run:
     """All that a run is made of, from its first epoch to its bundle.
 
-    ``recipe`` names the architecture that was built, which torchvision's weights may have changed.
+    ``recipe`` names the architecture that was built, which torchvision's weights may have changed,
+    and the mean and deviation that the films were normalised by.
     """
 
     recipe: Recipe
@@ -62,8 +64,19 @@ class Run:
 
 def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> dict[str, Any]:
     """Train from the beginning. Returns the card of the bundle written to ``options.out``."""
-    sides, finder = _split(recipe, options), _finder(recipe, options)
+    run = _begin(recipe, options, runs, reporter)
+    return export_run(run, _train(run))
+
+
+def fit_only(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> Progress:
+    """Train without making a bundle, for a search. Returns the history and its best epoch."""
+    return _train(_begin(recipe, options, runs, reporter)).progress
+
+
+def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> Run:
+    division, finder = _divide(recipe, options), _finder(recipe, options)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
+    first_in_tail(network, recipe.training, initial.fresh)  # a wrong layer is told at once
     folder = runlog.create(runs, recipe.name)
     config = {
         "recipe": recipe.as_dict(),
@@ -74,9 +87,9 @@ def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> d
     }
     runlog.write_config(folder, config)
     reporter.line(f"run {folder}: {recipe.title}")
-    films = _load(sides, recipe, options, finder, runs / "cache", reporter)
+    films = _load(division, recipe, options, finder, runs / "cache", reporter)
     runlog.write_config(folder, config | {"digest": films.digest})
-    return _train(Run(recipe, options, network, initial, finder, films, folder, reporter))
+    return _assemble(recipe, options, network, initial, finder, films, folder, reporter)
 
 
 def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
@@ -102,23 +115,38 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
         )
     recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
-    sides, finder = _split(recipe, options), _finder(recipe, options)
+    division, finder = _divide(recipe, options), _finder(recipe, options)
     network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
     runlog.check_same(
         "initial weights", options.init_weights, initial.sha256, config["initial_weights"]
     )
     runlog.check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
     reporter.line(f"run {folder}: going on")
-    films = _load(sides, recipe, options, finder, folder.parent / "cache", reporter)
+    films = _load(division, recipe, options, finder, folder.parent / "cache", reporter)
     if config["digest"] is None:  # it was cut off while it read them
         runlog.write_config(folder, config | {"digest": films.digest})
     else:
         runlog.check_same("films", options.data, films.digest, config["digest"])
-    return _train(Run(recipe, options, network, initial, finder, films, folder, reporter))
+    run = _assemble(recipe, options, network, initial, finder, films, folder, reporter)
+    return export_run(run, _train(run))
+
+
+def _assemble(
+    recipe: Recipe,
+    options: Options,
+    network: Classifier,
+    initial: Loaded,
+    finder: LungFinder | None,
+    films: Films,
+    folder: Path,
+    reporter: Reporter,
+) -> Run:
+    recipe = replace(recipe, preprocess=films.train.spec, statistics="given")
+    return Run(recipe, options, network, initial, finder, films, folder, reporter)
 
 
 def _load(
-    sides: tuple[tuple[Row, ...], tuple[Row, ...]],
+    division: Division,
     recipe: Recipe,
     options: Options,
     finder: LungFinder | None,
@@ -127,33 +155,14 @@ def _load(
 ) -> Films:
     root = Path(options.data)
     return load_films(
-        root, sides, recipe, finder, options.seed, cache, options.on_bad_image, reporter
+        root, division, recipe, finder, options.seed, cache, options.on_bad_image, reporter
     )
 
 
-def _split(recipe: Recipe, options: Options) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    rows = manifest.training_rows(manifest.load(Path(options.data)), options.on_patient_overlap)
-    return manifest.split_by_patient(rows, recipe.split.fraction, recipe.split.seed)
-
-
-def make_network(recipe: Recipe, init_weights: str, seed: int) -> tuple[Classifier, Loaded, Recipe]:
-    """Build the recipe's network and give it its initial weights.
-
-    torchvision's weights may belong to a sister architecture; the recipe returned names the one
-    that was built.
-    """
-    torch.manual_seed(seed)
-    entry = registry.entry(recipe.network.architecture)
-    if init_weights == "imagenet":
-        entry = registry.entry(entry.imagenet_architecture)
-        recipe = replace(recipe, network=replace(recipe.network, architecture=entry.name))
-    network = build(recipe.network)
-    if init_weights == "none":
-        layers = tuple(name for name, part in network.body.named_children() if part.state_dict())
-        return network, Loaded("none", (), layers), recipe
-    if init_weights == "imagenet":
-        return network, pretrained.load_imagenet(network, entry), recipe
-    return network, pretrained.load_file(network, Path(init_weights)), recipe
+def _divide(recipe: Recipe, options: Options) -> Division:
+    films = manifest.load(Path(options.data))
+    pool = manifest.training_rows(films, options.on_patient_overlap)
+    return divide(pool, recipe.split, films.split("test"))
 
 
 def _finder(recipe: Recipe, options: Options) -> LungFinder | None:
@@ -168,19 +177,24 @@ def _finder(recipe: Recipe, options: Options) -> LungFinder | None:
     return LungFinder.load(Path(options.lungs))
 
 
-def _train(run: Run) -> dict[str, Any]:
+def _train(run: Run) -> Fit:
+    """Train to the end and put the best epoch's weights into the network."""
     recipe, network, initial = run.recipe, run.network, run.initial
     device = Device(choose_device(run.options.device), recipe.training.precision)
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    first = first_trainable(network, recipe.training.trainable, initial.fresh)
+    first = first_in_tail(network, recipe.training, initial.fresh)
+    rest = partial(resting, network, recipe.training, initial.fresh)
     run.reporter.line(
         f"initial weights: {initial.source}; fresh: {', '.join((*initial.fresh, 'head'))}; "
-        f"frozen: {', '.join(initial.layers) if first else 'nothing'}"
+        f"frozen: {', '.join(rest(0)) or 'nothing'}"
     )
-    train, validation = _batches(run, first, device)
+    source = f"{run.films.digest} {recipe.split} {lungs_digest(run.options.lungs)}"
+    feed = Feed(network, recipe.training, first, device, run.options.workers, run.reporter)
+    train, validation = feed.batches(run.films, source, run.options.seed, run.folder)
     fit = Fit(
         Tail(network, first),
         initial.fresh,
+        rest,
         recipe,
         train,
         validation,
@@ -204,48 +218,21 @@ def _train(run: Run) -> dict[str, Any]:
     runlog.plot(run.folder, run.reporter)
     fit.load_best()
     run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
-    card = _export(run, fit.progress)
     for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be
         features.unlink()
-    return card
+    return fit
 
 
-def _batches(run: Run, first: int, device: Device) -> tuple[Batches, Batches]:
-    """Loaders of films, or of what the frozen layers make of them when there are any."""
-    films, training, workers = run.films, run.recipe.training, run.options.workers
-    each = training.films_per_epoch
-    orders = (
-        EpochSampler(
-            len(films.train), run.options.seed, (films.train.targets, each) if each else None
-        ),
-        EpochSampler(len(films.validation)),
-    )
-    sets: list[Dataset[Sample]] = [films.train, films.validation]
-    if first > 0:
-        parts = ("training", films.train, training.views), ("validation", films.validation, 1)
-        for i, (name, part, views) in enumerate(parts):
-            with run.reporter.bar(f"features, {name}", views * len(part)) as advance:
-                sets[i] = compute_features(
-                    run.network,
-                    first,
-                    loader(part, EpochSampler(len(part)), 32, workers),
-                    views,
-                    run.folder / f"features-{name}.npy",
-                    device.autocast,
-                    advance,
-                )
-    return (
-        loader(sets[0], orders[0], training.batch_size, workers),
-        loader(sets[1], orders[1], 32, workers),
-    )
-
-
-def _export(run: Run, progress: Progress) -> dict[str, Any]:
+def export_run(run: Run, fit: Fit) -> dict[str, Any]:
+    """Calibrate on validation and write the bundle. Returns its card."""
+    progress = fit.progress
     round_to_half(run.network)
     server = Server(run.network, run.finder, run.recipe.preprocess)
     squares, rows = run.films.validation.films.squares, run.films.validation_rows
-    logits, maps = serve(server, squares, "calibration", run.reporter)
-    stressed = serve_stressed(server, rows, squares, run.reporter)
+    outputs, maps = serve(server, squares, "calibration", run.reporter)
+    stressed = None
+    if run.recipe.altered_films:
+        stressed = serve_stressed(server, rows, squares, run.reporter)
     origins = Origins(
         data=provenance.of_films(run.films.train_rows),
         data_digest=run.films.digest,
@@ -258,10 +245,13 @@ def _export(run: Run, progress: Progress) -> dict[str, Any]:
             "seed": run.options.seed,
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
+            "seconds": round(sum(epoch.seconds for epoch in progress.history), 1),
             "weights": progress.history[progress.best_epoch - 1].weights,
+            "frozen": resting(
+                run.network, run.recipe.training, run.initial.fresh, progress.best_epoch - 1
+            ),
             "torch": str(torch.__version__),
         },
     )
-    return export(
-        run.network, run.recipe, origins, Served(logits, maps, stressed), Path(run.options.out)
-    )
+    served = Served.of(outputs, maps, stressed)
+    return export(run.network, run.recipe, origins, served, Path(run.options.out))

@@ -10,6 +10,7 @@ from pneumonia.analysis.lungs import LungFinder
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square, to_square
 from pneumonia.networks.classifier import Classifier
+from pneumonia.networks.outputs import pneumonia_logit
 from train import stress
 from train.manifest import Row
 from train.reporter import Reporter
@@ -26,7 +27,7 @@ STRESSES = {
 
 
 class Server:
-    """Squares -> logits and maps, in float32, with the lungs found anew on each."""
+    """Squares -> outputs and maps, in float32, with the lungs found anew on each."""
 
     def __init__(
         self, network: Classifier, finder: LungFinder | None, spec: PreprocessSpec
@@ -39,7 +40,7 @@ class Server:
     def __call__(
         self, squares: Sequence[NDArray[np.float32]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """(n,) logits and (n, h, w) maps."""
+        """(n, K) outputs and (n, h, w) maps."""
         lungs: list[Lungs | None] = [None] * len(squares)
         if self._finder is not None:
             lungs = [sight.lungs for sight in self._finder.look(squares)]
@@ -48,28 +49,28 @@ class Server:
             for square, each in zip(squares, lungs, strict=True)
         ]
         x = torch.from_numpy(np.stack(inputs)).to(self._device, memory_format=torch.channels_last)
-        logits, maps = self._network.forward_with_map(x)
-        return logits.double().cpu().numpy(), maps.float().cpu().numpy()
+        outputs, maps = self._network.forward_with_map(x)
+        return outputs.double().cpu().numpy(), maps.float().cpu().numpy()
 
 
 def serve(
     server: Server, squares: NDArray[np.float32], label: str, reporter: Reporter
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """(n,) logits and (n, h, w) maps of (n, S, S) squares."""
+    """(n, K) outputs and (n, h, w) maps of (n, S, S) squares."""
     found = []
     with reporter.bar(label, len(squares)) as advance:
         for start in range(0, len(squares), _TOGETHER):
             batch = [np.array(square) for square in squares[start : start + _TOGETHER]]
             found.append(server(batch))
             advance(len(batch))
-    logits, maps = zip(*found, strict=True)
-    return np.concatenate(logits), np.concatenate(maps)
+    outputs, maps = zip(*found, strict=True)
+    return np.concatenate(outputs), np.concatenate(maps)
 
 
 def serve_stressed(
     server: Server, rows: Sequence[Row], squares: NDArray[np.float32], reporter: Reporter
 ) -> NDArray[np.float64]:
-    """(k, n) logits of the same films under each of the k ``STRESSES``."""
+    """(k, n) pneumonia logits of the same films under each of the k ``STRESSES``."""
     side = squares.shape[1]
     logits = np.zeros((len(STRESSES), len(rows)))
     with reporter.bar("stressed films", logits.size) as advance:
@@ -80,6 +81,6 @@ def serve_stressed(
                     to_square(alter(np.array(square), None, stress.generator(row.file, name)), side)
                     for row, square in zip(rows[some], squares[some], strict=True)
                 ]
-                logits[k, some] = server(batch)[0]
+                logits[k, some] = pneumonia_logit(torch.from_numpy(server(batch)[0])).numpy()
                 advance(len(batch))
     return logits

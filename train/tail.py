@@ -1,136 +1,116 @@
-"""The part of a network that is trained, and the features the frozen part before it gives it."""
+"""The part of a network that is trained: its last layers and the head, or all of it."""
 
-import math
-import shutil
-from collections.abc import Callable, Iterable
-from pathlib import Path
+import hashlib
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-import torch
-from numpy.lib.format import open_memmap
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from pneumonia.errors import RunError
-from pneumonia.networks.cam import class_activation_map
+from pneumonia.errors import RecipeError
 from pneumonia.networks.classifier import Classifier
-from train.dataset import Batches, EpochSampler, FilmSet, Key, Sample
+from train.sections import Training
 
 
-class Tail(nn.Module):
-    """The last layers of a body and the head; all of the network when nothing is frozen."""
-
-    def __init__(self, network: Classifier, first: int) -> None:
-        super().__init__()
-        self.layers = network.body[first:]
-        self.head = network.head
-
-    def forward_with_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Films (N, 3, S, S) -> (N,) logits and their (N, h, w) maps; for an unfrozen network."""
-        features = self.layers(x)
-        logits: Tensor = self.head(features.mean(dim=(2, 3)))
-        return logits.squeeze(1), class_activation_map(features.float(), self.head)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Films (N, 3, S, S), a feature map (N, C, h, w) or its average (N, C) -> (N,) logits."""
-        features = self.layers(x)
-        pooled = features.mean(dim=(2, 3)) if features.ndim == 4 else features
-        logits: Tensor = self.head(pooled)
-        return logits.squeeze(1)
-
-
-def first_trainable(network: Classifier, trainable: str, fresh: Iterable[str]) -> int:
-    """Index of the body's first trained layer: 0 for all, its length for the head alone.
-
-    Layers without pretrained weights cannot be frozen, so the frozen part ends before them.
-    """
-    if trainable == "all":
-        return 0
-    names = [name for name, _ in network.body.named_children()]
-    return min((names.index(name) for name in fresh), default=len(names))
-
-
-class FeatureSet(Dataset[Sample]):
-    """What the frozen layers say of each film, computed once per view and read from disk."""
-
-    def __init__(self, features: NDArray[np.float16], targets: NDArray[np.float32]) -> None:
-        self.features = features
-        self.targets = targets
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, key: Key) -> Sample:
-        epoch, index = key
-        features = self.features[epoch % len(self.features), index]
-        x = torch.from_numpy(np.array(features, np.float32))
-        return Sample.plain(x, torch.tensor(self.targets[index]))
-
-
-def compute_features(
-    network: Classifier,
-    first: int,
-    batches: Batches,
-    views: int,
-    path: Path,
-    autocast: Callable[[], torch.autocast],
-    advance: Callable[[int], None],
-) -> FeatureSet:
-    """Run the frozen layers over every film, ``views`` times, unless ``path`` holds it already.
-
-    The file is float16 (views, n, C, h, w), or (views, n, C) averages when only the head trains.
+class Tail(Classifier):
+    """The layers of a network from one of its body's on, sharing its weights.
 
     Parameters
     ----------
-    batches
-        Of a :class:`FilmSet`, in order; view v is what epoch v would have drawn.
+    first
+        Index of the body's first layer in the tail: 0 for the whole network. With the body's
+        length the tail begins after the pooling; one more leaves the architecture's own dense
+        layers out too.
     """
-    films, sampler = batches.dataset, batches.sampler
-    assert isinstance(films, FilmSet)
-    assert isinstance(sampler, EpochSampler)
-    if path.is_file():
-        advance(views * len(films))
-        return FeatureSet(np.load(path, mmap_mode="r"), films.targets)
-    partial = path.with_suffix(".partial.npy")
-    stored: NDArray[np.float16] | None = None
-    for view in range(views):
-        sampler.epoch = view
-        at = 0
-        for x, *_ in batches:
-            values = _frozen(network, first, x, autocast)
-            if stored is None:
-                shape = (views, len(films), *values.shape[1:])
-                _check_space(partial, 2 * math.prod(shape))
-                stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-            stored[view, at : at + len(values)] = values
-            at += len(values)
-            advance(len(values))
-    del stored  # closes the file, with everything in it
-    partial.replace(path)
-    return FeatureSet(np.load(path, mmap_mode="r"), films.targets)
 
-
-def _check_space(path: Path, needed_bytes: int) -> None:
-    free = shutil.disk_usage(path.parent).free
-    if needed_bytes > free:
-        raise RunError(
-            f"The features of the frozen layers need {needed_bytes / 1e9:.1f} GB, and "
-            f"{path.parent} has {free / 1e9:.1f} GB free. Make room, choose another --runs, or "
-            "lower the recipe's views."
+    def __init__(self, network: Classifier, first: int) -> None:
+        super().__init__(
+            network.body[first:],
+            network.head,
+            pool=network.pool,
+            dense=network.dense if first <= len(network.body) else None,
+            auxiliary=dict(network.auxiliary.items()),
         )
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Films (N, 3, S, S), a feature map (N, C, h, w) or its pooled (N, D) -> (N, K) outputs."""
+        return super().forward(x) if x.ndim == 4 else self.forward_pooled(x)
 
-@torch.inference_mode()
-def _frozen(
-    network: Classifier, first: int, x: Tensor, autocast: Callable[[], torch.autocast]
-) -> NDArray[np.float16]:
-    """(N, C, h, w) features after the first layers, or (N, C) when these are the whole body."""
-    frozen = network.body[:first].eval()
-    device = next(network.parameters()).device
-    with autocast():
-        features = frozen(x.to(device, memory_format=torch.channels_last))
-    if first == len(network.body):
-        features = features.mean(dim=(2, 3))
-    values: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
-    return values
+    def map(self, features: Tensor) -> Tensor:
+        """As :meth:`Classifier.map`, in float32 whatever the features are computed in."""
+        return super().map(features.float())
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Let these layers of the body rest and all others learn; call after ``train()``.
+
+        A resting layer's batch statistics rest too.
+        """
+        for name, layer in self.body.named_children():
+            layer.requires_grad_(name not in names)
+            if name in names:
+                layer.eval()
+
+
+def body_layers(network: Classifier) -> list[str]:
+    """Names of the body's layers, in order."""
+    return [name for name, _ in network.body.named_children()]
+
+
+def first_in_tail(network: Classifier, training: Training, fresh: Iterable[str]) -> int:
+    """Index of the first layer that is trained at any time; see :class:`Tail`.
+
+    Layers without pretrained weights cannot be frozen, so the frozen part ends before them.
+
+    Raises
+    ------
+    RecipeError
+        When the recipe names a layer that the body does not have.
+    """
+    if training.trainable == "all":
+        return 0
+    names, whole = body_layers(network), len(network.body) + bool(len(network.dense))
+    starts = [
+        _index(names, layer)
+        for layer in (training.trainable, training.unfreeze_from)
+        if layer not in ("head", "")
+    ]
+    starts += [names.index(name) if name in names else len(names) for name in fresh]
+    return min([whole, *starts])
+
+
+def resting(network: Classifier, training: Training, fresh: Iterable[str], epoch: int) -> list[str]:
+    """Names of the body's layers that do not learn in this epoch, counted from 0."""
+    if training.trainable == "all":
+        return []
+    names = body_layers(network)
+    starts = [len(names) if training.trainable == "head" else _index(names, training.trainable)]
+    if training.unfreeze_from and epoch >= training.unfreeze_after:
+        starts.append(_index(names, training.unfreeze_from))
+    starts += [names.index(name) for name in fresh if name in names]
+    return names[: min(starts)]
+
+
+def _index(names: list[str], layer: str) -> int:
+    if layer not in names:
+        raise RecipeError(
+            f"The recipe trains from the layer {layer!r} on, and the body has none of that name. "
+            f"Its layers: {', '.join(names)}."
+        )
+    return names.index(layer)
+
+
+def frozen_part(network: Classifier, first: int) -> nn.Module:
+    """Films -> what the tail from ``first`` on takes: a feature map, or pooled vectors."""
+    parts: list[nn.Module] = [network.body[:first]]
+    if first >= len(network.body):
+        parts.append(network.pool)
+    if first > len(network.body):
+        parts.append(network.dense)
+    return nn.Sequential(*parts).eval()
+
+
+def digest_of(module: nn.Module) -> str:
+    """SHA-256 (hex) over a module's parameters and buffers."""
+    total = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

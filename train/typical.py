@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pneumonia.analysis.lungs import LungFinder
 from pneumonia.analysis.typical import Typical
 from train.augment import augment
-from train.recipe import Augmentation
+from train.sections import Augmentation
 
 FILMS = 1200  # three for each of the 416 features; more hardly move the axes
 AXES = 16

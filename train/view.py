@@ -22,7 +22,7 @@ from pneumonia.imaging.preprocess import (
     window_matrix,
 )
 from train.augment import change_look, draw_move
-from train.recipe import Augmentation
+from train.sections import Augmentation
 
 Square = NDArray[np.float32]
 Another = Callable[[np.random.Generator], Square]

@@ -13,6 +13,8 @@ from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.web.samples import SAMPLES, sample_png
 from train import manifest
+from train.sections import Split
+from train.splits import draw
 
 _TOGETHER = 32
 
@@ -48,7 +50,7 @@ def turned(films: Iterable[Radiograph], quarters: int) -> list[Radiograph]:
 @pytest.fixture(scope="module")
 def validation(real_data: Path) -> list[Radiograph]:
     rows = manifest.load(real_data / "kermany").rows
-    held_out = manifest.split_by_patient(rows, 0.12, 2026)[1]
+    held_out = draw(rows, Split(fraction=0.12, seed=2026)).validation
     assert len(held_out) == 570
     return [decode(row.path.read_bytes()) for row in held_out]
 

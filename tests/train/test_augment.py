@@ -3,7 +3,8 @@ import pytest
 
 from pneumonia.imaging.synthetic import synthetic_film
 from train import augment as augmentation
-from train.recipe import Augmentation, load
+from train.recipe import load
+from train.sections import Augmentation
 
 
 def augment(square: np.ndarray, knobs: Augmentation, random: np.random.Generator) -> np.ndarray:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,9 @@ from pneumonia.imaging import decode
 from pneumonia.imaging.preprocess import PreprocessSpec
 from tests.inputs import apply
 from train import manifest
-from train.dataset import Decoded, EpochSampler, FilmSet, load_squares, loader
-from train.recipe import Augmentation
+from train.dataset import Decoded, EpochSampler, FilmSet, classes_of, load_squares, loader
+from train.manifest import Row
+from train.sections import Augmentation
 
 SPEC = PreprocessSpec(size=64, grid=64)
 
@@ -124,15 +127,15 @@ def test_workers_change_nothing(rows, tmp_path) -> None:
 
 
 class TestBalancedEpochs:
-    TARGETS = np.array([0] * 4 + [1] * 30, np.float32)
+    TARGETS = np.array([0] * 4 + [1] * 30)
 
     def drawn(self, epoch: int) -> list[int]:
-        sampler = EpochSampler(34, seed=3, balance=(self.TARGETS, 12))
+        sampler = EpochSampler(34, 3, self.TARGETS, "balanced", 12)
         sampler.epoch = epoch
         return [index for _, index in sampler]
 
     def test_as_many_of_each_class(self) -> None:
-        assert len(EpochSampler(34, seed=3, balance=(self.TARGETS, 12))) == 12
+        assert len(EpochSampler(34, 3, self.TARGETS, "balanced", 12)) == 12
         assert [self.TARGETS[i] for i in sorted(self.drawn(0))] == [0] * 6 + [1] * 6
 
     def test_no_film_comes_again_before_its_class_is_through(self) -> None:
@@ -142,3 +145,55 @@ class TestBalancedEpochs:
     def test_a_small_class_comes_round_again(self) -> None:
         well = [i for epoch in range(2) for i in self.drawn(epoch) if i < 4]
         assert sorted(well) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+class TestOtherSampling:
+    TARGETS = np.array([0] * 4 + [1] * 6 + [2] * 9)
+
+    def drawn(self, sampler: EpochSampler, epoch: int = 0) -> list[int]:
+        sampler.epoch = epoch
+        indices = [index for _, index in sampler]
+        assert len(indices) == len(sampler)
+        return indices
+
+    def test_oversampling_takes_of_each_class_as_many_as_the_largest_has(self) -> None:
+        drawn = self.drawn(EpochSampler(19, 3, self.TARGETS, "oversampling"))
+        assert np.bincount(self.TARGETS[drawn]).tolist() == [9, 9, 9]
+        assert set(drawn) == set(range(19))
+
+    def test_undersampling_chooses_once_as_many_as_the_smallest_has(self) -> None:
+        sampler = EpochSampler(19, 3, self.TARGETS, "undersampling")
+        first, second = self.drawn(sampler), self.drawn(sampler, 1)
+        assert np.bincount(self.TARGETS[first]).tolist() == [4, 4, 4]
+        assert sorted(first) == sorted(second)
+        assert first != second
+        other = self.drawn(EpochSampler(19, 4, self.TARGETS, "undersampling"))
+        assert sorted(first) != sorted(other)
+
+    def test_balanced_without_a_number_draws_as_many_as_there_are(self) -> None:
+        drawn = self.drawn(EpochSampler(19, 3, self.TARGETS, "balanced"))
+        assert np.bincount(self.TARGETS[drawn]).tolist() == [6, 6, 6]
+
+    def test_a_part_of_all_films_goes_through_them_in_turn(self) -> None:
+        sampler = EpochSampler(19, 3, self.TARGETS, "all", 5)
+        drawn = [i for epoch in range(3) for i in self.drawn(sampler, epoch)]
+        assert len(set(drawn)) == 15
+
+
+def test_three_classes_go_by_the_etiology() -> None:
+    rows = [
+        Row(f"{word}.png", Path(), "train", label, "p", etiology=word)
+        for word, label in (
+            ("normal", "NORMAL"),
+            ("viral", "PNEUMONIA"),
+            ("bacterial", "PNEUMONIA"),
+        )
+    ]
+    assert classes_of(rows, ("normal", "bacterial", "viral")).tolist() == [0, 2, 1]
+    assert classes_of(rows, ("normal", "pneumonia")).tolist() == [0, 1, 1]
+
+
+def test_a_film_of_unknown_etiology_is_named() -> None:
+    rows = [Row("train/PNEUMONIA/x.png", Path(), "train", "PNEUMONIA", "p")]
+    with pytest.raises(DataError, match=r"train/PNEUMONIA/x\.png is not known to be bacterial or"):
+        classes_of(rows, ("normal", "bacterial", "viral"))

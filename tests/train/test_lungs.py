@@ -21,7 +21,8 @@ from train import lungs, manifest, recipe, run
 from train import masked as masked_films
 from train.dataset import OnBadImage
 from train.masked import Part
-from train.recipe import LungRecipe, Split
+from train.recipe import LungRecipe
+from train.sections import Split
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import pytest
 
 from pneumonia.errors import DataError
 from train import manifest
-from train.manifest import Row
 
 
 def lay(root: Path, *files: str) -> Path:
@@ -124,33 +123,3 @@ def test_the_digest_follows_content_and_label_not_place(tmp_path) -> None:
     assert manifest.load(b_root).digest() == a
     (b_root / KAGGLE[0]).write_bytes(b"changed")
     assert manifest.load(b_root).digest() != a
-
-
-def rows(n: int) -> list[Row]:
-    """n patients with two films each, every third patient normal."""
-    return [
-        Row(f"{i}-{j}", Path(), "train", "NORMAL" if i % 3 == 0 else "PNEUMONIA", f"p{i}")
-        for i in range(n)
-        for j in range(2)
-    ]
-
-
-def test_the_split_keeps_patients_whole_and_the_fraction_roughly() -> None:
-    films = rows(1000)
-    train, validation = manifest.split_by_patient(films, 0.2, seed=1)
-    assert len(train) + len(validation) == 2000
-    assert not {r.patient for r in train} & {r.patient for r in validation}
-    assert 0.17 < len(validation) / 2000 < 0.23
-
-
-def test_a_patient_keeps_its_side_when_films_are_added() -> None:
-    _, few = manifest.split_by_patient(rows(300), 0.2, seed=1)
-    _, many = manifest.split_by_patient(rows(600), 0.2, seed=1)
-    assert {r.file for r in few} <= {r.file for r in many}
-    _, other = manifest.split_by_patient(rows(300), 0.2, seed=2)
-    assert {r.file for r in few} != {r.file for r in other}
-
-
-def test_too_few_patients_to_split() -> None:
-    with pytest.raises(DataError, match="too few patients"):
-        manifest.split_by_patient(rows(3), 0.1, seed=0)

@@ -8,7 +8,7 @@ import pytest
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
 from pneumonia.imaging.synthetic import synthetic_film
-from train.recipe import Augmentation
+from train.sections import Augmentation
 from train.view import View, draw_view
 
 SPEC = PreprocessSpec(size=96, grid=128, frame="lungs", levels="lungs")

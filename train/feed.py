@@ -1,0 +1,80 @@
+"""What the loop is fed: films, or what the frozen layers make of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch.utils.data import Dataset
+
+from pneumonia.networks.classifier import Classifier
+from train.dataset import Batches, EpochSampler, FilmSet, Sample, loader
+from train.features import FeatureSet, cache_key, compute_features
+from train.films import Films
+from train.fit import Device
+from train.reporter import Reporter
+from train.sections import Training
+from train.tail import digest_of, frozen_part
+
+_TOGETHER = 32  # films through frozen layers or to validation at once
+_VECTORS_TOGETHER = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """``first`` is the index of the first layer that is trained; see :class:`train.tail.Tail`."""
+
+    network: Classifier
+    training: Training
+    first: int
+    device: Device
+    workers: int
+    reporter: Reporter
+
+    def batches(
+        self, films: Films, source: str, seed: int, folder: Path
+    ) -> tuple[Batches, Batches]:
+        """Loaders of training and validation samples.
+
+        Parameters
+        ----------
+        source
+            What the films are made from, in words; with it, kept features are told apart.
+        folder
+            Of the run. Features that are maps go there; vectors, which are small, go beside it
+            into ``cache``, where other runs find them.
+        """
+        training = self.training
+        order = EpochSampler(
+            len(films.train),
+            seed,
+            films.train.targets,
+            training.sampling,
+            training.films_per_epoch,
+        )
+        in_order = EpochSampler(len(films.validation))
+        if self.first == 0:
+            return (
+                loader(films.train, order, training.batch_size, self.workers),
+                loader(films.validation, in_order, _TOGETHER, self.workers),
+            )
+        train: Dataset[Sample] = self._features(films.train, "training", source, folder)
+        validation = self._features(films.validation, "validation", source, folder)
+        return (
+            loader(train, order, training.batch_size, 0),
+            loader(validation, in_order, _VECTORS_TOGETHER, 0),
+        )
+
+    def _features(self, part: FilmSet, name: str, source: str, folder: Path) -> FeatureSet:
+        views = self.training.views if part.augmentation is not None else 1
+        frozen = frozen_part(self.network, self.first)
+        key = cache_key(digest_of(frozen), f"{name} {source}", part, views)
+        maps = self.first < len(self.network.body)
+        kept = folder if maps else folder.parent / "cache"
+        with self.reporter.bar(f"features, {name}", views * len(part)) as advance:
+            return compute_features(
+                frozen,
+                loader(part, EpochSampler(len(part)), _TOGETHER, self.workers),
+                views,
+                kept / f"features-{name}-{key}.npy",
+                self.device.autocast,
+                advance,
+            )
