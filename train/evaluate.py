@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import Finding, Label, ModelRef, OperatingPoint
 from pneumonia.analysis.gate import Examined
@@ -125,11 +126,18 @@ def evaluate(
         operating_point=predictor.operating_point,
         operating_points=dict(predictor.card.operating_points),
         model=predictor.model,
+        viral=_viral(findings),
         etiologies=tuple(row.etiology for row in scored),
         refused=tuple(refused),
         refused_by_gate=tuple(refused_by_gate),
         source=source,
     )
+
+
+def _viral(findings: Sequence[Finding]) -> NDArray[np.float64] | None:
+    """float64 (n,): probability that a pneumonia is viral; None from a model that tells none."""
+    patterns = [finding.pattern for finding in findings if finding.pattern is not None]
+    return np.array([pattern.viral for pattern in patterns]) if patterns else None
 
 
 def _read_batch(predictor: Reader, readable: list[tuple[Row, Radiograph]]) -> Batch:

@@ -1,6 +1,5 @@
 """What a model said of a set of films, and the figures that follow from it. No torch."""
 
-import math
 import shlex
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, ModelRef, OperatingPoint
 from pneumonia.errors import DomainError
+from train import per_class
 from train.manifest import Manifest, Row
 from train.metrics import (
     Confusion,
@@ -19,8 +19,8 @@ from train.metrics import (
     brier,
     confusion,
     expected_calibration_error,
-    wilson,
 )
+from train.rates import proportion, rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,9 @@ class Evaluation:
         these films out: for them the threshold alone decides.
     operating_point
         The one that decides.
+    viral
+        float64 (n,), calibrated probability that a pneumonia is viral, in [0, 1]; None for a model
+        that does not tell bacterial from viral.
     etiologies
         n words, as in the manifest: normal, bacterial, viral, or empty where it is not known. May
         be left out.
@@ -95,6 +98,7 @@ class Evaluation:
     indeterminate: NDArray[np.bool_]
     operating_point: OperatingPoint
     model: ModelRef
+    viral: NDArray[np.float64] | None = None
     etiologies: tuple[str, ...] = ()
     operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
@@ -117,6 +121,14 @@ class Evaluation:
         return self.labels.astype(np.bool_)
 
     @property
+    def class_probabilities(self) -> NDArray[np.float64] | None:
+        """float64 (n, 3): of normal, bacterial and viral; None for a model without a pattern."""
+        if self.viral is None:
+            return None
+        p = self.probabilities
+        return np.column_stack([1 - p, p * (1 - self.viral), p * self.viral])
+
+    @property
     def counts(self) -> Confusion:
         return confusion(self.labels, self.probabilities, self.operating_point.threshold)
 
@@ -137,20 +149,22 @@ class Evaluation:
 
         Rates are ``{"value": v, "ci95": [lo, hi]}``: proportions of films with Wilson's interval,
         the others with a percentile bootstrap over patients (1000 rounds, seed 0). A resample has
-        noisier bins than the films themselves, so the interval of the ECE leans upwards.
+        noisier bins than the films themselves, so the interval of the ECE leans upwards. Under
+        ``classes`` stand those of :func:`train.per_class.measure`.
         """
         c = self.counts
         return {
             "n": c.n,
-            "accuracy": _proportion(c.tn + c.tp, c.n),
-            "sensitivity": _proportion(c.tp, c.tp + c.fn),
-            "specificity": _proportion(c.tn, c.tn + c.fp),
-            "precision": _proportion(c.tp, c.tp + c.fp),
+            "accuracy": proportion(c.tn + c.tp, c.n),
+            "sensitivity": proportion(c.tp, c.tp + c.fn),
+            "specificity": proportion(c.tn, c.tn + c.fp),
+            "precision": proportion(c.tp, c.tp + c.fp),
             "f1": self._bootstrapped(self._f1),
             "auc": self._bootstrapped(auroc),
             "brier": self._bootstrapped(brier),
             "ece": self._bootstrapped(expected_calibration_error),
             "confusion": [[c.tn, c.fp], [c.fn, c.tp]],
+            "classes": per_class.measure(self),
             "operating_point": {
                 "name": self.operating_point.name,
                 "threshold": self.operating_point.threshold,
@@ -171,16 +185,6 @@ class Evaluation:
         groups = np.asarray(self.patients)
         interval = bootstrap(statistic, self.truth, self.probabilities, groups=groups)
         return rate(statistic(self.truth, self.probabilities), interval)
-
-
-def _proportion(successes: int, n: int) -> dict[str, Any]:
-    return rate(successes / n if n else math.nan, wilson(successes, n))
-
-
-def rate(value: float, interval: tuple[float, float]) -> dict[str, Any]:
-    """A figure and its 95 % interval. JSON has no nan: None stands for it."""
-    value_, low, high = (None if math.isnan(v) else float(v) for v in (value, *interval))
-    return {"value": value_, "ci95": [low, high]}
 
 
 def fields(record: Source | Refusal) -> dict[str, str]:

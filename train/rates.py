@@ -1,23 +1,38 @@
-"""Figures of an evaluation with their 95 % intervals, patients resampled."""
+"""Figures of an evaluation with their 95 % intervals."""
 
-from math import nan
-from typing import Any
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from train import metrics
-from train.evaluation import Evaluation, rate
 from train.metrics import Statistics
+
+if TYPE_CHECKING:
+    from train.evaluation import Evaluation
+
+
+def rate(value: float, interval: tuple[float, float]) -> dict[str, Any]:
+    """A figure and its 95 % interval. JSON has no nan: None stands for it."""
+    value_, low, high = (None if isnan(v) else float(v) for v in (value, *interval))
+    return {"value": value_, "ci95": [low, high]}
+
+
+def proportion(successes: int, n: int) -> dict[str, Any]:
+    """A share of n films, with Wilson's interval."""
+    return rate(successes / n if n else nan, metrics.wilson(successes, n))
 
 
 def measure_rates(
-    evaluation: Evaluation,
+    evaluation: "Evaluation",
     statistics: Statistics,
     films: NDArray[np.bool_] | None = None,
     scores: NDArray[np.float64] | None = None,
 ) -> list[dict[str, Any]]:
     """Several figures of the same films, each ``{"value": v, "ci95": [lo, hi]}``.
+
+    The intervals come from resampling patients.
 
     Parameters
     ----------
@@ -49,7 +64,7 @@ def as_share(figure: dict[str, Any], n: int) -> dict[str, Any]:
 
 
 def measure_mean(
-    evaluation: Evaluation, values: NDArray[np.float64], films: NDArray[np.bool_]
+    evaluation: "Evaluation", values: NDArray[np.float64], films: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """The mean over some films, none of them nan."""
     if not films.any():

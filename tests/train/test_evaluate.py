@@ -207,7 +207,16 @@ def test_films_without_a_patient_are_a_patient_each(manifest: Manifest) -> None:
 
 KEYS = [
     *("n", "accuracy", "sensitivity", "specificity", "precision", "f1", "auc", "brier", "ece"),
-    *("confusion", "operating_point", "model", "data", "patients", "indeterminate", "refused"),
+    *(
+        "confusion",
+        "classes",
+        "operating_point",
+        "model",
+        "data",
+        "patients",
+        "indeterminate",
+        "refused",
+    ),
     *("refused_by_gate", "command"),
 ]
 
@@ -231,6 +240,7 @@ def test_metrics_are_the_contract() -> None:
     assert list(figures) == KEYS
     assert figures["n"] == 100
     assert figures["confusion"] == [[45, 5], [10, 40]]
+    assert figures["classes"] is None
     assert figures["accuracy"] == {"value": 0.85, "ci95": list(wilson(85, 100))}
     assert figures["sensitivity"] == {"value": 0.8, "ci95": list(wilson(40, 50))}
     assert figures["specificity"] == {"value": 0.9, "ci95": list(wilson(45, 50))}
@@ -309,3 +319,24 @@ def test_the_serving_predictor_gives_the_same_probabilities(
     threshold = predictor.operating_point.threshold
     assert measured.predicted.tolist() == [int(p >= threshold) for p in measured.probabilities]
     assert not any(math.isnan(p) for p in measured.probabilities)
+    assert measured.class_probabilities is None
+
+
+def test_a_bundle_of_three_classes_is_measured_on_them(
+    pattern_bundle: Path, manifest: Manifest
+) -> None:
+    from pneumonia.analysis.predictor import Predictor
+
+    predictor = Predictor.load(pattern_bundle, device="cpu")
+    measured = evaluate(predictor, manifest.rows, batch_size=2)
+    films = [decode(row.path.read_bytes()) for row in manifest.rows]
+    alone = [predictor.read(predictor.examine([film]))[0] for film in films]
+    expected = [finding.class_probabilities for finding in alone]
+    assert measured.class_probabilities == pytest.approx(np.array(expected), abs=1e-5)
+    classes = measured.metrics()["classes"]
+    assert (classes["n"], classes["unknown"]) == (5, 0)
+    assert [sum(line) for line in classes["confusion"]] == [3, 1, 1]
+    called = measured.class_probabilities.argmax(axis=1)
+    assert (
+        np.sum(classes["confusion"], axis=0).tolist() == np.bincount(called, minlength=3).tolist()
+    )
