@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from pneumonia.errors import RecipeError
 from pneumonia.networks import pretrained, registry
 from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.pretrained import Loaded
@@ -23,6 +24,11 @@ def make_network(recipe: Recipe, init_weights: str, seed: int) -> tuple[Classifi
         entry = registry.entry(entry.imagenet_architecture)
         recipe = replace(recipe, network=replace(recipe.network, architecture=entry.name))
     network = build(recipe.network, auxiliary=recipe.training.auxiliary > 0)
+    if recipe.training.auxiliary and not len(network.auxiliary):
+        raise RecipeError(
+            f"The recipe's training.auxiliary is {recipe.training.auxiliary}, and {entry.name} has "
+            "no classifiers on the side. Leave it out."
+        )
     if init_weights == "none":
         return network, Loaded("none", (), _layers(network)), recipe
     if init_weights == "imagenet":

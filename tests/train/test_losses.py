@@ -1,11 +1,13 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from train.losses import covered_loss, focal_loss, share_outside
+from train.losses import balanced_weights, covered_loss, focal_loss, make_loss, share_outside
+from train.sections import Loss
 
 
 @pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (0.3, 1.5), (0.5, 0.0)])
@@ -45,3 +47,41 @@ def test_the_share_outside_has_a_gradient_that_moves_heat_inside() -> None:
     share_outside(maps, torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])).backward()
     assert maps.grad is not None
     assert maps.grad[0, 0, 0] < 0 < maps.grad[0, 1, 1]
+
+
+def test_cross_entropies_of_one_and_of_two_outputs_are_the_same() -> None:
+    logits, targets = torch.randn(32, generator=torch.manual_seed(0)), torch.arange(32) % 2
+    one = make_loss(Loss("binary_cross_entropy"), targets.numpy(), 2)
+    two = make_loss(Loss("cross_entropy"), targets.numpy(), 2)
+    pair = torch.stack([torch.full((32,), 0.7), logits + 0.7], dim=1)
+    torch.testing.assert_close(one(logits[:, None], targets), two(pair, targets))
+
+
+def test_smoothing_draws_labels_towards_evenness_in_both() -> None:
+    logits, targets = torch.randn(32, generator=torch.manual_seed(0)), torch.arange(32) % 2
+    one = make_loss(Loss("binary_cross_entropy"), targets.numpy(), 2, 0.2)
+    two = make_loss(Loss("cross_entropy"), targets.numpy(), 2, 0.2)
+    pair = torch.stack([torch.zeros(32), logits], dim=1)
+    torch.testing.assert_close(one(logits[:, None], targets), two(pair, targets))
+
+
+def test_balanced_weights_make_every_class_count_the_same() -> None:
+    targets = np.array([0] * 2 + [1] * 6 + [2] * 4)
+    weights = balanced_weights(targets, 3)
+    torch.testing.assert_close(weights, torch.tensor([2.0, 12 / 18, 1.0]))
+    assert weights[targets].mean().item() == pytest.approx(1)
+    outputs = torch.randn(12, 3, generator=torch.manual_seed(0))
+    loss = make_loss(Loss("cross_entropy", class_weights="balanced"), targets, 3)
+    per_class = [
+        F.cross_entropy(outputs[targets == c], torch.from_numpy(targets[targets == c]))
+        for c in range(3)
+    ]
+    ours = loss(outputs, torch.from_numpy(targets))
+    torch.testing.assert_close(ours, torch.stack(per_class).mean())
+
+
+def test_the_recipes_focal_loss_is_the_focal_loss() -> None:
+    logits, targets = torch.randn(16, generator=torch.manual_seed(0)), torch.arange(16) % 2
+    ours = make_loss(Loss("focal", alpha=0.25, gamma=2.0), targets.numpy(), 2)
+    theirs = focal_loss(logits, targets.float(), alpha=0.25, gamma=2.0)
+    torch.testing.assert_close(ours(logits[:, None], targets), theirs)
