@@ -23,6 +23,7 @@ from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square, to_squ
 from train.files import write_text
 from train.manifest import Row
 from train.sections import Augmentation
+from train.shares import Shares
 from train.view import draw_view
 
 OnBadImage = Literal["stop", "skip"]
@@ -303,18 +304,33 @@ class EpochSampler(Sampler[Key]):
         )
 
 
-def loader(films: Dataset[Sample], sampler: EpochSampler, batch_size: int, workers: int) -> Batches:
-    """Batches of Samples in the sampler's order."""
+def loader(
+    films: Dataset[Sample],
+    sampler: EpochSampler,
+    batch_size: int,
+    workers: int,
+    place: tuple[int, int] = (0, 1),
+) -> Batches:
+    """Batches of Samples in the sampler's order.
+
+    ``place`` is this process's number and how many share each batch; see :class:`Shares`.
+    """
     return DataLoader(
         films,
-        batch_size=batch_size,
-        sampler=sampler,
+        batch_sampler=Shares(sampler, batch_size, *place),
         num_workers=workers,
         persistent_workers=workers > 0,
         collate_fn=_collate,
         # A generator of its own: with the global one, making workers would shift dropout's draws.
         generator=torch.Generator().manual_seed(0),
     )
+
+
+def shares_of(batches: Batches) -> Shares:
+    """What a :func:`loader` goes by."""
+    shares = batches.batch_sampler
+    assert isinstance(shares, Shares)
+    return shares
 
 
 def _collate(samples: list[Sample] | Sample) -> Sample:

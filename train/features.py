@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from pneumonia.errors import RunError
-from train.dataset import Batches, EpochSampler, FilmSet, Key, Sample
+from train.dataset import Batches, FilmSet, Key, Sample, shares_of
 
 Autocast = Callable[[], torch.autocast]
 
@@ -66,9 +66,8 @@ def compute_features(
     batches
         Of a :class:`FilmSet`, in order; view v is what epoch v would have drawn.
     """
-    films, sampler = batches.dataset, batches.sampler
+    films, sampler = batches.dataset, shares_of(batches).sampler
     assert isinstance(films, FilmSet)
-    assert isinstance(sampler, EpochSampler)
     if path.is_file():
         advance(views * len(films))
         return _open(path, films)

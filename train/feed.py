@@ -7,6 +7,7 @@ from torch.utils.data import Dataset
 
 from pneumonia.networks.classifier import Classifier
 from train.dataset import Batches, EpochSampler, FilmSet, Sample, loader
+from train.distributed import ALONE, Ranks
 from train.features import FeatureSet, cache_key, compute_features
 from train.films import Films
 from train.fit import Device
@@ -28,6 +29,7 @@ class Feed:
     device: Device
     workers: int
     reporter: Reporter
+    ranks: Ranks = ALONE
 
     def batches(
         self, films: Films, source: str, seed: int, folder: Path
@@ -50,17 +52,17 @@ class Feed:
             training.sampling,
             training.films_per_epoch,
         )
-        in_order = EpochSampler(len(films.validation))
+        in_order, place = EpochSampler(len(films.validation)), self.ranks.place
         if self.first == 0:
             return (
-                loader(films.train, order, training.batch_size, self.workers),
-                loader(films.validation, in_order, _TOGETHER, self.workers),
+                loader(films.train, order, training.batch_size, self.workers, place),
+                loader(films.validation, in_order, _TOGETHER, self.workers, place),
             )
         train: Dataset[Sample] = self._features(films.train, "training", source, folder)
         validation = self._features(films.validation, "validation", source, folder)
         return (
-            loader(train, order, training.batch_size, 0),
-            loader(validation, in_order, _VECTORS_TOGETHER, 0),
+            loader(train, order, training.batch_size, 0, place),
+            loader(validation, in_order, _VECTORS_TOGETHER, 0, place),
         )
 
     def _features(self, part: FilmSet, name: str, source: str, folder: Path) -> FeatureSet:
@@ -69,7 +71,8 @@ class Feed:
         key = cache_key(digest_of(frozen), f"{name} {source}", part, views)
         maps = self.first < len(self.network.body)
         kept = folder if maps else folder.parent / "cache"
-        with self.reporter.bar(f"features, {name}", views * len(part)) as advance:
+        bar = self.reporter.bar(f"features, {name}", views * len(part))
+        with self.ranks.leader_first(), bar as advance:
             return compute_features(
                 frozen,
                 loader(part, EpochSampler(len(part)), _TOGETHER, self.workers),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pneumonia.analysis.lungs import LungFinder
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
 from train.dataset import Decoded, FilmSet, OnBadImage, load_squares
+from train.distributed import ALONE, Ranks
 from train.manifest import Manifest, Row
 from train.recipe import Recipe
 from train.reporter import Reporter
@@ -37,6 +38,7 @@ def load(
     cache: Path,
     on_bad_image: OnBadImage,
     reporter: Reporter,
+    ranks: Ranks = ALONE,
 ) -> Films:
     """Decode training and validation films and find the lungs where the recipe needs them.
 
@@ -47,7 +49,7 @@ def load(
     """
     kept, decoded = [], []
     for rows, name in ((division.train, "training"), (division.validation, "validation")):
-        with reporter.bar(f"reading {name} films", len(rows)) as advance:
+        with ranks.leader_first(), reporter.bar(f"reading {name} films", len(rows)) as advance:
             read, squares = load_squares(
                 rows, recipe.preprocess.grid, cache, on_bad_image, advance, reporter.warn
             )

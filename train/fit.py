@@ -16,7 +16,8 @@ from pneumonia.errors import RunError
 from pneumonia.networks.outputs import pneumonia_logit
 from train import checkpoint, metrics
 from train.checkpoint import Epoch, Progress
-from train.dataset import Batches, EpochSampler, Sample
+from train.dataset import Batches, Sample, shares_of
+from train.distributed import ALONE, Ranks
 from train.losses import covered_loss, make_loss, share_outside
 from train.optimise import Rates, make_average, make_optimiser
 from train.recipe import Recipe
@@ -59,10 +60,12 @@ class Fit:
         seed: int,
         folder: Path,
         reporter: Reporter,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.tail, self.resting, self.recipe, self.device = tail, resting, recipe, device
         self.train, self.validation = train, validation
-        self.seed, self.folder, self.reporter = seed, folder, reporter
+        self.seed, self.folder, self.reporter, self.ranks = seed, folder, reporter, ranks
+        self.call: Callable[[str, Tensor], Any]  # a method of the tail, from all ranks at once
         self.optimiser = make_optimiser(tail, fresh, recipe.optimiser)
         self.rates = Rates(self.optimiser, recipe.schedule, recipe.training.epochs, len(train))
         self.average = make_average(tail, recipe.training.average_decay)
@@ -75,6 +78,8 @@ class Fit:
     # --- where it stands ------------------------------------------------------------------------
 
     def save(self) -> None:
+        if not self.ranks.leads:
+            return
         content = {"progress": self.progress.as_dict()} | {
             name: part.state_dict() for name, part in self._parts().items()
         }
@@ -120,14 +125,15 @@ class Fit:
         """Gradient steps over every film once. Returns the mean loss and accuracy on the way."""
         number = self.progress.epoch
         torch.manual_seed(self.seed * 100_003 + number)  # dropout; films draw from (seed, epoch, i)
-        assert isinstance(self.train.sampler, EpochSampler)
-        self.train.sampler.epoch = number
+        order = shares_of(self.train).sampler
+        order.epoch = number
         self.tail.train()
         self.tail.freeze(self.resting(number))
+        self.call = self.ranks.spread(self.tail)
         losses = right = seen = told_of = 0.0
         total = self.recipe.training.epochs
-        with self.reporter.bar(f"epoch {number + 1}/{total}", len(self.train.sampler)) as advance:
-            for batch in self.train:
+        with self.reporter.bar(f"epoch {number + 1}/{total}", len(order)) as advance:
+            for batch in self.ranks.shares(self.train):
                 batch = Sample(*(part.to(self.device.name) for part in batch))
                 loss, outputs = self._step(batch)
                 losses += loss * len(outputs)
@@ -146,7 +152,7 @@ class Fit:
                 "diverged. Lower the recipe's learning rates, or use precision float32."
             )
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.backward(loss)
         self.optimiser.step()
         self.rates.after_step()
         self.progress.step += 1
@@ -178,12 +184,14 @@ class Fit:
         aside: list[Tensor] = []
         with self.device.autocast():
             if self.recipe.supervision.outside:
-                outputs, maps = self.tail.forward_with_map(x)
+                outputs, maps = self.call("forward_with_map", x)
             elif self.recipe.training.auxiliary:
-                outputs, aside = self.tail.forward_with_auxiliary(x)
+                outputs, aside = self.call("forward_with_auxiliary", x)
             else:
-                outputs = self.tail(x)
-        return outputs.float(), maps, aside
+                outputs = self.call("forward", x)
+        whole = self.ranks.whole
+        maps = None if maps is None else whole(maps)
+        return whole(outputs.float()), maps, [whole(each) for each in aside]
 
     def _validate(self, loss: float, accuracy: float) -> tuple[dict[str, Tensor], Epoch]:
         """Measure the weights, and their average if there is one; return the better of the two."""
@@ -192,13 +200,11 @@ class Fit:
             modules["average"] = self.average.module
         found = []
         for which, module in modules.items():
-            outputs, targets = predict(
-                module, self.validation, self.device, self.reporter.bar, f"validation ({which})"
-            )
-            epoch = self._measure(outputs, targets, which, loss, accuracy)
-            found.append((self._score(epoch), which, module.state_dict(), epoch))
-        _, _, state, epoch = max(found, key=lambda item: item[0])
-        return state, epoch
+            bar, label = self.reporter.bar, f"validation ({which})"
+            outputs, targets = predict(module, self.validation, self.device, bar, label, self.ranks)
+            found.append(self._measure(outputs, targets, which, loss, accuracy))
+        epoch = self.ranks.agree(max(found, key=self._score))
+        return modules[epoch.weights].state_dict(), epoch
 
     def _measure(
         self, outputs: Tensor, targets: Tensor, which: str, loss: float, accuracy: float
@@ -238,10 +244,11 @@ class Fit:
         if self._is_best(epoch):
             progress.best_score, progress.best_epoch = self._score(epoch), epoch.epoch
             progress.stale_epochs = 0
-            checkpoint.save(self.folder / "best.pt", {"tail": state, "epoch": epoch.epoch})
+            if self.ranks.leads:
+                checkpoint.save(self.folder / "best.pt", {"tail": state, "epoch": epoch.epoch})
         else:
             progress.stale_epochs += 1
-        films = len(self.train.sampler)  # type: ignore[arg-type]
+        films = len(shares_of(self.train).sampler)
         self.reporter.line(
             f"epoch {epoch.epoch}/{self.recipe.training.epochs}  loss {epoch.train_loss:.4f}  "
             f"validation: loss {epoch.val_loss:.4f}  AUROC {epoch.val_auroc:.4f}  "
@@ -266,14 +273,16 @@ def predict(
     device: Device,
     bar: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
     label: str,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, Tensor]:
     """(n, K) float32 outputs and (n,) classes over all batches, in order, on the CPU."""
     module.eval()
     outputs, targets = [], []
-    with bar(label, len(batches.sampler)) as advance:  # type: ignore[arg-type]
-        for x, y, *_ in batches:
+    with bar(label, len(shares_of(batches).sampler)) as advance:
+        for x, y, *_ in ranks.shares(batches):
             with device.autocast():
-                outputs.append(module(_channels_last(x.to(device.name))).float().cpu())
+                own = module(_channels_last(x.to(device.name))).float().cpu()
+            outputs.append(ranks.whole(own))
             targets.append(y)
             advance(len(y))
     return torch.cat(outputs), torch.cat(targets)

@@ -16,6 +16,7 @@ from pneumonia.networks.pretrained import Loaded
 from train import manifest, provenance, runlog
 from train.checkpoint import Progress
 from train.dataset import OnBadImage
+from train.distributed import ALONE, Ranks
 from train.export import Origins, Served, export, round_to_half
 from train.feed import Feed
 from train.films import Films
@@ -60,24 +61,26 @@ class Run:
     films: Films
     folder: Path
     reporter: Reporter
+    ranks: Ranks
 
 
-def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> dict[str, Any]:
+def start(
+    recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """Train from the beginning. Returns the card of the bundle written to ``options.out``."""
-    run = _begin(recipe, options, runs, reporter)
-    return export_run(run, _train(run))
+    return _finish(_begin(recipe, options, runs, reporter, ranks))
 
 
 def fit_only(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> Progress:
     """Train without making a bundle, for a search. Returns the history and its best epoch."""
-    return _train(_begin(recipe, options, runs, reporter)).progress
+    return _train(_begin(recipe, options, runs, reporter, ALONE)).progress
 
 
-def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> Run:
+def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ranks: Ranks) -> Run:
     division, finder = _divide(recipe, options), _finder(recipe, options)
-    network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
+    network, initial, recipe = _network(recipe, options, ranks)
     first_in_tail(network, recipe.training, initial.fresh)  # a wrong layer is told at once
-    folder = runlog.create(runs, recipe.name)
+    folder = runlog.create(runs, recipe.name) if ranks.leads else runs
     config = {
         "recipe": recipe.as_dict(),
         "options": asdict(options),
@@ -85,14 +88,19 @@ def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> 
         "lungs": lungs_digest(options.lungs),
         "digest": None,
     }
-    runlog.write_config(folder, config)
+    if ranks.leads:
+        runlog.write_config(folder, config)
+    folder = ranks.enter(folder)
     reporter.line(f"run {folder}: {recipe.title}")
-    films = _load(division, recipe, options, finder, runs / "cache", reporter)
-    runlog.write_config(folder, config | {"digest": films.digest})
-    return _assemble(recipe, options, network, initial, finder, films, folder, reporter)
+    films = _load(division, recipe, options, finder, runs / "cache", reporter, ranks)
+    if ranks.leads:
+        runlog.write_config(folder, config | {"digest": films.digest})
+    return _assemble(recipe, options, network, initial, finder, films, folder, reporter, ranks)
 
 
-def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+def resume(
+    folder: Path, changes: dict[str, Any], reporter: Reporter, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """Go on with a run that was cut off, to the result it would have had.
 
     Parameters
@@ -116,19 +124,32 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
     division, finder = _divide(recipe, options), _finder(recipe, options)
-    network, initial, recipe = make_network(recipe, options.init_weights, options.seed)
+    network, initial, recipe = _network(recipe, options, ranks)
     runlog.check_same(
         "initial weights", options.init_weights, initial.sha256, config["initial_weights"]
     )
     runlog.check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
-    reporter.line(f"run {folder}: going on")
-    films = _load(division, recipe, options, finder, folder.parent / "cache", reporter)
-    if config["digest"] is None:  # it was cut off while it read them
+    reporter.line(f"run {ranks.enter(folder)}: going on")
+    films = _load(division, recipe, options, finder, folder.parent / "cache", reporter, ranks)
+    if config["digest"] is None and ranks.leads:  # it was cut off while it read them
         runlog.write_config(folder, config | {"digest": films.digest})
-    else:
+    if config["digest"] is not None:
         runlog.check_same("films", options.data, films.digest, config["digest"])
-    run = _assemble(recipe, options, network, initial, finder, films, folder, reporter)
-    return export_run(run, _train(run))
+    return _finish(
+        _assemble(recipe, options, network, initial, finder, films, folder, reporter, ranks)
+    )
+
+
+def _network(recipe: Recipe, options: Options, ranks: Ranks) -> tuple[Classifier, Loaded, Recipe]:
+    ranks.check(recipe.training.batch_size)
+    with ranks.leader_first():  # initial weights may have to be fetched
+        return make_network(recipe, options.init_weights, options.seed)
+
+
+def _finish(run: Run) -> dict[str, Any]:
+    """Train, and let the first process make the bundle, for whose card the others wait."""
+    fit = _train(run)
+    return run.ranks.agree(export_run(run, fit) if run.ranks.leads else {})
 
 
 def _assemble(
@@ -140,9 +161,10 @@ def _assemble(
     films: Films,
     folder: Path,
     reporter: Reporter,
+    ranks: Ranks,
 ) -> Run:
     recipe = replace(recipe, preprocess=films.train.spec, statistics="given")
-    return Run(recipe, options, network, initial, finder, films, folder, reporter)
+    return Run(recipe, options, network, initial, finder, films, folder, reporter, ranks)
 
 
 def _load(
@@ -152,10 +174,11 @@ def _load(
     finder: LungFinder | None,
     cache: Path,
     reporter: Reporter,
+    ranks: Ranks,
 ) -> Films:
     root = Path(options.data)
     return load_films(
-        root, division, recipe, finder, options.seed, cache, options.on_bad_image, reporter
+        root, division, recipe, finder, options.seed, cache, options.on_bad_image, reporter, ranks
     )
 
 
@@ -178,9 +201,10 @@ def _finder(recipe: Recipe, options: Options) -> LungFinder | None:
 
 
 def _train(run: Run) -> Fit:
-    """Train to the end and put the best epoch's weights into the network."""
-    recipe, network, initial = run.recipe, run.network, run.initial
+    """Train to the end; in the first process the network then has the best epoch's weights."""
+    recipe, network, initial, ranks = run.recipe, run.network, run.initial, run.ranks
     device = Device(choose_device(run.options.device), recipe.training.precision)
+    ranks.adopt(network, device.name)
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     first = first_in_tail(network, recipe.training, initial.fresh)
     rest = partial(resting, network, recipe.training, initial.fresh)
@@ -189,7 +213,7 @@ def _train(run: Run) -> Fit:
         f"frozen: {', '.join(rest(0)) or 'nothing'}"
     )
     source = f"{run.films.digest} {recipe.split} {lungs_digest(run.options.lungs)}"
-    feed = Feed(network, recipe.training, first, device, run.options.workers, run.reporter)
+    feed = Feed(network, recipe.training, first, device, run.options.workers, run.reporter, ranks)
     train, validation = feed.batches(run.films, source, run.options.seed, run.folder)
     fit = Fit(
         Tail(network, first),
@@ -202,8 +226,18 @@ def _train(run: Run) -> Fit:
         seed=run.options.seed,
         folder=run.folder,
         reporter=run.reporter,
+        ranks=ranks,
     )
     fit.restore()
+    if ranks.leads:
+        _train_and_tell(run, fit)
+    else:
+        fit.run(lambda _: None)
+    return fit
+
+
+def _train_and_tell(run: Run, fit: Fit) -> None:
+    """Run the loop; keep its history as it goes, and load its best epoch."""
     runlog.write_history(run.folder, fit.progress.history)
     events = runlog.EventLog(run.folder, fit.progress.epoch + 1, run.reporter)
 
@@ -220,7 +254,6 @@ def _train(run: Run) -> Fit:
     run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
     for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be
         features.unlink()
-    return fit
 
 
 def export_run(run: Run, fit: Fit) -> dict[str, Any]:
