@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pneumonia.errors import DataError
-from train import evidence, exhibits, report
+from train import evidence, examples, exhibits, report
 from train.evaluate import OnBadImage, Reader, evaluate
-from train.evaluation import Source
+from train.evaluation import Evaluation, Source
 from train.manifest import Row
 from train.maps import HeatProbe
 from train.page import document
@@ -31,7 +31,8 @@ def assess(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Score the films, measure everything, and write the report into the folder ``out``.
 
-    What :func:`train.report.write` does comes first, ``evidence.json`` and ``evidence.html`` last.
+    What :func:`train.report.write` does comes first, then ``examples.png``; ``evidence.json`` and
+    ``evidence.html`` come last.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def assess(
     without_plots = None
     try:
         figures = report.write(evaluation, out)  # at once: the altered films take minutes
+        _show_examples(evaluation, rows, out)
     except ImportError as error:
         figures, without_plots = evaluation.metrics(), error
     stressed = None
@@ -80,3 +82,16 @@ def assess(
     if without_plots is not None:
         raise without_plots
     return figures, found
+
+
+def _show_examples(evaluation: Evaluation, rows: Sequence[Row], out: Path) -> None:
+    calls = examples.Calls.of(evaluation)
+    chosen = examples.choose(calls)
+    by_name = {row.file: row for row in rows}
+    report.plot_examples(
+        examples.read(by_name, [evaluation.files[i] for i in chosen]),
+        [calls.truths[i] for i in chosen],
+        [calls.called[i] for i in chosen],
+        out,
+        [calls.confidences[i] for i in chosen],
+    )

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from train import metrics
+from train import metrics, per_class
 from train.curves import selective_accuracy
 from train.evaluation import Evaluation, fields
 from train.maps import HeatProbe, locate
@@ -48,6 +48,8 @@ def measure(
         "calibration": calibrate(evaluation),
         "selective": select(evaluation),
         "etiology": split_by_etiology(evaluation),
+        "tells_causes": evaluation.viral is not None,
+        "classes": per_class.measure(evaluation),
         "worst": find_worst(evaluation),
         "stress": withstand(evaluation, stressed) if stressed is not None else None,
         "map": locate(evaluation, heat),
@@ -229,6 +231,10 @@ def summarise(found: dict[str, Any]) -> dict[str, Any]:
         "indeterminate": len(found["indeterminate"]),
         "command": found["command"],
     }
+    if classes := found["classes"]:
+        summary["classes"] = {"n": classes["n"], "unknown": classes["unknown"]} | {
+            key: _short(classes[key]) for key in ("accuracy", "macro_f1", "macro_auroc")
+        }
     if tests is not None:
         summary["shortcuts"] = {
             name: _short(test["auroc"]) for name, test in tests["shortcuts"].items()

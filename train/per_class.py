@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumonia.analysis.finding import THREE_CLASSES as CLASSES
+from pneumonia.analysis.finding import THREE_CLASSES
 from train.metrics import Confusion, auroc
 from train.rates import measure_rates, proportion
 
 if TYPE_CHECKING:
     from train.evaluation import Evaluation
+
+CLASSES = THREE_CLASSES
 
 
 @dataclass(frozen=True, eq=False, slots=True)

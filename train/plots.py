@@ -5,6 +5,7 @@ is imported inside the functions, so that training runs on machines without it; 
 functions raise ImportError before anything is written.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +27,25 @@ CORNER = 0.2  # where a good model's ROC curve happens: the last fifth of either
 DPI = 150
 
 
-def plot_confusion(counts: metrics.Confusion, title: str, out: Path, *, normalised: bool) -> None:
-    """The 2 x 2 table; normalised: shares of the true class (rows sum to 100 %)."""
-    figure = _figure(5.2, 4.6)
+def plot_confusion(
+    counts: NDArray[np.int64], names: Sequence[str], title: str, out: Path, *, normalised: bool
+) -> None:
+    """The table of k classes; normalised: shares of the true class (rows sum to 100 %).
+
+    Parameters
+    ----------
+    counts
+        int64 (k, k): rows are what the films are, columns what they are called.
+    """
+    k = len(names)
+    figure = new_figure(2.6 + 1.3 * k, 2 + 1.3 * k)
     axes = figure.add_subplot()
-    table = np.array([[counts.tn, counts.fp], [counts.fn, counts.tp]], dtype=np.float64)
+    table = counts.astype(np.float64)
     totals = table.sum(axis=1, keepdims=True)
-    shares = np.divide(table, totals, out=np.full((2, 2), np.nan), where=totals > 0)
+    shares = np.divide(table, totals, out=np.full((k, k), np.nan), where=totals > 0)
     depth = np.nan_to_num(shares) if normalised else table / max(table.max(), 1)
     axes.imshow(depth, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(2, 2):
+    for row, column in np.ndindex(k, k):
         count, share = f"{table[row, column]:.0f}", shares[row, column]
         of_all = f"({count} of {totals[row, 0]:.0f})"
         percent = "no films" if np.isnan(share) else f"{share:.1%}\n{of_all}"
@@ -48,15 +58,15 @@ def plot_confusion(counts: metrics.Confusion, title: str, out: Path, *, normalis
             fontsize=14 if normalised else 18,
             color="white" if depth[row, column] > 0.5 else "#1f2937",
         )
-    axes.set_xticks((0, 1), CLASSES)
-    axes.set_yticks((0, 1), CLASSES, rotation=90, va="center")
+    axes.set_xticks(range(k), names)
+    axes.set_yticks(range(k), names, rotation=90, va="center")
     axes.set_xlabel("called")
     axes.set_ylabel("true class")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     how = ", normalised by true class" if normalised else ""
     axes.set_title(f"Confusion{how}\n{title}", fontsize=10.5)
-    _save(figure, out)
+    save(figure, out)
 
 
 def plot_roc(
@@ -69,7 +79,7 @@ def plot_roc(
     out: Path,
 ) -> None:
     """The ROC curve, its area as the text ``auc``, and the named operating point on it."""
-    figure = _figure(5.6, 5.4)
+    figure = new_figure(5.6, 5.4)
     axes = figure.add_subplot()
     fpr, tpr, _ = roc_curve(labels, probabilities)
     axes.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=":", label="chance")
@@ -86,10 +96,10 @@ def plot_roc(
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("1 − specificity (normals called pneumonia)")
     axes.set_ylabel("sensitivity (pneumonias called pneumonia)")
-    _tidy(axes, f"ROC\n{title}")
+    tidy(axes, f"ROC\n{title}")
     handles, names = axes.get_legend_handles_labels()
     axes.legend(handles[1:] + handles[:1], names[1:] + names[:1], loc="lower right", framealpha=1)
-    _save(figure, out)
+    save(figure, out)
 
 
 def _enlarge_corner(
@@ -122,7 +132,7 @@ def plot_reliability(
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(5.6, 6.9)
+    figure = new_figure(5.6, 6.9)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     b = metrics.reliability_bins(labels, probabilities)
     filled = b.counts > 0
@@ -145,7 +155,7 @@ def plot_reliability(
     above.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03))
     above.set_ylabel("share that are pneumonia")
     above.legend(loc="upper left", framealpha=1)
-    _tidy(above, f"Reliability\n{title}\n{note}")
+    tidy(above, f"Reliability\n{title}\n{note}")
     width = np.diff(b.edges)
     places = below.bar(b.edges[:-1], b.counts, width, align="edge", color=BLUE, edgecolor="white")
     below.bar_label(places, [str(n) if n else "" for n in b.counts], fontsize=7.5, padding=2)
@@ -153,8 +163,8 @@ def plot_reliability(
     below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     below.set_xlabel("calibrated probability of pneumonia")
     below.set_ylabel("films")
-    _tidy(below)
-    _save(figure, out)
+    tidy(below)
+    save(figure, out)
 
 
 def plot_lines(
@@ -172,7 +182,7 @@ def plot_lines(
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(6.4, 4.2)
+    figure = new_figure(6.4, 4.2)
     axes = figure.add_subplot()
     colours = iter((BLUE, VERMILION, "#009E73"))
     few = len(epochs) <= 40
@@ -197,12 +207,13 @@ def plot_lines(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel(ylabel)
-    _tidy(axes, title)
+    tidy(axes, title)
     axes.legend(frameon=False)
-    _save(figure, out)
+    save(figure, out)
 
 
-def _figure(width_in: float, height_in: float) -> "Figure":
+def new_figure(width_in: float, height_in: float) -> "Figure":
+    """An empty figure on a canvas. Raises ImportError without matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -211,7 +222,8 @@ def _figure(width_in: float, height_in: float) -> "Figure":
     return figure
 
 
-def _tidy(axes: "Axes", title: str = "") -> None:
+def tidy(axes: "Axes", title: str = "") -> None:
+    """What all charts with a grid have."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -219,7 +231,8 @@ def _tidy(axes: "Axes", title: str = "") -> None:
         axes.set_title(title, fontsize=10.5)
 
 
-def _save(figure: "Figure", out: Path) -> None:
+def save(figure: "Figure", out: Path) -> None:
+    """As a PNG file."""
     # No metadata: the same figures give the same bytes.
     metadata: dict[str, Any] = {"Software": None}
     figure.savefig(out, format="png", metadata=metadata)

@@ -3,7 +3,8 @@
 import csv
 import json
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.errors import DataError
-from train import plots
+from train import film_plots, plots
+from train.class_report import classification_report, summarise_classes, with_interval
 from train.evaluation import Evaluation
-from train.metrics import Confusion
+from train.per_class import CLASSES as THREE_CLASSES
+from train.per_class import Told, find_known
 
 CLASSES = plots.CLASSES
+UNKNOWN = "unknown cause"
 
 
 def write(evaluation: Evaluation, out: Path) -> dict[str, Any]:
     """Write ``metrics.json``, ``predictions.csv``, ``classification_report.txt`` and the plots.
 
-    The plots are ``confusion.png``, ``confusion-normalised.png``, ``roc.png`` and
-    ``reliability.png``; they come last, so that the figures are there whatever becomes of them.
+    The plots are ``confusion.png``, ``confusion-normalised.png``, ``roc.png``,
+    ``reliability.png`` and ``classes.png``, for three classes also ``confusion-classes.png`` and
+    ``confusion-classes-normalised.png``; they come last, so that the figures are there whatever
+    becomes of them.
 
     Returns
     -------
@@ -42,6 +48,7 @@ def write(evaluation: Evaluation, out: Path) -> dict[str, Any]:
         (out / "metrics.json").write_text(text + "\n", encoding="utf-8")
         _write_predictions(evaluation, out / "predictions.csv")
         text = classification_report(evaluation.counts) + "\n" + summary(figures)
+        text += summarise_classes(evaluation, figures["classes"])
         (out / "classification_report.txt").write_text(text, encoding="utf-8")
         _plot(evaluation, figures, out)
     except OSError as error:
@@ -51,32 +58,12 @@ def write(evaluation: Evaluation, out: Path) -> dict[str, Any]:
     return figures
 
 
-def classification_report(c: Confusion) -> str:
-    """Precision, recall, F1 and support per class, accuracy, and the macro and weighted averages.
-
-    The layout is that of scikit-learn's ``classification_report``; what cannot be computed is
-    ``n/a`` there where scikit-learn prints 0. A class without films has no part in the averages.
-    """
-    # Seen from the class normal, the negatives are the positives.
-    views = (Confusion(tn=c.tp, fp=c.fn, fn=c.fp, tp=c.tn), c)
-    support = np.array([v.tp + v.fn for v in views])
-    rates = np.array([(v.precision, v.sensitivity, v.f1) for v in views])
-    there = support > 0
-    lines = [f"{'':>12}{'precision':>11}{'recall':>10}{'f1-score':>10}{'support':>10}", ""]
-    lines += [_line(name, row, n) for name, row, n in zip(CLASSES, rates, support, strict=True)]
-    lines += ["", f"{'accuracy':>12}{'':>21}{_number(c.accuracy):>10}{c.n:>10}"]
-    for name, weights in (("macro avg", there), ("weighted avg", support)):
-        mean = np.average(rates[there], axis=0, weights=weights[there]) if c.n else rates[0]
-        lines.append(_line(name, mean, c.n))
-    return "\n".join(lines) + "\n"
-
-
 def summary(figures: dict[str, Any]) -> str:
     """The figures of ``metrics.json`` as lines of text, each rate with its interval."""
     (tn, fp), (fn, tp) = figures["confusion"]
     point, model, data = figures["operating_point"], figures["model"], figures["data"]
     names = ("accuracy", "sensitivity", "specificity", "precision", "f1", "auc", "brier", "ece")
-    lines = [f"{name:<12}{_with_interval(figures[name])}" for name in names]
+    lines = [f"{name:<12}{with_interval(figures[name])}" for name in names]
     lines += [
         "",
         f"{'confusion':<12}{'called normal':>14}{'called pneumonia':>18}",
@@ -101,6 +88,32 @@ def summary(figures: dict[str, Any]) -> str:
     if figures["command"]:
         lines.append(f"made by: {figures['command']}")
     return "\n".join(lines) + "\n"
+
+
+def plot_class_counts(counts: Mapping[str, Mapping[str, int]], out: Path) -> None:
+    """Draw ``classes.png``, films per class, into the folder ``out``, made where it is missing.
+
+    See :func:`train.film_plots.plot_class_counts`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    film_plots.plot_class_counts(counts, out / "classes.png")
+
+
+def plot_examples(
+    squares: Sequence[NDArray[np.generic]],
+    truths: Sequence[str],
+    predictions: Sequence[str],
+    out: Path,
+    confidences: Sequence[float] | None = None,
+) -> None:
+    """Draw ``examples.png``, some films, into the folder ``out``, made where it is missing.
+
+    See :func:`train.film_plots.plot_examples`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    film_plots.plot_examples(
+        squares, truths, predictions, out / "examples.png", confidences=confidences
+    )
 
 
 def plot_history(history_csv: Path, out: Path) -> None:
@@ -164,14 +177,25 @@ def _read_history(path: Path) -> Callable[[str], NDArray[np.float64]]:
 
 
 def _write_predictions(evaluation: Evaluation, path: Path) -> None:
-    """``file,label,probability``, the label being the true one; every digit of the probability."""
+    """``file,label,probability``, the label being the true one; every digit of the probability.
+
+    For three classes then ``class`` (empty where it is not known) and the probability of each.
+    """
+    head, each = ["file", "label", "probability"], evaluation.class_probabilities
+    if each is not None:
+        head += ["class", *THREE_CLASSES]
+    known = find_known(evaluation)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "label", "probability"))
-        for name, label, probability in zip(
-            evaluation.files, evaluation.labels, evaluation.probabilities, strict=True
+        writer.writerow(head)
+        for i, (name, label, probability) in enumerate(
+            zip(evaluation.files, evaluation.labels, evaluation.probabilities, strict=True)
         ):
-            writer.writerow((name, CLASSES[label], repr(float(probability))))
+            line = [name, CLASSES[label], repr(float(probability))]
+            if each is not None:
+                line.append(evaluation.etiologies[i] if known[i] else "")
+                line += [repr(float(p)) for p in each[i]]
+            writer.writerow(line)
 
 
 def _plot(evaluation: Evaluation, figures: dict[str, Any], out: Path) -> None:
@@ -180,9 +204,10 @@ def _plot(evaluation: Evaluation, figures: dict[str, Any], out: Path) -> None:
         f" on {evaluation.source.folder}, {evaluation.source.split}" if evaluation.source else ""
     )
     title = f"{evaluation.model.id}{where} (n = {c.n})"
-    auc, ece, brier = (_with_interval(figures[name]) for name in ("auc", "ece", "brier"))
-    plots.plot_confusion(c, title, out / "confusion.png", normalised=False)
-    plots.plot_confusion(c, title, out / "confusion-normalised.png", normalised=True)
+    auc, ece, brier = (with_interval(figures[name]) for name in ("auc", "ece", "brier"))
+    table = np.array([[c.tn, c.fp], [c.fn, c.tp]], np.int64)
+    plots.plot_confusion(table, CLASSES, title, out / "confusion.png", normalised=False)
+    plots.plot_confusion(table, CLASSES, title, out / "confusion-normalised.png", normalised=True)
     plots.plot_roc(
         evaluation.labels,
         evaluation.probabilities,
@@ -199,18 +224,21 @@ def _plot(evaluation: Evaluation, figures: dict[str, Any], out: Path) -> None:
         out=out / "reliability.png",
     )
 
-
-def _line(name: str, rates: NDArray[np.float64], support: int) -> str:
-    precision, recall, f1 = (_number(rate) for rate in rates)
-    return f"{name:>12}{precision:>11}{recall:>10}{f1:>10}{support:>10}"
-
-
-def _number(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.4f}"
+    plot_class_counts(_count_classes(evaluation), out)
+    if (told := Told.of(evaluation)) is not None:
+        title = f"{evaluation.model.id}{where} (n = {len(told.truth)})"
+        for name, normalised in (("", False), ("-normalised", True)):
+            path = out / f"confusion-classes{name}.png"
+            plots.plot_confusion(told.confusion, THREE_CLASSES, title, path, normalised=normalised)
 
 
-def _with_interval(rate: dict[str, Any]) -> str:
-    if rate["value"] is None:
-        return "n/a"
-    low, high = rate["ci95"]
-    return f"{rate['value']:.4f} (95 % CI {low:.4f} to {high:.4f})"
+def _count_classes(evaluation: Evaluation) -> dict[str, dict[str, int]]:
+    """Films of each class, bacterial and viral apart for a model of three classes."""
+    names: Sequence[str] = [CLASSES[label] for label in evaluation.labels]
+    order: Sequence[str] = CLASSES
+    if evaluation.viral is not None and (known := find_known(evaluation)).any():
+        order = (*THREE_CLASSES, UNKNOWN)
+        names = [e if k else UNKNOWN for e, k in zip(evaluation.etiologies, known, strict=True)]
+    found = Counter(names)
+    part = evaluation.source.split if evaluation.source else "films"
+    return {part: {name: found[name] for name in order if found[name] or name != UNKNOWN}}

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DataError
 from pneumonia.imaging.lungs import Lungs
 from tests.train.fakes import FakePredictor
@@ -30,8 +31,9 @@ def predictor() -> FakePredictor:
 def test_the_report_is_whole(rows, tmp_path, listener) -> None:
     figures, evidence = assess(predictor(), rows, SOURCE, tmp_path, listener, batch_size=5)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("classification_report.txt", "confusion-normalised.png", "confusion.png"),
-        *("evidence.html", "evidence.json", "metrics.json", "predictions.csv"),
+        *("classes.png", "classification_report.txt", "confusion-normalised.png"),
+        *("confusion.png", "evidence.html", "evidence.json", "examples.png"),
+        *("metrics.json", "predictions.csv"),
         *("reliability.png", "roc.png"),
     ]
     assert json.loads((tmp_path / "metrics.json").read_text()) == figures
@@ -47,6 +49,23 @@ def test_the_report_is_whole(rows, tmp_path, listener) -> None:
     (tn, fp), (fn, tp) = figures["confusion"]
     assert tn + fp == fn + tp == 6
     assert page.count("data:image/jpeg;base64,") == 2 * (fp + fn) > 0
+
+
+def test_a_bundle_of_three_classes_is_reported_whole(
+    rows, pattern_bundle, tmp_path, listener
+) -> None:
+    own = Predictor.load(pattern_bundle, "cpu")
+    figures, evidence = assess(own, rows, SOURCE, tmp_path, listener, quick=True)
+    assert (tmp_path / "confusion-classes.png").is_file()
+    classes = figures["classes"]
+    # The films here are normal or viral, none is bacterial.
+    support = {name: one["support"] for name, one in classes["per_class"].items()}
+    assert support == {"normal": 6, "bacterial": 0, "viral": 6}
+    assert evidence["classes"] == classes
+    assert evidence["summary"]["classes"].keys() == {
+        *("n", "unknown", "accuracy", "macro_f1", "macro_auroc")
+    }
+    assert "Each class against the other two" in (tmp_path / "evidence.html").read_text()
 
 
 def test_the_same_films_give_the_same_report(rows, tmp_path, listener) -> None:

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from tests.train.test_evidence import N, some_evaluation, some_heat, some_stress
+from tests.train.test_per_class import by_hand
 from train import evidence
 from train.evaluation import Refusal
 from train.exhibits import Exhibit
+from train.maps import HeatProbe
+from train.metrics import wilson
 from train.page import charts, document, markup
 
 PICTURE = "data:image/jpeg;base64,AAAA"
@@ -165,6 +168,33 @@ def test_what_was_not_measured_is_said() -> None:
     assert "Heat in the lungs–the lungs are not known" in outline.text
     links = {link["href"] for link in outline.all("a")}
     assert links <= {f"#{a['id']}" for _, a in outline.tags if "id" in a}
+
+
+def test_three_classes_have_a_section_of_their_own() -> None:
+    measured = by_hand()
+    heat = HeatProbe([0.75] * 11, [0.25] * 11, 11)
+    page = document.render(measured, evidence.measure(measured, heat, None), [])
+    outline = read(page)
+    assert (2, "Three classes") in outline.headings
+    assert {"href": "#classes"} in outline.all("a")
+    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    low, high = wilson(1, 2)
+    assert f"viral 3 0.500 {low:.3f} to {high:.3f} 0.333 " in words
+    assert "Called normal Called bacterial Called viral normal 2 1 0 bacterial 0 3 1" in words
+    assert "Left out: 1 film of unknown cause." in outline.text
+    assert "10 films whose class is known are counted." in outline.text
+
+
+def test_two_classes_have_none(page: str) -> None:
+    assert "Three classes" not in page
+    assert "#classes" not in page
+
+
+def test_three_classes_without_causes_are_said_not_to_be_measured() -> None:
+    measured = replace(by_hand(), etiologies=())
+    heat = HeatProbe([0.75] * 11, [0.25] * 11, 11)
+    text = read(document.render(measured, evidence.measure(measured, heat, None), [])).text
+    assert "but the data does not say which is which: that was not measured." in text
 
 
 def test_one_class_has_no_curve_but_a_page() -> None:

@@ -13,11 +13,13 @@ from sklearn.metrics import classification_report as sk_report
 
 from pneumonia.analysis.finding import ModelRef, OperatingPoint
 from pneumonia.errors import DataError
-from train import report
+from tests.train.test_per_class import by_hand, drawn, truth_and_called
+from train import class_report, report
 from train.evaluation import Evaluation, Refusal, Source
 from train.metrics import Confusion
 
 FILES = [
+    "classes.png",
     "classification_report.txt",
     "confusion-normalised.png",
     "confusion.png",
@@ -60,7 +62,7 @@ def picture(path: Path) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
 
 
-def test_the_report_is_seven_files(tmp_path: Path) -> None:
+def test_the_report_is_eight_files(tmp_path: Path) -> None:
     report.write(evaluation(), tmp_path / "new" / "folder")
     assert sorted(p.name for p in (tmp_path / "new" / "folder").iterdir()) == FILES
 
@@ -91,12 +93,12 @@ def test_the_classification_report_is_scikit_learns(seed: int) -> None:
     expected = sk_report(
         measured.labels, measured.predicted, target_names=["normal", "pneumonia"], digits=4
     )
-    assert report.classification_report(measured.counts) == expected
+    assert class_report.classification_report(measured.counts) == expected
 
 
 def test_the_classification_report_of_densenet() -> None:
     """The DenseNet-161 paper's figures: accuracy 0.8974 on the 624 films."""
-    text = report.classification_report(Confusion(tn=181, fp=53, fn=11, tp=379))
+    text = class_report.classification_report(Confusion(tn=181, fp=53, fn=11, tp=379))
     assert "    accuracy                         0.8974       624\n" in text
     assert "   pneumonia     0.8773    0.9718    0.9221       390\n" in text
 
@@ -185,6 +187,65 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     taken.write_text("")
     with pytest.raises(DataError, match=r"taken \(File exists\)\. Give another folder\.$"):
         report.write(evaluation(), taken)
+
+
+# --- three classes -------------------------------------------------------------------------------
+
+
+def test_three_classes_have_two_plots_more(tmp_path: Path) -> None:
+    report.write(by_hand(), tmp_path)
+    more = ["confusion-classes-normalised.png", "confusion-classes.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FILES + more)
+    for name in more:
+        assert min(picture(tmp_path / name).shape[:2]) >= 800
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_report_of_three_classes_is_scikit_learns(tmp_path: Path, seed: int) -> None:
+    measured = drawn(seed)
+    report.write(measured, tmp_path)
+    truth, called = truth_and_called(measured)
+    names = ["normal", "bacterial", "viral"]
+    expected = sk_report(truth, called, labels=names, target_names=names, digits=4)
+    text = (tmp_path / "classification_report.txt").read_text()
+    assert expected in text
+    assert "films counted: 90; left out, of unknown cause: 0\n" in text
+    # The binary report stands before it, as it always did.
+    assert text.startswith(class_report.classification_report(measured.counts))
+
+
+def test_the_text_of_three_classes_counts_what_is_left_out(tmp_path: Path) -> None:
+    report.write(by_hand(), tmp_path)
+    text = (tmp_path / "classification_report.txt").read_text()
+    assert "\nThree classes, the likeliest of the three is called\n" in text
+    assert "\nfilms counted: 10; left out, of unknown cause: 1\n" in text
+    assert "bacterial                    0                 3                 1\n" in text
+    assert "\nmacro F1        0.5778 (95 % CI " in text
+    assert "\nAUROC viral     0.7381 (95 % CI " in text
+
+
+def test_without_causes_the_report_says_that_classes_were_not_measured(tmp_path: Path) -> None:
+    figures = report.write(replace(by_hand(), etiologies=()), tmp_path)
+    assert figures["classes"] is None
+    text = (tmp_path / "classification_report.txt").read_text()
+    assert text.endswith(
+        "Three classes: not measured, the data does not say which pneumonias are bacterial and "
+        "which viral.\n"
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == FILES
+
+
+def test_predictions_of_three_classes_carry_the_class_and_its_probabilities(tmp_path: Path) -> None:
+    measured = by_hand()
+    report.write(measured, tmp_path)
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        *("file", "label", "probability", "class", "normal", "bacterial", "viral")
+    ]
+    assert [row["class"] for row in rows] == list(measured.etiologies)
+    each = [[float(row[name]) for name in ("normal", "bacterial", "viral")] for row in rows]
+    assert each == measured.class_probabilities.tolist()
 
 
 # --- the history of a run ------------------------------------------------------------------------

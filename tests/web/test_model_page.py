@@ -86,13 +86,20 @@ def test_the_model_page_shows_operating_points_calibration_and_evidence(
                 "ece": {"value": 0.043, "ci95": [0.03, 0.05]},
             }
         },
+        "classes": {
+            "n": 560,
+            "unknown": 10,
+            "accuracy": {"value": 0.812, "ci95": [0.78, 0.84]},
+            "macro_f1": {"value": 0.791, "ci95": [0.75, 0.82]},
+            "macro_auroc": {"value": 0.923, "ci95": [0.9, 0.94]},
+        },
         "refused": 2,
         "indeterminate": 31,
         "command": "flask evaluate --data kermany --split validation",
     }
     groups = [{"low": 0.0, "high": 0.02, "n": 40, "pneumonia": 1}]
     # Other films were scored as they are: nothing was altered.
-    adults = {k: v for k, v in evidence.items() if k not in ("shortcuts", "robustness")}
+    adults = {k: v for k, v in evidence.items() if k not in ("shortcuts", "robustness", "classes")}
     bundle = make_bundle(
         calibration={"frequency": groups},
         evidence={"validation": evidence, "adults": adults | {"n": 388, "refused": 1}},
@@ -110,6 +117,8 @@ def test_the_model_page_shows_operating_points_calibration_and_evidence(
         "Expected calibration error (0 is best) 0.021 0.017 to 0.033",
         "heat inside the lungs 0.861 0.840 to 0.880",
         "Sensitivity 0.953 0.930 to 0.970 Specificity – Accuracy 0.900 0.800 to 0.950",
+        "Normal, bacterial and viral: 560 films, 10 of unknown cause left out Measure Value",
+        "Macro F1: mean over the classes 0.791 0.750 to 0.820",
         "Lungs blacked out 0.631 0.580 to 0.680",
         "Blur 0.981 0.970 to 0.990 0.043 0.030 to 0.050",
         "2 of them would have been refused. 31 fall into the indeterminate band of balanced.",

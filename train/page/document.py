@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from train.evaluation import Evaluation
 from train.exhibits import Exhibit
-from train.page import scores, trials
+from train.page import classes, scores, trials
 from train.page.markup import Markup, count, paragraph, section, table
 
 _STYLE: Final = Path(__file__).with_name("style.css")
@@ -17,6 +17,7 @@ _CONTENTS: Final = {
     "calibration": "Calibration",
     "selective": "Doubtful films",
     "etiology": "By cause",
+    "classes": "Three classes",
     "shortcuts": "Shortcuts",
     "robustness": "Robustness",
     "map": "The map",
@@ -43,6 +44,7 @@ def render(evaluation: Evaluation, found: dict[str, Any], exhibits: Sequence[Exh
             scores.calibration(evaluation, found),
             scores.selective(evaluation, found),
             scores.etiology(found),
+            classes.tell(found),
             trials.stress(found),
             trials.maps(found),
             trials.errors(found, exhibits),
@@ -75,6 +77,8 @@ def _header(found: dict[str, Any]) -> str:
     contents = dict(_CONTENTS)
     if found["stress"] is None:
         del contents["robustness"]
+    if not found["tells_causes"]:
+        del contents["classes"]
     links = "".join(f'<li><a href="#{name}">{text}</a></li>' for name, text in contents.items())
     return (
         f"<header><h1>{escape(_title(found))}</h1>"
