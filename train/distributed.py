@@ -5,6 +5,7 @@ n-th film of each batch of the recipe. The outputs are gathered before the loss,
 has the loss, the accuracy and the validation of the whole batch, and all decide alike.
 """
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -75,6 +76,11 @@ class Ranks:
                 "Start fewer of them, or give a larger --batch-size."
             )
 
+    def must_be_one(self, what: str) -> None:
+        """Raises RunError for a kind of training that several processes cannot share."""
+        if self.world > 1:
+            raise RunError(f"{what} is trained by one process. Start it without torchrun.")
+
     def agree(self, value: T) -> T:
         """What the first process has, for all of them: anything but tensors on a GPU."""
         if self.world == 1:
@@ -92,7 +98,7 @@ class Ranks:
         if self.leads and self.world > 1:
             dist.barrier(self._patient)
 
-    def enter(self, folder: Path) -> Path:
+    def enter(self, folder: Path, reporter: Reporter) -> Path:
         """The run's folder, which the first process has made, for all of them.
 
         Raises
@@ -100,13 +106,24 @@ class Ranks:
         RunError
             When it is not to be seen from another machine.
         """
+        if self.world == 1:
+            return folder
         self.run = self.agree(folder)
         if not self.run.is_dir():
             raise RunError(
                 f"The run's folder {self.run} is not to be seen from process {self.rank + 1} of "
                 f"{self.world}. Give --runs a folder that all machines share, under one name."
             )
+        reporter.line(
+            f"{self.world} processes share each batch; should one of them end, all do. "
+            f"The run then goes on with: {self.resuming}"
+        )
         return self.run
+
+    @property
+    def resuming(self) -> str:
+        """The command that goes on with this run."""
+        return f"torchrun --standalone --nproc-per-node {self.world} -m train --resume {self.run}"
 
     # --- a network ------------------------------------------------------------------------------
 
@@ -208,11 +225,8 @@ def join() -> Iterator[Ranks]:
     dist.init_process_group(backend, timeout=_STEP_TIMEOUT)
     ranks = Ranks(dist.get_rank(), dist.get_world_size(), dist.get_node_local_rank())
     try:
-        yield ranks
-    except RuntimeError as error:
-        if not _is_of_connection(error):
-            raise
-        raise RunError(_farewell(ranks, "another one ended or no longer answers")) from None
+        with _naming_the_lost(ranks):
+            yield ranks
     except KeyboardInterrupt:
         if ranks.world == 1:
             raise
@@ -220,16 +234,21 @@ def join() -> Iterator[Ranks]:
     dist.destroy_process_group()
 
 
-def _is_of_connection(error: RuntimeError) -> bool:
-    """gloo's errors have no class of their own, but their text names its source files."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
+@contextmanager
+def _naming_the_lost(ranks: Ranks) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo's errors have no class of their own, but their text names its source files.
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise RunError(_farewell(ranks, "another one ended or no longer answers")) from None
 
 
 def _farewell(ranks: Ranks, why: str) -> str:
+    # It ends by itself now: torchrun, which stops what is left, must not cut its sentence short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     said = f"Process {ranks.rank + 1} of {ranks.world} gives up: {why}."
     if ranks.run is None:
         return f"{said} The run had not begun; start it again."
-    return (
-        f"{said} Every finished epoch is kept. Go on with: "
-        f"torchrun --nproc-per-node {ranks.world} -m train --resume {ranks.run}"
-    )
+    return f"{said} Every finished epoch is kept. Go on with: {ranks.resuming}"

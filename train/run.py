@@ -90,7 +90,7 @@ def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ran
     }
     if ranks.leads:
         runlog.write_config(folder, config)
-    folder = ranks.enter(folder)
+    folder = ranks.enter(folder, reporter)
     reporter.line(f"run {folder}: {recipe.title}")
     films = _load(division, recipe, options, finder, runs / "cache", reporter, ranks)
     if ranks.leads:
@@ -129,7 +129,8 @@ def resume(
         "initial weights", options.init_weights, initial.sha256, config["initial_weights"]
     )
     runlog.check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
-    reporter.line(f"run {ranks.enter(folder)}: going on")
+    ranks.enter(folder, reporter)
+    reporter.line(f"run {folder}: going on")
     films = _load(division, recipe, options, finder, folder.parent / "cache", reporter, ranks)
     if config["digest"] is None and ranks.leads:  # it was cut off while it read them
         runlog.write_config(folder, config | {"digest": films.digest})
