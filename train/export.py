@@ -185,6 +185,8 @@ def _pattern(served: Served, origins: Origins) -> dict[str, Any] | None:
         return None
     ill = [i for i, row in enumerate(origins.validation) if row.etiology in ("bacterial", "viral")]
     viral = np.array([origins.validation[i].etiology == "viral" for i in ill])
+    if len(set(viral.tolist())) < 2:  # one kind alone: nothing to tell apart
+        return None
     try:
         calibration = calibrate.fit_calibration(viral, served.viral[ill])
     except RunError:  # it cannot tell them apart: the app will not pretend to

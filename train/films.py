@@ -1,5 +1,6 @@
 """All that a run reads: its films, decoded, with their lungs, in the two sides of the split."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,14 @@ class Films:
     validation_rows: tuple[Row, ...]
     validation: FilmSet
     digest: str
+
+    def counts(self, classes: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Films by side of the split and class."""
+        sides = {"training": self.train, "validation": self.validation}
+        return {
+            name: {c: int((films.targets == i).sum()) for i, c in enumerate(classes)}
+            for name, films in sides.items()
+        }
 
 
 def load(

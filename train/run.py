@@ -250,7 +250,7 @@ def _train_and_tell(run: Run, fit: Fit) -> None:
         fit.run(after_epoch)
     finally:
         events.close()
-    runlog.plot(run.folder, run.reporter)
+    runlog.plot(run.folder, run.films.counts(run.recipe.classes), run.reporter)
     fit.load_best()
     run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
     for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be

@@ -99,11 +99,15 @@ class EventLog:
             self._writer.close()
 
 
-def plot(folder: Path, reporter: Reporter) -> None:
-    """Draw the history beside it, where matplotlib is installed."""
+def plot(folder: Path, counts: dict[str, dict[str, int]], reporter: Reporter) -> None:
+    """Draw the history and the films of each class beside it, where matplotlib is installed.
+
+    ``counts`` is films by side of the split and class.
+    """
     try:
-        from train.report import plot_history
+        from train.report import plot_class_counts, plot_history
 
         plot_history(folder / HISTORY, folder)
+        plot_class_counts(counts, folder)
     except ImportError:
         reporter.warn("matplotlib is not installed: no plots are drawn")

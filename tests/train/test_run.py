@@ -50,7 +50,7 @@ def test_the_run_folder_has_all_it_should(finished) -> None:
     folder, _, _ = finished
     names = {path.name for path in folder.iterdir()}
     assert {
-        "config.json", "history.csv", "loss.png", "accuracy.png", "best.pt", "last.pt",
+        "config.json", "history.csv", "loss.png", "accuracy.png", "classes.png", "best.pt", "last.pt",
     } <= names  # fmt: skip
     assert any(name.startswith("events.out.tfevents") for name in names)
     with (folder / "history.csv").open() as file:
