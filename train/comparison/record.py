@@ -1,0 +1,56 @@
+"""What is kept of one training of the comparison, beside its bundle, to go on from."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from train.files import write_text
+from train.recipe import Recipe
+
+# Words about a recipe, and the paper's figures: they change nothing that is trained.
+_PROSE = {"name", "title", "paper", "reported", "differs", "figures"}
+
+
+@dataclass(slots=True)
+class Record:
+    """How far a training got.
+
+    Attributes
+    ----------
+    reason, code
+        Of the last failure, in words and as the error's code; empty where nothing failed.
+    cost
+        What it took: see :func:`train.comparison.cost.of_training`. Empty until it is trained.
+    speed
+        Seconds of one film on the CPU: see :class:`train.comparison.cost.Speed`.
+    measured
+        Figures by part of the data: see :func:`train.comparison.measure.measure`.
+    """
+
+    reason: str = ""
+    code: str = ""
+    cost: dict[str, Any] = field(default_factory=dict)
+    speed: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """None where there is none, or none that this version reads."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{f.name: values[f.name] for f in fields(cls)})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+def key(recipe: Recipe, conditions: dict[str, Any]) -> str:
+    """Eight hex digits that change with whatever changes what is trained."""
+    values = {name: v for name, v in recipe.as_dict().items() if name not in _PROSE}
+    text = json.dumps([values, conditions], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

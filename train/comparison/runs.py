@@ -1,0 +1,233 @@
+"""Runs the trainings of a comparison one by one: what is finished stays, what failed is told."""
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from pneumonia.analysis.bundle import file_sha256, load_bundle
+from pneumonia.analysis.lungs import LungFinder
+from pneumonia.analysis.lungs import digest as lungs_digest
+from pneumonia.analysis.predictor import Predictor
+from pneumonia.errors import DomainError, RunError
+from train import begun, run, splits
+from train.comparison import cost, record
+from train.comparison.measure import measure
+from train.comparison.plan import Entry
+from train.comparison.protocol import (
+    TEST,
+    Protocol,
+    is_shared,
+    measured_on,
+    needs_official_test,
+    recipe_for,
+)
+from train.comparison.record import Record
+from train.manifest import Manifest
+from train.recipe import Recipe
+from train.reporter import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An entry under a protocol. No record: not run yet, or ``locked``: it cannot be run here."""
+
+    entry: Entry
+    protocol: Protocol
+    record: Record | None
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Titled:
+    """A reporter that says of everything which training it belongs to."""
+
+    reporter: Reporter
+    title: str
+
+    def line(self, text: str) -> None:
+        self.reporter.line(f"[{self.title}] {text}")
+
+    def warn(self, text: str) -> None:
+        self.reporter.warn(f"[{self.title}] {text}")
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return self.reporter.bar(f"[{self.title}] {label}", total)
+
+
+class Comparison:
+    """The trainings of all entries, over one folder of films.
+
+    Parameters
+    ----------
+    options
+        What is the same for all entries; ``out`` and ``init_weights`` are each training's own.
+    runs
+        Folder of the run folders and their cache; bundles and records go to ``runs/compare``.
+    rounds
+        How often a film's time is taken.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        films: Manifest,
+        options: run.Options,
+        runs: Path,
+        rounds: int = 15,
+    ) -> None:
+        self.entries, self.films, self.options = entries, films, options
+        self.runs, self.rounds = runs, rounds
+
+    def results(self) -> list[Result]:
+        """Where all entries stand, each under the paper's protocol and then by patient."""
+        return [
+            Result(entry, protocol, *self._standing(entry, protocol))
+            for entry in self.entries
+            for protocol in Protocol
+        ]
+
+    def run(self, reporter: Reporter) -> Iterator[Result]:
+        """Do what is left to do. Yields each training's result as soon as it is there.
+
+        A failure becomes part of the result; an interruption is raised, and what was begun goes
+        on the next time.
+        """
+        for number, entry in enumerate(self.entries, 1):
+            for protocol in self._trainings(entry):
+                title = f"{number}/{len(self.entries)} {entry.name}, {protocol}"
+                yield self._run(entry, protocol, Titled(reporter, title))
+
+    def _trainings(self, entry: Entry) -> list[Protocol]:
+        if is_shared(entry):
+            return [Protocol.PATIENT]
+        locked = self._is_locked(entry, Protocol.PAPER)
+        return [Protocol.PATIENT] if locked else [Protocol.PAPER, Protocol.PATIENT]
+
+    def _is_locked(self, entry: Entry, protocol: Protocol) -> bool:
+        split = recipe_for(entry, protocol).split
+        return needs_official_test(split) and not self.films.split(TEST)
+
+    def _standing(self, entry: Entry, protocol: Protocol) -> tuple[Record | None, bool]:
+        if self._is_locked(entry, protocol):
+            return None, True
+        trained_as = Protocol.PATIENT if is_shared(entry) else protocol
+        return Record.read(self._record(self._bundle(entry, trained_as))), False
+
+    # --- one training ---------------------------------------------------------------------------
+
+    def _run(self, entry: Entry, protocol: Protocol, reporter: Reporter) -> Result:
+        bundle = self._bundle(entry, protocol)
+        path = self._record(bundle)
+        kept = Record.read(path) or Record()
+        failed_before, kept.reason, kept.code = kept.code, "", ""
+        kept.write(path)  # whatever it failed with before, it is being tried again
+        try:
+            if not kept.cost:
+                anew = failed_before == RunError.code
+                kept.cost = self._train(entry, protocol, bundle, reporter, anew=anew)
+                kept.write(path)
+            self._measure(entry, protocol, bundle, kept, reporter)
+        except DomainError as error:
+            kept.reason, kept.code = str(error), error.code
+        except Exception as error:  # whatever it is, the other entries go on
+            kept.reason, kept.code = f"{type(error).__name__}: {error}", "crash"
+            reporter.warn(traceback.format_exc())
+        kept.write(path)
+        if kept.reason:
+            reporter.warn(f"failed, and is tried again next time: {kept.reason}")
+        return Result(entry, protocol, kept)
+
+    def _train(
+        self, entry: Entry, protocol: Protocol, bundle: Path, reporter: Reporter, *, anew: bool
+    ) -> dict[str, Any]:
+        """Begin the training, or go on with one that was cut off.
+
+        ``anew``: a run that ended itself (it diverged, say) would end so again.
+        """
+        folder = begun.find(self.runs, str(bundle))
+        if folder is not None and not anew:
+            changes = {"device": self.options.device, "workers": self.options.workers}
+            card = run.resume(folder, changes, reporter)
+        else:
+            recipe = recipe_for(entry, protocol)
+            options = replace(self.options, out=str(bundle), init_weights=entry.init_weights)
+            card = run.start(recipe, options, self.runs, reporter)
+        return cost.of_training(card, self.options.device)
+
+    def _measure(
+        self,
+        entry: Entry,
+        protocol: Protocol,
+        bundle: Path,
+        kept: Record,
+        reporter: Reporter,
+    ) -> None:
+        """Fill in what is not measured yet, or was measured on other films."""
+        predictor: Predictor | None = None
+        for part in self._parts(entry, protocol):
+            predictor = predictor or Predictor.load(bundle, self.options.device)
+            rows = splits.select_rows(self.films, part, predictor.card)
+            digest = Manifest(self.films.root, rows).digest()
+            if kept.measured.get(part, {}).get("digest") != digest:
+                kept.measured[part] = measure(
+                    predictor, self.films, rows, reporter, self.options.on_bad_image
+                )
+                kept.write(self._record(bundle))
+        if protocol is Protocol.PATIENT and not kept.speed:  # the split makes no network slower
+            side = recipe_for(entry, protocol).preprocess.size
+            network = load_bundle(bundle).network
+            kept.speed = asdict(cost.time_film(network, side, self.rounds))
+
+    def _parts(self, entry: Entry, protocol: Protocol) -> list[str]:
+        parts = list(measured_on(recipe_for(entry, protocol).split))
+        # Trained on train and val alone: the official test films are new to it.
+        official = protocol is Protocol.PATIENT and bool(self.films.split(TEST))
+        return [*parts, TEST] if official else parts
+
+    # --- where it is kept -----------------------------------------------------------------------
+
+    def _bundle(self, entry: Entry, protocol: Protocol) -> Path:
+        """A folder whose name changes with whatever changes the training."""
+        recipe = recipe_for(entry, protocol)
+        name = f"{entry.name}-{protocol}-{record.key(recipe, self._conditions(entry, recipe))}"
+        return (self.runs / "compare" / entry.name / name).resolve()
+
+    @staticmethod
+    def _record(bundle: Path) -> Path:
+        return bundle.with_name(bundle.name + ".json")
+
+    def _conditions(self, entry: Entry, recipe: Recipe) -> dict[str, Any]:
+        options = self.options
+        return {
+            "films": self._all_films if recipe.split.scheme == "resplit" else self._pool,
+            "init_weights": _weights_digest(entry.init_weights),
+            "lungs": self._lungs,
+            "seed": options.seed,
+            "on_bad_image": options.on_bad_image,
+            "on_patient_overlap": options.on_patient_overlap,
+        }
+
+    @cached_property
+    def _pool(self) -> str:
+        return Manifest(self.films.root, self.films.split("train", "val")).digest()
+
+    @cached_property
+    def _all_films(self) -> str:
+        return self.films.digest()
+
+    @cached_property
+    def _lungs(self) -> str:
+        if self.options.lungs != "none":
+            LungFinder.load(Path(self.options.lungs))  # says what is wrong with it, if anything is
+        return lungs_digest(self.options.lungs)
+
+
+@cache
+def _weights_digest(source: str) -> str:
+    """A file's SHA-256; where it is missing, its name: the training will say so."""
+    path = Path(source)
+    return file_sha256(path) if path.is_file() else source
