@@ -1,0 +1,69 @@
+"""One trial of a search: train with some settings, and say what validation makes of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from train import begun, run
+from train.recipe import Recipe
+from train.reporter import Reporter
+
+#: Figures of the best epoch that a trial keeps, by their names in the history.
+FIGURES = ("val_auroc", "val_accuracy", "val_loss", "val_sensitivity", "val_specificity")
+
+
+@dataclass(frozen=True, slots=True)
+class Hushed:
+    """A reporter for one of many trainings: warnings and long waits, but no epochs."""
+
+    reporter: Reporter
+    title: str
+
+    def line(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        self.reporter.warn(f"[{self.title}] {text}")
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        if label.startswith(("epoch", "validation")):
+            return nullcontext(lambda _: None)
+        return self.reporter.bar(f"[{self.title}] {label}", total)
+
+
+def train(
+    recipe: Recipe, options: run.Options, runs: Path, name: str, reporter: Reporter
+) -> dict[str, Any]:
+    """Train and measure on validation; no bundle is made.
+
+    Returns
+    -------
+    :data:`FIGURES` of the best epoch, ``best_epoch`` and ``seconds``.
+
+    Raises
+    ------
+    RunError
+        When the training diverges.
+    """
+    options = replace(options, out=name)
+    with _without_checkpoints(runs, name):
+        progress = run.fit_only(recipe, options, runs, Hushed(reporter, name))
+    best = asdict(progress.history[progress.best_epoch - 1])
+    return {
+        **{figure: best[figure] for figure in FIGURES},
+        "best_epoch": progress.best_epoch,
+        "seconds": round(sum(epoch.seconds for epoch in progress.history), 1),
+    }
+
+
+@contextmanager
+def _without_checkpoints(runs: Path, name: str) -> Iterator[None]:
+    """Of dozens of trials only the history is of interest; their weights are gigabytes."""
+    try:
+        yield
+    finally:
+        folder = begun.find(runs, name)
+        for checkpoint in folder.glob("*.pt") if folder else ():
+            checkpoint.unlink(missing_ok=True)
