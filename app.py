@@ -19,6 +19,8 @@ TRAIN_COMMANDS = {
     "train": "Train a network by a recipe and export it as a model bundle.",
     "evaluate": "Measure a model bundle on a split of labelled films.",
     "recipes": "List the training recipes.",
+    "compare": "Lay recipes side by side with their papers' figures.",
+    "search": "Search a recipe's settings on validation films alone.",
 }
 
 

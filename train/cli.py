@@ -1,142 +1,45 @@
-"""The training commands; the only file of this package that talks to a terminal.
+"""The training commands; with ``terminal`` the only file of this package that talks to one.
 
 Imports click alone, so that ``flask --help`` stays quick; torch comes with the command that runs.
 """
 
-import signal
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pneumonia.errors import DomainError
 from train.memory import keep_freed_memory
+from train.options import BEGINNING, DATA, KEEPING, PATH, READERS, SEED, SET, takes
+from train.terminal import Terminal, command_line, ending, fail
 
-_PATH = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    from train import run
+    from train.distributed import Ranks
+
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-class Terminal:
-    """A reporter for a person: lines on standard output, bars and warnings on standard error."""
-
-    def line(self, text: str) -> None:
-        click.echo(text)
-
-    def warn(self, text: str) -> None:
-        click.echo(f"warning: {text}", err=True)
-
-    @contextmanager
-    def bar(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        pace = Pace(total)
-        if not sys.stderr.isatty():  # a log file: a line now and then
-            yield lambda n: self._tick(label, pace, n)
-            return
-        shown: Any = click.progressbar(
-            length=total,
-            label=label,
-            item_show_func=lambda _: pace.rate,
-            file=sys.stderr,
-            show_pos=True,
-        )
-        with shown as progress:
-
-            def advance(n: int) -> None:
-                pace.add(n)
-                progress.update(n, n)
-
-            yield advance
-
-    @staticmethod
-    def _tick(label: str, pace: "Pace", n: int) -> None:
-        if pace.add(n):
-            click.echo(f"{label}: {pace}", err=True)
-
-
-class Pace:
-    """How fast films go by, and how long the rest will take."""
-
-    def __init__(self, total: int, every_s: float = 30.0) -> None:
-        self._total, self._every_s = total, every_s
-        self._done = 0
-        self._started = self._told = time.monotonic()
-
-    def add(self, n: int) -> bool:
-        """Count n films more. True when it is time to say so again."""
-        self._done += n
-        due = time.monotonic() - self._told >= self._every_s
-        if due:
-            self._told = time.monotonic()
-        return due
-
-    @property
-    def _per_s(self) -> float:
-        return self._done / max(time.monotonic() - self._started, 1e-3)
-
-    @property
-    def rate(self) -> str:
-        return f"{self._per_s:.1f} films/s"
-
-    def __str__(self) -> str:
-        left_s = (self._total - self._done) / max(self._per_s, 1e-3)
-        return f"{self._done}/{self._total}  {self.rate}  {left_s / 60:.1f} min left"
-
-
-def _fail(error: DomainError) -> NoReturn:
-    raise click.ClickException(str(error))
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 @click.command()
-@click.option("--data", type=_PATH, help="Folder with train|val|test/NORMAL|PNEUMONIA.")
+@takes(DATA)
 @click.option("--recipe", help="A recipe's name (flask recipes lists them) or a .toml file.")
-@click.option("--out", type=_PATH, help="Bundle folder to write. [default: models/RECIPE]")
+@takes(SET)
+@click.option("--out", type=PATH, help="Bundle folder to write. [default: models/RECIPE]")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), help="Instead of the recipe's.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
-@click.option(
-    "--init-weights",
-    metavar="FILE",
-    help="A .safetensors file, imagenet (torchvision's, fetched) or none. [default: imagenet]",
-)
-@click.option(
-    "--lungs",
-    metavar="DIR",
-    help="Folder of the lung network to use and to ship, or none. [default: models/default]",
-)
-@click.option("--workers", type=click.IntRange(0), default=0, help="Processes that read films.")
-@click.option("--seed", type=int, default=0)
-@click.option("--resume", metavar="RUN", type=_PATH, help="Go on with this run's folder.")
-@click.option("--runs", type=_PATH, default=Path("runs"), help="Where run folders are kept.")
-@click.option(
-    "--on-bad-image", type=click.Choice(["stop", "skip"]), default="stop", show_default=True
-)
-@click.option(
-    "--on-patient-overlap",
-    type=click.Choice(["stop", "drop", "keep"]),
-    default="stop",
-    show_default=True,
-    help="For patients in two of train, val and test.",
-)
+@takes(*BEGINNING, READERS, SEED)
+@click.option("--resume", metavar="RUN", type=PATH, help="Go on with this run's folder.")
+@takes(*KEEPING)
 @click.pass_context
 def train(context: click.Context, /, **options: Any) -> None:
     """Train a network by a recipe and write it to models/ as a bundle."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    keep_freed_memory()
-    try:
-        card = _resume(context, options) if options["resume"] else _start(options)
-    except DomainError as error:
-        _fail(error)
-    except KeyboardInterrupt:
-        click.echo("\nInterrupted. Where a run is named above, it goes on with: --resume RUN")
-        context.exit(130)
+    with ending(context, "Where a run is named above, it goes on with: --resume RUN"):
+        from train import distributed
+
+        with distributed.join() as ranks:
+            card = _resume(context, options, ranks) if options["resume"] else _start(options, ranks)
+    if not ranks.leads:
+        return
     found = card["validation"]
     if "dice" in found:
         click.echo(
@@ -150,30 +53,41 @@ def train(context: click.Context, /, **options: Any) -> None:
     )
 
 
-def _start(options: dict[str, Any]) -> dict[str, Any]:
+def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
     missing = [name for name in ("data", "recipe") if options[name] is None]
     if missing:
         raise click.UsageError(f"--{' and --'.join(missing)} must be given (or --resume RUN).")
-    from train import lungs, run
+    from train import dotted, lungs, run
     from train import recipe as recipes
 
-    recipe = recipes.load(options["recipe"]).with_options(options["epochs"], options["batch_size"])
-    chosen = run.Options(
+    recipe = recipes.load(options["recipe"])
+    if options["set"]:
+        recipe = recipe.with_changes(dotted.parse(options["set"]))
+    recipe = recipe.with_options(options["epochs"], options["batch_size"])
+    out = options["out"] or _ROOT / "models" / recipe.name
+    chosen = _run_options(options, out=str(out.resolve()), workers=options["workers"])
+    if isinstance(recipe, recipes.LungRecipe):
+        ranks.must_be_one("A lung network")
+        return lungs.start(recipe, chosen, options["runs"], Terminal())
+    return run.start(recipe, chosen, options["runs"], ranks.reporter(Terminal()), ranks)
+
+
+def _run_options(options: dict[str, Any], out: str = "", workers: int = 0) -> "run.Options":
+    from train import run
+
+    return run.Options(
         data=str(options["data"].resolve()),
-        out=str((options["out"] or _ROOT / "models" / recipe.name).resolve()),
+        out=out,
         init_weights=_weights_source(options["init_weights"] or "imagenet"),
         lungs=_lungs_source(options["lungs"]),
+        workers=workers,
         **{
-            name: options[name]
-            for name in ("device", "workers", "seed", "on_bad_image", "on_patient_overlap")
+            name: options[name] for name in ("device", "seed", "on_bad_image", "on_patient_overlap")
         },
     )
-    if isinstance(recipe, recipes.LungRecipe):
-        return lungs.start(recipe, chosen, options["runs"], Terminal())
-    return run.start(recipe, chosen, options["runs"], Terminal())
 
 
-def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+def _resume(context: click.Context, options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
     """Only what cannot change the result may be given again; the rest is the run's own."""
     given = {
         name
@@ -192,8 +106,10 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
         changes["lungs"] = _lungs_source(options["lungs"])
     from train import lungs, run, runlog
 
-    resume = lungs.resume if runlog.is_of_lungs(options["resume"]) else run.resume
-    return resume(options["resume"], changes, Terminal())
+    if runlog.is_of_lungs(options["resume"]):
+        ranks.must_be_one("A lung network")
+        return lungs.resume(options["resume"], changes, Terminal())
+    return run.resume(options["resume"], changes, ranks.reporter(Terminal()), ranks)
 
 
 def _weights_source(given: str) -> str:
@@ -210,7 +126,7 @@ def _lungs_source(given: str | None) -> str:
 
 
 @click.command()
-@click.option("--data", type=_PATH, required=True, help="Folder in the training layout.")
+@click.option("--data", type=PATH, required=True, help="Folder in the training layout.")
 @click.option("--split", required=True, help="train, val, test, all, or validation (by patient).")
 @click.option(
     "--model",
@@ -220,9 +136,9 @@ def _lungs_source(given: str | None) -> str:
     help="A bundle's id, or its folder.",
 )
 @click.option(
-    "--models-dir", type=_PATH, default=_ROOT / "models", envvar="PNEUMONIA_MODELS_DIR", hidden=True
+    "--models-dir", type=PATH, default=_ROOT / "models", envvar="PNEUMONIA_MODELS_DIR", hidden=True
 )
-@click.option("--out", type=_PATH, help="Report folder. [default: runs/evaluation-ID-SPLIT]")
+@click.option("--out", type=PATH, help="Report folder. [default: runs/evaluation-ID-SPLIT]")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -248,7 +164,7 @@ def evaluate(**options: Any) -> None:
     try:
         found, out = _evaluate(options)
     except DomainError as error:
-        _fail(error)
+        fail(error)
     for name in ("accuracy", "sensitivity", "specificity", "precision", "f1", "auc", "ece"):
         value, (low, high) = found[name]["value"], found[name]["ci95"]
         text = "not defined" if value is None else f"{value:.4f}  [{low:.4f}, {high:.4f}]"
@@ -294,3 +210,88 @@ def recipes() -> None:
         click.echo(f"{name}: {found.title}")
         for key in ("paper", "reported", "differs"):
             click.echo(f"    {key}: {getattr(found, key)}")
+
+
+@click.command()
+@takes(DATA)
+@click.option("--plan", type=PATH, metavar="FILE", help="A .toml file of entries to compare.")
+@click.option("--recipes", metavar="A,B,...", help="Or recipes as they are.")
+@click.option("--out", type=PATH, help="Folder of the report. [default: RUNS/compare]")
+@takes(*BEGINNING, READERS, SEED, *KEEPING)
+@click.pass_context
+def compare(context: click.Context, /, **options: Any) -> None:
+    """Train recipes under their papers' splits and by patient, and lay them side by side."""
+    if options["data"] is None or bool(options["plan"]) == bool(options["recipes"]):
+        raise click.UsageError("--data, and either --plan or --recipes, must be given.")
+    with ending(context, "The same command goes on from here; what is finished stays."):
+        out = options["out"] or options["runs"] / "compare"
+        failed = _compare(options, out, command_line(context))
+    click.echo(f"the comparison is {out / 'comparison.md'}")
+    if failed:
+        click.echo(f"{failed} trainings failed; the same command tries them again")
+        context.exit(1)
+
+
+def _compare(options: dict[str, Any], out: Path, command: str) -> int:
+    """Returns how many trainings failed."""
+    from train import manifest
+    from train.comparison import plan
+    from train.comparison.compare import compare as lay_side_by_side
+    from train.comparison.runs import Comparison
+
+    usual = options["init_weights"] or "imagenet"
+    if options["plan"]:
+        entries = plan.load(options["plan"], usual)
+    else:
+        entries = plan.of_recipes(options["recipes"].split(","), usual)
+    chosen = _run_options(options, workers=options["workers"])
+    films = manifest.load(options["data"])
+    comparison = Comparison(entries, films, chosen, options["runs"])
+    lines = lay_side_by_side(comparison, out, command, Terminal())
+    return sum(len(list(line.failures())) for line in lines)
+
+
+@click.command()
+@takes(DATA)
+@click.option("--space", required=True, help="A search space's name, or a .toml file.")
+@click.option(
+    "--trials", type=click.IntRange(1), help="Of the whole search. [default: the space's]"
+)
+@click.option("--study", type=PATH, metavar="FILE", help="[default: RUNS/search/SPACE.db]")
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, help="Processes that search together."
+)
+@takes(SET, *BEGINNING, SEED, *KEEPING)
+@click.pass_context
+def search(context: click.Context, /, **options: Any) -> None:
+    """Try a recipe's settings, choosing on validation films alone, split by patient."""
+    if options["data"] is None:
+        raise click.UsageError("--data must be given.")
+    with ending(context, "The same command goes on from here; what is finished stays."):
+        _search(options, command_line(context))
+
+
+def _search(options: dict[str, Any], command: str) -> None:
+    from train import dotted
+    from train.search import results, space
+    from train.search.search import Search
+    from train.search.search import search as look
+
+    found_space = space.load(options["space"])
+    file = options["study"] or options["runs"] / "search" / f"{found_space.name}.db"
+    size = found_space.size
+    wanted = min(options["trials"] or size, size) if found_space.grid else options["trials"] or size
+    plan = Search(
+        space=found_space,
+        file=file.resolve(),
+        options=_run_options(options),
+        changes=dotted.parse(options["set"]),
+        runs=options["runs"],
+        wanted=wanted,
+        command=command,
+    )
+    found = look(plan, options["workers"], Terminal())
+    paths = results.paths(found, file.parent)
+    click.echo(f"the trials are in {paths['table']} and {paths['csv']}")
+    if found.best is not None:
+        click.echo(f"the best settings are the recipe {paths['recipe']}")

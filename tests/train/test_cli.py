@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from pneumonia.config import ROOT
-from train import cli
+from train import cli, terminal
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,34 @@ def test_train_then_evaluate(films, recipe_file, tmp_path) -> None:
     assert f"the evidence report is {tmp_path / 'report' / 'evidence.html'}" in measured.output
 
 
+def test_a_setting_of_the_recipe_can_be_changed(films, recipe_file, tmp_path) -> None:
+    trained = invoke(
+        cli.train, "--data", films, "--recipe", recipe_file, "--init-weights", "none",
+        "--out", tmp_path / "changed", "--runs", tmp_path / "runs", "--device", "cpu",
+        "--set", "network.until=layer1", "--set", "optimiser.name=adam", "--epochs", "1",
+        "--set", "altered_films=false",
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    recipe = json.loads((tmp_path / "changed" / "card.json").read_text())["recipe"]
+    assert recipe["network"]["until"] == "layer1"
+    assert recipe["optimiser"]["name"] == "adam"
+    assert recipe["training"]["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("training.epochs=0", "training: epochs is 0; it must be at least 1"),
+        ("training.epoch=3", "training: unknown key 'epoch'"),
+        ("training.epochs", "must be KEY=VALUE"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_said(films, setting, said) -> None:
+    found = invoke(cli.train, "--data", films, "--recipe", "pneunet", "--set", setting)
+    assert found.exit_code == 1
+    assert said in found.output
+
+
 def test_a_missing_option_is_named() -> None:
     found = invoke(cli.train, "--recipe", "default")
     assert found.exit_code == 2
@@ -78,9 +106,11 @@ def test_a_missing_folder_is_a_sentence_not_a_traceback(tmp_path) -> None:
 
 
 def test_what_belongs_to_the_run_cannot_be_changed(tmp_path) -> None:
-    found = invoke(cli.train, "--resume", tmp_path, "--epochs", "3", "--seed", "1")
+    found = invoke(
+        cli.train, "--resume", tmp_path, "--epochs", "3", "--seed", "1", "--set", "training.views=2"
+    )
     assert found.exit_code == 2
-    assert "--epochs, --seed belong to the run" in found.output
+    assert "--epochs, --seed, --set belong to the run" in found.output
 
 
 def test_recipes_are_listed_with_their_papers() -> None:
@@ -146,6 +176,6 @@ def test_a_killed_process_says_how_to_go_on(films, recipe_file, tmp_path, ending
 
 
 def test_a_log_file_gets_a_line_now_and_then() -> None:
-    pace = cli.Pace(100, every_s=0.0)
+    pace = terminal.Pace(100, every_s=0.0)
     assert pace.add(40)
     assert re.fullmatch(r"40/100  [\d.]+ films/s  [\d.]+ min left", str(pace))

@@ -1,0 +1,61 @@
+"""Options that several training commands take."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+DATA = click.option("--data", type=PATH, help="Folder with train|val|test/NORMAL|PNEUMONIA.")
+SET = click.option(
+    "--set",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Another value for one of the recipe's: training.epochs=3. May be repeated.",
+)
+READERS = click.option(
+    "--workers", type=click.IntRange(0), default=0, help="Processes that read films."
+)
+SEED = click.option("--seed", type=int, default=0)
+
+#: What a run computes on, and begins from.
+BEGINNING = (
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
+    click.option(
+        "--init-weights",
+        metavar="FILE",
+        help="A .safetensors file, imagenet (torchvision's, fetched) or none. [default: imagenet]",
+    ),
+    click.option(
+        "--lungs",
+        metavar="DIR",
+        help="Folder of the lung network to use and to ship, or none. [default: models/default]",
+    ),
+)
+#: Where runs are kept, and what becomes of films that are not as they should be.
+KEEPING = (
+    click.option("--runs", type=PATH, default=Path("runs"), help="Where run folders are kept."),
+    click.option(
+        "--on-bad-image", type=click.Choice(["stop", "skip"]), default="stop", show_default=True
+    ),
+    click.option(
+        "--on-patient-overlap",
+        type=click.Choice(["stop", "drop", "keep"]),
+        default="stop",
+        show_default=True,
+        help="For patients in two of train, val and test.",
+    ),
+)
+
+
+def takes(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A decorator with all the options, in the order of the help."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
