@@ -70,7 +70,7 @@ def literal(value: Any) -> str:
 def as_words(changes: dict[str, Any]) -> str:
     """For a reader: ``training.epochs = 3, optimiser.name = adam``."""
     return ", ".join(
-        f"{key} = {value if isinstance(value, str) else literal(value)}"
+        f"{key} = {value if isinstance(value, str) and value else literal(value)}"
         for key, value in changes.items()
     )
 

@@ -39,4 +39,4 @@ def test_tables_and_back() -> None:
     }  # fmt: skip
     values = tomllib.loads(dotted.as_tables(changes))
     assert dotted.flatten(values) == changes | {"network.hidden": [50]}
-    assert dotted.as_words({"a.b": 0.1, "c": "word"}) == "a.b = 0.1, c = word"
+    assert dotted.as_words({"a.b": 0.1, "c": "word", "d": ""}) == 'a.b = 0.1, c = word, d = ""'
