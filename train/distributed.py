@@ -242,7 +242,9 @@ def _naming_the_lost(ranks: Ranks) -> Iterator[None]:
         # gloo's errors have no class of their own, but their text names its source files.
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
-        raise RunError(_farewell(ranks, "another one ended or no longer answers")) from None
+        raise RunError(
+            _farewell(ranks, "another one ended, and says why if it could, or no longer answers")
+        ) from None
 
 
 def _farewell(ranks: Ranks, why: str) -> str:

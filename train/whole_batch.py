@@ -58,7 +58,7 @@ class WholeBatchNorm(_BatchNorm):
             return super().forward(x)
         dims = (0, *range(2, x.ndim))
         shape = (1, -1, *(1 for _ in x.shape[2:]))
-        wide = x.float()
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
         count = wide.new_tensor([wide.numel() // wide.shape[1]])
         # The sum of each channel and how many cells it is over, in one message.
         sums = _sum_over_all(torch.cat([wide.sum(dims), count]))
