@@ -22,10 +22,10 @@ from benchmarks import reference
 from benchmarks.measure import THREADS, Lead, take_turns
 from pneumonia.config import ROOT, Settings
 from pneumonia.imaging.synthetic import synthetic_film
-from train import recipe as recipes
-from train import run
+from train.loop import run
 from train.memory import keep_freed_memory
-from train.recipe import Recipe
+from train.recipes import recipe as recipes
+from train.recipes.recipe import Recipe
 
 FLOOR = 2.0
 FILMS_OF_EACH = 64

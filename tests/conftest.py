@@ -18,11 +18,11 @@ from pneumonia.networks.pretrained import Loaded
 from tests.inputs import apply
 from tests.running import running
 from tests.three_classes import write_bundle
-from train import recipe as recipes
-from train.export import Origins, Served, export, round_to_half
-from train.manifest import Row
-from train.provenance import SCRATCH, Provenance
-from train.recipe import Recipe
+from train.bundling.export import Origins, Served, export, round_to_half
+from train.bundling.provenance import SCRATCH, Provenance
+from train.data.manifest import Row
+from train.recipes import recipe as recipes
+from train.recipes.recipe import Recipe
 
 SHIPPED = ROOT / "models" / "default"
 

@@ -14,7 +14,7 @@ from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 from tests.inputs import apply
-from train.export import round_to_half
+from train.bundling.export import round_to_half
 
 #: What the card says of telling the two apart: right for 61 of 85.
 VALIDATION = {

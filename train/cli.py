@@ -14,8 +14,8 @@ from train.options import BEGINNING, DATA, KEEPING, PATH, READERS, SEED, SET, ta
 from train.terminal import Terminal, command_line, ending, fail
 
 if TYPE_CHECKING:
-    from train import run
     from train.distributed import Ranks
+    from train.loop import run
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,8 +57,10 @@ def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
     missing = [name for name in ("data", "recipe") if options[name] is None]
     if missing:
         raise click.UsageError(f"--{' and --'.join(missing)} must be given (or --resume RUN).")
-    from train import dotted, lungs, run
-    from train import recipe as recipes
+    from train.loop import run
+    from train.lung_network import lungs
+    from train.recipes import dotted
+    from train.recipes import recipe as recipes
 
     recipe = recipes.load(options["recipe"])
     if options["set"]:
@@ -73,7 +75,7 @@ def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
 
 
 def _run_options(options: dict[str, Any], out: str = "", workers: int = 0) -> "run.Options":
-    from train import run
+    from train.loop import run
 
     return run.Options(
         data=str(options["data"].resolve()),
@@ -104,7 +106,8 @@ def _resume(context: click.Context, options: dict[str, Any], ranks: "Ranks") -> 
         changes["init_weights"] = _weights_source(options["init_weights"])
     if "lungs" in given:
         changes["lungs"] = _lungs_source(options["lungs"])
-    from train import lungs, run, runlog
+    from train.loop import run, runlog
+    from train.lung_network import lungs
 
     if runlog.is_of_lungs(options["resume"]):
         ranks.must_be_one("A lung network")
@@ -175,8 +178,10 @@ def evaluate(**options: Any) -> None:
 
 def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     from pneumonia.analysis.predictor import Predictor
-    from train import assess, export, manifest, splits
-    from train.evaluation import Source
+    from train.bundling import export
+    from train.data import manifest, splits
+    from train.measuring import assess
+    from train.measuring.evaluation import Source
 
     folder = options["models_dir"] / options["model"]
     if not folder.is_dir() and Path(options["model"]).is_dir():
@@ -203,7 +208,7 @@ def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
 @click.command()
 def recipes() -> None:
     """List the training recipes."""
-    from train import recipe
+    from train.recipes import recipe
 
     for name in recipe.names():
         found = recipe.load(name)
@@ -234,10 +239,10 @@ def compare(context: click.Context, /, **options: Any) -> None:
 
 def _compare(options: dict[str, Any], out: Path, command: str) -> int:
     """Returns how many trainings failed."""
-    from train import manifest
     from train.comparison import plan
     from train.comparison.compare import compare as lay_side_by_side
     from train.comparison.runs import Comparison
+    from train.data import manifest
 
     usual = options["init_weights"] or "imagenet"
     if options["plan"]:
@@ -272,7 +277,7 @@ def search(context: click.Context, /, **options: Any) -> None:
 
 
 def _search(options: dict[str, Any], command: str) -> None:
-    from train import dotted
+    from train.recipes import dotted
     from train.search import results, space
     from train.search.search import Search
     from train.search.search import search as look

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pneumonia.errors import RunError
-from train.dataset import Batches, Sample, shares_of
+from train.data.dataset import Batches, Sample, shares_of
 from train.reporter import Reporter, Silent
 from train.whole_batch import span_processes
 

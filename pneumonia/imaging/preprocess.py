@@ -2,7 +2,7 @@
 
 The bundle's card carries a :class:`PreprocessSpec`; :func:`apply_to_square` turns a film into a
 network's input, and the :class:`Geometry` it returns is the only code that takes a map from the
-network's grid back onto the film. ``train.view`` goes the same steps with changes in between.
+network's grid back onto the film. ``train.data.view`` goes the same steps with changes in between.
 """
 
 from dataclasses import asdict, dataclass

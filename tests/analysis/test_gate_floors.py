@@ -12,9 +12,9 @@ from pneumonia.analysis.predictor import Predictor
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.web.samples import SAMPLES, sample_png
-from train import manifest
-from train.sections import Split
-from train.splits import draw
+from train.data import manifest
+from train.data.splits import draw
+from train.recipes.sections import Split
 
 _TOGETHER = 32
 

@@ -14,7 +14,7 @@ from pneumonia.analysis.typical import Typical
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.synthetic import synthetic_film
 from pneumonia.networks.lungs import LungNetwork
-from train.export import round_to_half
+from train.bundling.export import round_to_half
 
 TYPICAL = Typical(np.zeros(416, np.float32), np.eye(2, 416, dtype=np.float32)).as_dict()
 

@@ -57,7 +57,8 @@ from app import create_app
 from pneumonia.config import Settings
 
 create_app(Settings(data_dir=Path(sys.argv[1])))
-print(sorted({"torch", "torchvision", "pydicom", "matplotlib", "train.fit"} & set(sys.modules)))
+heavy = {"torch", "torchvision", "pydicom", "matplotlib", "train.loop.fit"}
+print(sorted(heavy & set(sys.modules)))
 """
     result = python(code, str(tmp_path))
     assert result.returncode == 0, result.stderr

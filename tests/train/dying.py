@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 
 from train.cli import train
-from train.dataset import Batches, Sample, shares_of
+from train.data.dataset import Batches, Sample, shares_of
 from train.distributed import Ranks
 
 shares = Ranks.shares

@@ -15,10 +15,11 @@ from pneumonia.networks import weights
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
-from train import checkpoint, recipe, run
-from train.dataset import EpochSampler
+from train.data.dataset import EpochSampler
+from train.data.shares import Shares
 from train.distributed import ALONE
-from train.shares import Shares
+from train.loop import checkpoint, run
+from train.recipes import recipe
 
 # Dropout, batch statistics, weighted classes and averaged weights: all that looks at a whole batch.
 # 13 films in batches of 4: the last batch has one film, and the second process none of it.

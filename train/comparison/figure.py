@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from train.comparison.line import Line
 from train.comparison.protocol import TEST
-from train.plots import BLUE, DPI, GREY, VERMILION
+from train.measuring.plots import BLUE, DPI, GREY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from train import dotted
 from train.comparison.protocol import TEST, describe, is_shared, measured_on, recipe_for
 from train.comparison.runs import Result
-from train.recipe import FIGURES
+from train.recipes import dotted
+from train.recipes.recipe import FIGURES
 
 LOCKED = "official test: locked"
 NOT_RUN = "not run yet"

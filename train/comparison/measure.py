@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from pneumonia.analysis.predictor import Predictor
-from train.evaluate import Batch, OnBadImage, evaluate
-from train.manifest import Manifest, Row
-from train.metrics import Confusion, confusion
+from train.data.manifest import Manifest, Row
+from train.measuring.evaluate import Batch, OnBadImage, evaluate
+from train.measuring.metrics import Confusion, confusion
 from train.reporter import Reporter
 
 RATES = ("accuracy", "precision", "sensitivity", "specificity", "f1")
@@ -44,7 +44,7 @@ def measure(
     Raises
     ------
     DataError
-        See :func:`train.evaluate.evaluate`.
+        See :func:`train.measuring.evaluate.evaluate`.
     """
     logits = Logits()
     with reporter.bar("films", len(rows)) as advance:

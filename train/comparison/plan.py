@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pneumonia.errors import RecipeError
-from train import dotted
-from train import recipe as recipes
-from train.recipe import Recipe
+from train.recipes import dotted
+from train.recipes import recipe as recipes
+from train.recipes.recipe import Recipe
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 _KEYS = {"name", "recipe", "set", "init_weights", "note"}

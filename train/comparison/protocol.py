@@ -4,9 +4,9 @@ from dataclasses import replace
 from enum import StrEnum
 
 from train.comparison.plan import Entry
-from train.recipe import Recipe
-from train.sections import Split
-from train.splits import HELD_OUT, VALIDATION
+from train.data.splits import HELD_OUT, VALIDATION
+from train.recipes.recipe import Recipe
+from train.recipes.sections import Split
 
 #: The same patients validate whatever the recipe, so that figures stand beside one another.
 BY_PATIENT = Split(fraction=0.12, seed=2026)

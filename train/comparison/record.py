@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from train.files import write_text
-from train.recipe import Recipe
+from train.recipes.recipe import Recipe
 
 # Words about a recipe, and the paper's figures: they change nothing that is trained.
 _PROSE = {"name", "title", "paper", "reported", "differs", "figures"}

@@ -13,7 +13,6 @@ from pneumonia.analysis.lungs import LungFinder
 from pneumonia.analysis.lungs import digest as lungs_digest
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DomainError, RunError
-from train import begun, run, splits
 from train.comparison import cost, record
 from train.comparison.measure import measure
 from train.comparison.plan import Entry
@@ -26,8 +25,10 @@ from train.comparison.protocol import (
     recipe_for,
 )
 from train.comparison.record import Record
-from train.manifest import Manifest
-from train.recipe import Recipe
+from train.data import splits
+from train.data.manifest import Manifest
+from train.loop import begun, run
+from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train import dotted
 from train.comparison.line import number
 from train.files import write_text
+from train.recipes import dotted
 from train.search.space import Space
 from train.search.trial import FIGURES
 

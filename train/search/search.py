@@ -15,9 +15,11 @@ from optuna.trial import FrozenTrial
 from pneumonia.analysis.bundle import file_sha256
 from pneumonia.analysis.lungs import digest as lungs_digest
 from pneumonia.errors import RunError
-from train import dotted, manifest, run, splits
 from train.comparison.line import duration
-from train.recipe import Recipe
+from train.data import manifest, splits
+from train.loop import run
+from train.recipes import dotted
+from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 from train.search import results, trial
 from train.search.results import Found

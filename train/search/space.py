@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pneumonia.errors import RecipeError
-from train import dotted, tables
-from train import recipe as recipes
 from train.comparison.protocol import BY_PATIENT
-from train.recipe import Recipe
+from train.recipes import dotted, tables
+from train.recipes import recipe as recipes
+from train.recipes.recipe import Recipe
 
 FOLDER = Path(__file__).parent / "spaces"
 Value = str | int | float | bool

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from train import begun, run
-from train.recipe import Recipe
+from train.loop import begun, run
+from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 
 #: Figures of the best epoch that a trial keeps, by their names in the history.

@@ -12,7 +12,7 @@ from train.comparison.protocol import (
     needs_official_test,
     recipe_for,
 )
-from train.sections import Split
+from train.recipes.sections import Split
 
 SPLITS = {
     "88/12 by patient, validation": (Split(fraction=0.12, seed=2026), ("validation",), False),

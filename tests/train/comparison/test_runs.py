@@ -11,11 +11,13 @@ from click.testing import CliRunner
 
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
-from train import cli, manifest, run
+from train import cli
 from train.comparison import plan
 from train.comparison.compare import compare
 from train.comparison.protocol import Protocol
 from train.comparison.runs import Comparison, Result
+from train.data import manifest
+from train.loop import run
 
 PLAN = """\
 init_weights = "none"

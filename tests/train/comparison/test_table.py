@@ -14,7 +14,7 @@ from train.comparison.protocol import Protocol
 from train.comparison.record import Record
 from train.comparison.runs import Result
 from train.comparison.table import Report
-from train.sections import Split
+from train.recipes.sections import Split
 
 COST = {
     "parameters": 157_569, "epochs": 2, "best_epoch": 1, "epochs_s": 130.0, "films": 4662,

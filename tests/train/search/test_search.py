@@ -14,8 +14,9 @@ from pneumonia.config import ROOT
 from pneumonia.errors import RunError
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
-from train import cli, run
-from train import recipe as recipes
+from train import cli
+from train.loop import run
+from train.recipes import recipe as recipes
 from train.search import space as spaces
 from train.search.search import Search, search
 from train.terminal import Terminal

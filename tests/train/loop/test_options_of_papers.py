@@ -1,0 +1,151 @@
+"""What the papers do, in whole runs: three classes, phases, own statistics, side classifiers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pneumonia.analysis.bundle import load_bundle
+from pneumonia.errors import DataError, RecipeError
+from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.networks import weights
+from pneumonia.networks.classifier import NetworkSpec, build
+from tests.train.conftest import Listener
+from train.loop import run
+from train.recipes.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory) -> Path:
+    """Normal films, bacterial ones (white below) and viral ones (white above), 24 of each."""
+    root = tmp_path_factory.mktemp("three")
+    kinds = {
+        "normal": ("NORMAL", "IM-{:04}-0001.png", slice(0, 0)),
+        "bacterial": ("PNEUMONIA", "person{}_bacteria_1.png", slice(60, 100)),
+        "viral": ("PNEUMONIA", "person{}_virus_1.png", slice(0, 40)),
+    }
+    for seed in range(72):
+        label, name, rows = list(kinds.values())[seed % 3]
+        film = synthetic_film(seed, opacity=False, size=(96, 112))
+        film[rows] = 255
+        folder = root / "train" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name.format(seed)), film)
+    return root
+
+
+def of_three(recipe: Recipe, **changes) -> Recipe:
+    return recipe.with_changes(
+        {"network.outputs": 3, "loss": {"name": "cross_entropy", "alpha": 0.5, "gamma": 0.0}}
+        | changes
+    )
+
+
+def options(films: Path, out: Path, **changes) -> run.Options:
+    chosen = {"init_weights": "none", "device": "cpu"} | changes
+    return run.Options(data=str(films), out=str(out), **chosen)
+
+
+def test_three_classes_from_folder_to_bundle(tiny_recipe, three, tmp_path) -> None:
+    recipe = of_three(tiny_recipe, **{"training.epochs": 6, "optimiser.fresh_rate": 2e-3})
+    run.start(recipe, options(three, tmp_path / "own"), tmp_path / "runs", Listener())
+    bundle = load_bundle(tmp_path / "own")
+    assert bundle.card.raw["classes"] == ["normal", "bacterial", "viral"]
+    assert bundle.network.head[-1].out_features == 3
+    pattern = bundle.card.raw["pattern"]["validation"]
+    assert pattern["n"] == bundle.card.raw["data"]["validation"]["pneumonia"]
+    assert pattern["correct"] / pattern["n"] == pytest.approx(pattern["accuracy"], abs=1e-4)
+    assert pattern["auroc"]["value"] > 0.8
+
+
+def test_three_classes_need_to_know_which_is_which(tiny_recipe, films, tmp_path) -> None:
+    own = tmp_path / "films"
+    for label, names in (("NORMAL", "ab"), ("PNEUMONIA", "cd")):
+        folder = own / "train" / label
+        folder.mkdir(parents=True)
+        for name in names * 20:
+            number = len(list(folder.iterdir()))
+            cv2.imwrite(str(folder / f"{name}{number}.png"), np.full((64, 64), number, np.uint8))
+    with pytest.raises(DataError, match="is not known to be bacterial or viral"):
+        run.start(
+            of_three(tiny_recipe), options(own, tmp_path / "own"), tmp_path / "runs", Listener()
+        )
+
+
+def test_the_films_own_mean_and_deviation_go_into_the_card(tiny_recipe, films, tmp_path) -> None:
+    recipe = replace(tiny_recipe, statistics="dataset").with_changes({"training.epochs": 1})
+    listener = Listener()
+    card = run.start(recipe, options(films, tmp_path / "own"), tmp_path / "runs", listener)
+    mean, deviation = card["preprocess"]["mean"], card["preprocess"]["std"]
+    assert len(set(mean)) == len(set(deviation)) == 1
+    assert 0.2 < mean[0] < 0.8
+    assert 0.1 < deviation[0] < 0.5
+    assert mean[0] != tiny_recipe.preprocess.mean[0]
+
+
+def initial(tmp_path: Path) -> str:
+    path = tmp_path / "init.safetensors"
+    weights.write(path, build(NetworkSpec("resnet18")).body.state_dict(), {})
+    return str(path)
+
+
+def test_layers_rest_until_they_are_unfrozen(tiny_recipe, films, tmp_path) -> None:
+    recipe = tiny_recipe.with_changes(
+        {
+            "training.trainable": "head",
+            "training.unfreeze_after": 2,
+            "training.unfreeze_from": "layer4",
+            "training.epochs": 3,
+            "training.monitor": "none",
+            "training.average_decay": 0.0,
+        }
+    )
+    init = initial(tmp_path)
+    before, _ = weights.read(Path(init))
+    for epochs, moved in ((2, False), (3, True)):
+        out = tmp_path / str(epochs)
+        own = recipe.with_options(epochs, None)
+        run.start(own, options(films, out, init_weights=init), tmp_path / "runs", Listener())
+        bundle = load_bundle(out)
+        after = bundle.network.body.state_dict()
+        for name, changes in (("layer4.1.conv2.weight", moved), ("layer3.1.conv2.weight", False)):
+            same = np.array_equal(after[name].numpy(), before[name].half().float().numpy())
+            assert same is not changes
+        assert ("layer4" in bundle.card.raw["initial_weights"]["frozen"]) is not moved
+
+
+def googlenet(recipe: Recipe, **changes) -> Recipe:
+    return recipe.with_changes(
+        {"network.architecture": "googlenet", "split.fraction": 0.4} | changes
+    )
+
+
+def test_classifiers_on_the_side_add_to_the_loss(tiny_recipe, films, tmp_path) -> None:
+    losses = {}
+    for weight in (0.0, 0.3):
+        own = googlenet(
+            tiny_recipe,
+            **{"training.auxiliary": weight, "training.epochs": 1, "training.films_per_epoch": 8},
+        )
+        chosen = options(films, tmp_path / "own")
+        found = run.fit_only(own, chosen, tmp_path / "runs", Listener())
+        losses[weight] = found.history[0].train_loss
+    # Fresh classifiers say about the same: two more at 0.3 make it 1.6 times as much.
+    assert 1.3 < losses[0.3] / losses[0.0] < 2.0
+
+
+def test_classifiers_on_the_side_stay_out_of_the_bundle(tiny_recipe, films, tmp_path) -> None:
+    own = googlenet(tiny_recipe, **{"training.auxiliary": 0.3, "training.epochs": 3})
+    card = run.start(own, options(films, tmp_path / "own"), tmp_path / "runs", Listener())
+    stored, _ = weights.read(tmp_path / "own" / "weights.safetensors")
+    assert {name.split(".")[0] for name in stored} == {"body", "head"}
+    network = load_bundle(tmp_path / "own").network
+    assert card["weights"]["parameters"] == sum(p.numel() for p in network.parameters())
+
+
+def test_a_network_without_classifiers_on_the_side_is_named(tiny_recipe, films, tmp_path) -> None:
+    own = tiny_recipe.with_changes({"training.auxiliary": 0.3})
+    with pytest.raises(RecipeError, match=r"auxiliary is 0\.3, and resnet18 has no classifiers on"):
+        run.start(own, options(films, tmp_path / "own"), tmp_path / "runs", Listener())

@@ -1,0 +1,1 @@
+"""Files on disk -> films the loop can draw from."""

@@ -1,0 +1,109 @@
+"""All that a run reads: its films, decoded, with their lungs, in the two sides of the split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumonia.analysis.lungs import LungFinder
+from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
+from train.data.dataset import Decoded, FilmSet, OnBadImage, load_squares
+from train.data.manifest import Manifest, Row
+from train.data.splits import Division
+from train.distributed import ALONE, Ranks
+from train.recipes.recipe import Recipe
+from train.reporter import Reporter
+
+_TOGETHER = 32  # films through the lung network at once
+
+
+@dataclass(frozen=True, slots=True)
+class Films:
+    """Decoded training and validation films, and the hash of the folder they came from."""
+
+    train_rows: tuple[Row, ...]
+    train: FilmSet
+    validation_rows: tuple[Row, ...]
+    validation: FilmSet
+    digest: str
+
+    def counts(self, classes: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Films by side of the split and class."""
+        sides = {"training": self.train, "validation": self.validation}
+        return {
+            name: {c: int((films.targets == i).sum()) for i, c in enumerate(classes)}
+            for name, films in sides.items()
+        }
+
+
+def load(
+    root: Path,
+    division: Division,
+    recipe: Recipe,
+    finder: LungFinder | None,
+    seed: int,
+    cache: Path,
+    on_bad_image: OnBadImage,
+    reporter: Reporter,
+    ranks: Ranks = ALONE,
+) -> Films:
+    """Decode training and validation films and find the lungs where the recipe needs them.
+
+    Raises
+    ------
+    DataError
+        Naming the file, for a film that cannot be read when ``on_bad_image`` is ``"stop"``.
+    """
+    kept, decoded = [], []
+    for rows, name in ((division.train, "training"), (division.validation, "validation")):
+        with ranks.leader_first(), reporter.bar(f"reading {name} films", len(rows)) as advance:
+            read, squares = load_squares(
+                rows, recipe.preprocess.grid, cache, on_bad_image, advance, reporter.warn
+            )
+        masks = None
+        if finder is not None and recipe.needs_lungs:
+            masks = find_lungs(finder, squares, f"lungs of {name} films", reporter)
+        kept.append(read)
+        decoded.append(Decoded.of(read, squares, masks, recipe.classes))
+    spec = _spec(recipe, decoded[0])
+    augmentation = None if recipe.augmentation.changes_nothing else recipe.augmentation
+    return Films(
+        kept[0],
+        FilmSet(decoded[0], spec, augmentation, seed),
+        kept[1],
+        FilmSet(decoded[1], spec),
+        Manifest(root, kept[0] + kept[1]).digest(),
+    )
+
+
+def _spec(recipe: Recipe, films: Decoded) -> PreprocessSpec:
+    """The recipe's preprocessing; by the films' own mean and deviation where it says so."""
+    if recipe.statistics == "given":
+        return recipe.preprocess
+    plain = replace(recipe.preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    total = squares = 0.0
+    for index in range(len(films.targets)):
+        square = np.array(films.squares[index])
+        x, _ = apply_to_square(square, square.shape, plain, films.lungs(index))
+        total += float(x[0].mean(dtype=np.float64))
+        squares += float((x[0].astype(np.float64) ** 2).mean())
+    mean = total / len(films.targets)
+    deviation = max((squares / len(films.targets) - mean**2) ** 0.5, 1e-3)
+    mean, deviation = round(mean, 4), round(deviation, 4)
+    return replace(recipe.preprocess, mean=(mean,) * 3, std=(deviation,) * 3)
+
+
+def find_lungs(
+    finder: LungFinder, squares: NDArray[np.float32], label: str, reporter: Reporter
+) -> NDArray[np.bool_]:
+    """bool (n, S, S): the lungs' masks on the square grid."""
+    masks = np.zeros(squares.shape, np.bool_)
+    with reporter.bar(label, len(squares)) as advance:
+        for start in range(0, len(squares), _TOGETHER):
+            batch = [np.array(square) for square in squares[start : start + _TOGETHER]]
+            for i, sight in enumerate(finder.look(batch), start):
+                masks[i] = sight.lungs.mask
+            advance(len(batch))
+    return masks

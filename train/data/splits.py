@@ -1,0 +1,160 @@
+"""Which films train, validate and are held out; and the films that a model is measured on."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from pneumonia.errors import DataError
+from train.data.manifest import LABELS, Manifest, Row
+from train.recipes.sections import Split
+
+if TYPE_CHECKING:
+    from pneumonia.analysis.bundle import Card
+
+VALIDATION = "validation"
+HELD_OUT = "held-out"
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """The sides of a split. ``held_out`` is empty where the split keeps no films apart."""
+
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    held_out: tuple[Row, ...] = ()
+
+
+def divide(pool: Iterable[Row], split: Split, official_test: Iterable[Row] = ()) -> Division:
+    """Put films on the sides that a recipe's split asks for.
+
+    Parameters
+    ----------
+    pool
+        Films of the folders train and val.
+    official_test
+        Films of the folder test; only the scheme ``resplit`` looks at them.
+
+    Raises
+    ------
+    DataError
+        When a side would be without one of the classes, or there is no test folder to split anew.
+    """
+    rows = tuple(pool)
+    if split.scheme == "ratio":
+        return draw(rows, split)
+    train = tuple(row for row in rows if row.split == "train")
+    validation = tuple(row for row in rows if row.split == "val")
+    if split.scheme == "official":
+        return _checked(Division(train, validation), "Split as the folders are")
+    test = tuple(official_test)
+    if not test:
+        raise DataError(
+            "The recipe mixes val and test and splits them anew, and there are no test films. Give "
+            "a folder with a test split, or choose another split (split.scheme = ratio)."
+        )
+    halves = Split(fraction=0.5, seed=split.seed, by=split.by)
+    mixed = draw(validation + test, halves)
+    return Division(train, mixed.validation, mixed.train)
+
+
+def draw(pool: Iterable[Row], split: Split) -> Division:
+    """Split by shares, so that no patient (or film, if the split says so) is on two sides.
+
+    The side depends on the patient and the seed alone, so the same patient stays on the same side
+    when films are added, and the split can be made again from the card.
+
+    Raises
+    ------
+    DataError
+        When a side would be without one of the classes.
+    """
+    sides: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
+    for row in pool:
+        number = _number(row.patient if split.by == "patient" else row.file, split.seed)
+        held_out = number < split.fraction + split.test
+        sides[1 if number < split.fraction else 2 if held_out else 0].append(row)
+    return _checked(Division(*map(tuple, sides)), f"Split by {split.by}")
+
+
+def _checked(division: Division, how: str) -> Division:
+    parts = {"training": division.train, "validation": division.validation}
+    parts |= {"held-out": division.held_out} if division.held_out else {}
+    for name, rows in parts.items():
+        absent = [label for label in LABELS if not any(row.label == label for row in rows)]
+        if absent:
+            patients = len({row.patient for part in parts.values() for row in part})
+            raise DataError(
+                f"{how}, the {name} part has no {' and no '.join(absent)} film: there are too few "
+                f"patients ({patients}). Add films, or choose another split seed in the recipe."
+            )
+    return division
+
+
+def _number(name: str, seed: int) -> float:
+    """A fixed number in [0, 1) for a patient or a film."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:6]) / 2**48
+
+
+def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]:
+    """The films of one split.
+
+    Parameters
+    ----------
+    split
+        A split of the folder (``train``, ``val``, ``test``); ``all``; or ``validation`` and
+        ``held-out``: what training did not learn from, divided again as the card says.
+
+    Raises
+    ------
+    DataError
+        For a split that is unknown or has no films, naming those available.
+    """
+    if split == ALL:
+        rows = manifest.rows
+    elif split in (VALIDATION, HELD_OUT):
+        division = _division(manifest, card)
+        rows = division.validation if split == VALIDATION else division.held_out
+    else:
+        rows = manifest.split(split)
+    if not rows:
+        raise DataError(
+            f"There are no films in the split {split!r}. Choose one of: "
+            f"{', '.join(_available(manifest, card))}."
+        )
+    return rows
+
+
+def _division(manifest: Manifest, card: "Card") -> Division:
+    split = split_of(card)
+    if split is None:
+        raise DataError(
+            f"The card of model {card.id!r} does not say how its validation films were split off "
+            f"(data.split). Choose one of: {', '.join(_available(manifest, card))}."
+        )
+    pool = manifest.split("train", "val")
+    return divide(pool, split, manifest.split("test")) if pool else Division((), ())
+
+
+def split_of(card: "Card") -> Split | None:
+    """How the card's films were divided; None where it does not say."""
+    try:
+        rule = card.raw["data"]["split"]
+        known = {f.name for f in fields(Split)}
+        return Split(
+            **{"fraction": float(rule["fraction"]), "seed": int(rule["seed"])}
+            | {k: rule[k] for k in known & set(rule) - {"fraction", "seed"}}
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _available(manifest: Manifest, card: "Card") -> list[str]:
+    found = sorted({row.split for row in manifest.rows})
+    split = split_of(card)
+    if split is not None and {"train", "val"} & set(found):
+        found.append(VALIDATION)
+        if split.test or split.scheme == "resplit":
+            found.append(HELD_OUT)
+    return [*found, ALL]

@@ -1,0 +1,135 @@
+"""What the frozen layers make of each film: computed once, kept on disk, read in batches."""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from pneumonia.errors import RunError
+from train.data.dataset import Batches, FilmSet, Key, Sample, shares_of
+
+Autocast = Callable[[], torch.autocast]
+
+
+class FeatureSet(Dataset[Sample]):
+    """Features of n films in some views; epoch e reads view e, and begins again after the last."""
+
+    def __init__(self, features: NDArray[np.float16], targets: NDArray[np.int64]) -> None:
+        self.features = features
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, key: Key) -> Sample:
+        return Sample(*(part[0] for part in self.__getitems__([key])))
+
+    def __getitems__(self, keys: list[Key]) -> Sample:
+        """A whole batch at once: film by film, reading would take longer than learning."""
+        views, indices = np.array(keys).T
+        x = self.features[views % len(self.features), indices].astype(np.float32)
+        n = len(keys)
+        return Sample(
+            torch.from_numpy(x),
+            torch.from_numpy(self.targets[indices]),
+            torch.zeros(n, 1, 1),
+            torch.zeros(n, dtype=torch.bool),
+        )
+
+
+def compute_features(
+    frozen: nn.Module,
+    batches: Batches,
+    views: int,
+    path: Path,
+    autocast: Autocast,
+    advance: Callable[[int], None],
+) -> FeatureSet:
+    """Run the frozen layers over every film, ``views`` times, unless ``path`` holds it already.
+
+    The file is float16 (views, n, C, h, w), or (views, n, D) where they end after the pooling.
+
+    Parameters
+    ----------
+    frozen
+        From films to what the tail takes, as :func:`train.loop.tail.frozen_part` makes it.
+    batches
+        Of a :class:`FilmSet`, in order; view v is what epoch v would have drawn.
+    """
+    films, sampler = batches.dataset, shares_of(batches).sampler
+    assert isinstance(films, FilmSet)
+    if path.is_file():
+        advance(views * len(films))
+        return _open(path, films)
+    partial = path.with_suffix(".partial.npy")
+    stored: NDArray[np.float16] | None = None
+    for view in range(views):
+        sampler.epoch = view
+        at = 0
+        for x, *_ in batches:
+            values = _run(frozen, x, autocast)
+            if stored is None:
+                shape = (views, len(films), *values.shape[1:])
+                _check_space(partial, 2 * math.prod(shape))
+                stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+            stored[view, at : at + len(values)] = values
+            at += len(values)
+            advance(len(values))
+    del stored  # closes the file, with everything in it
+    partial.replace(path)
+    return _open(path, films)
+
+
+def _open(path: Path, films: FilmSet) -> FeatureSet:
+    features = np.load(path, mmap_mode="r")
+    if features.ndim == 3:  # vectors are few enough for memory
+        features = np.array(features)
+    return FeatureSet(features, films.targets)
+
+
+def cache_key(frozen_digest: str, films_digest: str, part: FilmSet, views: int) -> str:
+    """Hex name of the features that these layers give of these films, seen in this way.
+
+    Parameters
+    ----------
+    films_digest
+        Of what the films are made from: their files, their side of the split, the lung network.
+    """
+    said = {
+        "layers": frozen_digest,
+        "films": films_digest,
+        "preprocess": part.spec.as_dict(),
+        "augmentation": asdict(part.augmentation) if part.augmentation else None,
+        "seed": part.seed if part.augmentation else None,
+        "views": views,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_space(path: Path, needed_bytes: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if needed_bytes > free:
+        raise RunError(
+            f"The features of the frozen layers need {needed_bytes / 1e9:.1f} GB, and "
+            f"{path.parent} has {free / 1e9:.1f} GB free. Make room, choose another --runs, or "
+            "lower the recipe's views."
+        )
+
+
+@torch.inference_mode()
+def _run(frozen: nn.Module, x: Tensor, autocast: Autocast) -> NDArray[np.float16]:
+    device = next(frozen.parameters()).device
+    with autocast():
+        features = frozen(x.to(device, memory_format=torch.channels_last))
+    values: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
+    return values

@@ -1,0 +1,86 @@
+"""What the loop is fed: films, or what the frozen layers make of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch.utils.data import Dataset
+
+from pneumonia.networks.classifier import Classifier
+from train.data.dataset import Batches, EpochSampler, FilmSet, Sample, loader
+from train.data.films import Films
+from train.distributed import ALONE, Ranks
+from train.loop.features import FeatureSet, cache_key, compute_features
+from train.loop.fit import Device
+from train.loop.tail import digest_of, frozen_part
+from train.recipes.sections import Training
+from train.reporter import Reporter
+
+_TOGETHER = 32  # films through frozen layers or to validation at once
+_VECTORS_TOGETHER = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Makes the loaders of a run.
+
+    ``first`` is the index of the first layer that is trained; see :class:`train.loop.tail.Tail`.
+    """
+
+    network: Classifier
+    training: Training
+    first: int
+    device: Device
+    workers: int
+    reporter: Reporter
+    ranks: Ranks = ALONE
+
+    def batches(
+        self, films: Films, source: str, seed: int, folder: Path
+    ) -> tuple[Batches, Batches]:
+        """Loaders of training and validation samples.
+
+        Parameters
+        ----------
+        source
+            What the films are made from, in words; with it, kept features are told apart.
+        folder
+            Of the run. Features that are maps go there; vectors, which are small, go beside it
+            into ``cache``, where other runs find them.
+        """
+        training = self.training
+        order = EpochSampler(
+            len(films.train),
+            seed,
+            films.train.targets,
+            training.sampling,
+            training.films_per_epoch,
+        )
+        in_order, place = EpochSampler(len(films.validation)), self.ranks.place
+        if self.first == 0:
+            return (
+                loader(films.train, order, training.batch_size, self.workers, place),
+                loader(films.validation, in_order, _TOGETHER, self.workers, place),
+            )
+        train: Dataset[Sample] = self._features(films.train, "training", source, folder)
+        validation = self._features(films.validation, "validation", source, folder)
+        return (
+            loader(train, order, training.batch_size, 0, place),
+            loader(validation, in_order, _VECTORS_TOGETHER, 0, place),
+        )
+
+    def _features(self, part: FilmSet, name: str, source: str, folder: Path) -> FeatureSet:
+        views = self.training.views if part.augmentation is not None else 1
+        frozen = frozen_part(self.network, self.first)
+        key = cache_key(digest_of(frozen), f"{name} {source}", part, views)
+        maps = self.first < len(self.network.body)
+        kept = folder if maps else folder.parent / "cache"
+        bar = self.reporter.bar(f"features, {name}", views * len(part))
+        with self.ranks.leader_first(), bar as advance:
+            return compute_features(
+                frozen,
+                loader(part, EpochSampler(len(part)), _TOGETHER, self.workers),
+                views,
+                kept / f"features-{name}-{key}.npy",
+                self.device.autocast,
+                advance,
+            )

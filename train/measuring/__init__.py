@@ -1,0 +1,1 @@
+"""What a model is worth: figures, plots and the evidence report."""

@@ -1,0 +1,1 @@
+"""All that decides what a run does, as data, and how it is read."""
