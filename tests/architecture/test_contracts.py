@@ -51,6 +51,7 @@ def test_every_import_contract_is_kept(house: Path) -> None:
             "def late():\n    import pydicom",
             "no web framework, no SQL",
         ),
+        ("train/data/splits.py", "from train.loop import fit", "Training goes down"),
     ],
 )
 def test_a_forbidden_import_breaks_its_contract(
