@@ -148,10 +148,7 @@ class Fit:
     def _step(self, batch: Sample) -> tuple[float, Tensor]:
         loss, outputs = self._loss(batch)
         if not math.isfinite(loss.item()):
-            raise RunError(
-                f"The loss is no longer a number in epoch {self.progress.epoch + 1}: training "
-                "diverged. Lower the recipe's learning rates, or use precision float32."
-            )
+            raise self._diverged()
         self.optimiser.zero_grad(set_to_none=True)
         self.ranks.backward(loss)
         self.optimiser.step()
@@ -210,6 +207,8 @@ class Fit:
     def _measure(
         self, outputs: Tensor, targets: Tensor, which: str, loss: float, accuracy: float
     ) -> Epoch:
+        if not outputs.isfinite().all():
+            raise self._diverged()
         labels = targets.numpy() > 0
         probabilities = torch.sigmoid(pneumonia_logit(outputs)).numpy()
         counts = metrics.confusion(labels, probabilities, 0.5)
@@ -225,6 +224,12 @@ class Fit:
             weights=which,
             learning_rate=max(group["lr"] for group in self.optimiser.param_groups),
             seconds=0.0,
+        )
+
+    def _diverged(self) -> RunError:
+        return RunError(
+            f"The loss is no longer a number in epoch {self.progress.epoch + 1}: training "
+            "diverged. Lower the recipe's learning rates, or use precision float32."
         )
 
     def _score(self, epoch: Epoch) -> float:

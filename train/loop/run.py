@@ -86,7 +86,7 @@ def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ran
     config = {
         "recipe": recipe.as_dict(),
         "options": asdict(options),
-        "initial_weights": initial.sha256,
+        "initial_weights": _identity(initial),
         "lungs": lungs_digest(options.lungs),
         "digest": None,
     }
@@ -128,7 +128,7 @@ def resume(
     division, finder = _divide(recipe, options), _finder(recipe, options)
     network, initial, recipe = _network(recipe, options, ranks)
     runlog.check_same(
-        "initial weights", options.init_weights, initial.sha256, config["initial_weights"]
+        "initial weights", options.init_weights, _identity(initial), config["initial_weights"]
     )
     runlog.check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
     ranks.enter(folder, reporter)
@@ -141,6 +141,11 @@ def resume(
     return _finish(
         _assemble(recipe, options, network, initial, finder, films, folder, reporter, ranks)
     )
+
+
+def _identity(initial: Loaded) -> str:
+    """What tells initial weights apart: a file's hash, or where else they are from."""
+    return initial.sha256 or initial.source
 
 
 def _network(recipe: Recipe, options: Options, ranks: Ranks) -> tuple[Classifier, Loaded, Recipe]:

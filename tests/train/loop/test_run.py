@@ -221,6 +221,15 @@ def test_resuming_with_other_initial_weights_is_refused(finished, tmp_path) -> N
         run.resume(finished[0], {"init_weights": initial_file(tmp_path)}, Listener())
 
 
+def test_scratch_and_torchvisions_weights_are_not_taken_for_one_another(finished, tmp_path) -> None:
+    config = json.loads((finished[0] / "config.json").read_text())
+    assert config["initial_weights"] == "none"
+    config["initial_weights"] = "torchvision ResNet18_Weights.IMAGENET1K_V1"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r"The initial weights at none are not those this run"):
+        run.resume(tmp_path, {}, Listener())
+
+
 def test_divergence_is_a_sentence(recipe, films, tmp_path) -> None:
     wild = replace(
         recipe, optimiser=replace(recipe.optimiser, name="rmsprop", head_rate=1e38, fresh_rate=1e38)
