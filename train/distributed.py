@@ -46,10 +46,6 @@ class Ranks:
         self.run: Path | None = None
         self._films = 0  # of the whole batch at hand
         self._patient: dist.ProcessGroup | None = None
-        if world > 1:
-            group = dist.new_group(backend="gloo", timeout=_WAIT_TIMEOUT)
-            assert isinstance(group, dist.ProcessGroup)
-            self._patient = group
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # a copied network stays in the same company
@@ -67,6 +63,14 @@ class Ranks:
         return reporter if self.leads else Silent()
 
     # --- keeping together -----------------------------------------------------------------------
+
+    def meet(self) -> None:
+        """Wait until all are there, so that none may end before the last has begun."""
+        if self.world > 1:
+            group = dist.new_group(backend="gloo", timeout=_WAIT_TIMEOUT)
+            assert isinstance(group, dist.ProcessGroup)
+            dist.barrier(group)
+            self._patient = group
 
     def check(self, batch_size: int) -> None:
         """Raises RunError when a batch has too few films for all processes."""
@@ -226,6 +230,7 @@ def join() -> Iterator[Ranks]:
     ranks = Ranks(dist.get_rank(), dist.get_world_size(), dist.get_node_local_rank())
     try:
         with _naming_the_lost(ranks):
+            ranks.meet()
             yield ranks
     except KeyboardInterrupt:
         if ranks.world == 1:

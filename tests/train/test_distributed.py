@@ -15,8 +15,7 @@ from pneumonia.networks import weights
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
-from train.data.dataset import EpochSampler
-from train.data.shares import Shares
+from train.data.sampling import EpochSampler, Shares
 from train.distributed import ALONE
 from train.loop import checkpoint, run
 from train.recipes import recipe

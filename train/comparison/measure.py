@@ -8,7 +8,8 @@ import numpy as np
 
 from pneumonia.analysis.predictor import Predictor
 from train.data.manifest import Manifest, Row
-from train.measuring.evaluate import Batch, OnBadImage, evaluate
+from train.data.squares import OnBadImage
+from train.measuring.evaluate import Batch, evaluate
 from train.measuring.metrics import Confusion, confusion
 from train.reporter import Reporter
 

@@ -1,117 +1,26 @@
 """Rows -> films decoded once -> the network's inputs, by the very preprocessing that serves."""
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from pneumonia.analysis.finding import TWO_CLASSES
-from pneumonia.errors import DataError, ImageError
-from pneumonia.imaging import decode
+from pneumonia.errors import DataError
 from pneumonia.imaging.lungs import Lungs
-from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square, to_square
+from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
 from train.data.manifest import Row
-from train.data.shares import Shares
+from train.data.sampling import EpochSampler, Key, Shares
 from train.data.view import draw_view
-from train.files import write_text
 from train.recipes.sections import Augmentation
 
-OnBadImage = Literal["stop", "skip"]
-Advance = Callable[[int], None]
-Sampling = Literal["all", "balanced", "oversampling", "undersampling"]
-Key = tuple[int, int]  # (epoch, index): what one drawn film is made from
 STRIDE = 32  # of a map's cells, in pixels of the input
-
-
-def load_squares(
-    rows: Sequence[Row],
-    side: int,
-    cache: Path,
-    on_bad_image: OnBadImage,
-    advance: Advance,
-    warn: Callable[[str], None],
-) -> tuple[tuple[Row, ...], NDArray[np.float32]]:
-    """Decode every film once and keep its square on disk, memory-mapped.
-
-    Parameters
-    ----------
-    side
-        Of the square grid, pixels.
-    cache
-        Folder for the squares; a later run over the same films and side finds them there.
-    advance
-        Called with 1 after each film.
-
-    Returns
-    -------
-    rows
-        Those that could be read, in order.
-    squares
-        float32 (len(rows), side, side) in [0, 1], read-only.
-
-    Raises
-    ------
-    DataError
-        Naming the file, for a film that cannot be read when ``on_bad_image`` is ``"stop"``.
-    """
-    cache.mkdir(parents=True, exist_ok=True)
-    stem = cache / f"squares-{_cache_key(rows, side)}"
-    array_path, index_path = stem.with_suffix(".npy"), stem.with_suffix(".json")
-    if index_path.is_file():
-        bad: dict[str, str] = json.loads(index_path.read_text(encoding="utf-8"))
-        advance(len(rows))
-    else:
-        bad = _decode_all(rows, side, array_path, advance)
-        write_text(index_path, json.dumps(bad))
-    if bad and on_bad_image == "stop":
-        file, why = next(iter(bad.items()))
-        raise DataError(
-            f"{len(bad)} films cannot be read, the first {file}: {why} "
-            "Mend or remove them, or pass --on-bad-image skip to go on without them."
-        )
-    for file, why in bad.items():
-        warn(f"skipped {file}: {why}")
-    squares: NDArray[np.float32] = np.load(array_path, mmap_mode="r")
-    if not bad:
-        return tuple(rows), squares
-    kept = [i for i, row in enumerate(rows) if row.file not in bad]
-    return tuple(rows[i] for i in kept), squares[kept]
-
-
-def _cache_key(rows: Sequence[Row], side: int) -> str:
-    """Depends on which files, their sizes and times, and the side of the square."""
-    key = hashlib.sha256(f"2 {side}".encode())
-    for row in rows:
-        stat = row.path.stat()
-        key.update(f"{row.path.resolve()}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode())
-    return key.hexdigest()[:16]
-
-
-def _decode_all(rows: Sequence[Row], side: int, path: Path, advance: Advance) -> dict[str, str]:
-    partial = path.with_suffix(f".{os.getpid()}.partial")  # two runs may read the same films
-    squares = np.lib.format.open_memmap(
-        partial, mode="w+", dtype=np.float32, shape=(len(rows), side, side)
-    )
-    bad = {}
-    for i, row in enumerate(rows):
-        try:
-            squares[i] = to_square(decode(row.path.read_bytes()).pixels, side)
-        except (ImageError, OSError) as error:
-            bad[row.file] = str(error)
-        advance(1)
-    squares.flush()
-    partial.replace(path)
-    return bad
 
 
 class Sample(NamedTuple):
@@ -225,83 +134,6 @@ class FilmSet(Dataset[Sample]):
 
     def _another(self, random: np.random.Generator) -> NDArray[np.float32]:
         return np.array(self.films.squares[random.integers(len(self))])
-
-
-class EpochSampler(Sampler[Key]):
-    """The films of an epoch, in an order that (seed, epoch) decides, or all as they lie.
-
-    Parameters
-    ----------
-    n
-        How many films there are.
-    seed
-        None: every film, in order.
-    targets
-        (n,) classes of the films, for any sampling but ``all``.
-    sampling, films
-        As :class:`train.recipes.sections.Training` has them: ``sampling`` and ``films_per_epoch``.
-        Where an epoch does not draw all films, each is gone through in turn before one comes again.
-    """
-
-    def __init__(
-        self,
-        n: int,
-        seed: int | None = None,
-        targets: NDArray[np.int64] | None = None,
-        sampling: Sampling = "all",
-        films: int = 0,
-    ) -> None:
-        self.seed = seed
-        self.epoch = 0
-        self._films = films
-        self._members = np.arange(n)
-        self._classes: list[NDArray[np.intp]] = []
-        self._each = 0
-        if sampling == "all":
-            return
-        assert targets is not None
-        assert seed is not None
-        members = [np.flatnonzero(targets == t) for t in np.unique(targets)]
-        if sampling == "undersampling":  # chosen once: the rest is never seen
-            fewest = min(map(len, members))
-            chosen = [
-                np.random.default_rng((seed, len(m))).permutation(m)[:fewest] for m in members
-            ]
-            self._members = np.sort(np.concatenate(chosen))
-            return
-        self._classes = members
-        most = n // len(members) if sampling == "balanced" else max(map(len, members))
-        self._each = films // len(members) if films else most
-
-    def __len__(self) -> int:
-        return len(self._classes) * self._each or self._films or len(self._members)
-
-    def __iter__(self) -> Iterator[Key]:
-        return ((self.epoch, int(i)) for i in self._order())
-
-    def _order(self) -> NDArray[np.intp]:
-        if self.seed is None:
-            return self._members
-        random = np.random.default_rng((self.seed, self.epoch))
-        if self._classes:
-            drawn = [self._turn(members, self._each) for members in self._classes]
-            return random.permutation(np.concatenate(drawn))
-        if self._films:
-            return self._turn(self._members, self._films)
-        return random.permutation(self._members)
-
-    def _turn(self, members: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-        """The next ``count`` of an endless series of shuffled rounds through the members."""
-        assert self.seed is not None
-        places = np.arange(self.epoch * count, (self.epoch + 1) * count)
-        rounds = places // len(members)
-        shuffled = {
-            r: np.random.default_rng((self.seed, int(r), len(members))).permutation(members)
-            for r in np.unique(rounds)
-        }
-        return np.array(
-            [shuffled[r][p % len(members)] for r, p in zip(rounds, places, strict=True)], np.intp
-        )
 
 
 def loader(

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.lungs import LungFinder
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
-from train.data.dataset import Decoded, FilmSet, OnBadImage, load_squares
+from train.data.dataset import Decoded, FilmSet
 from train.data.manifest import Manifest, Row
 from train.data.splits import Division
+from train.data.squares import OnBadImage, load_squares
 from train.distributed import ALONE, Ranks
 from train.recipes.recipe import Recipe
 from train.reporter import Reporter

@@ -15,9 +15,10 @@ from pneumonia.imaging.lungs import to_input
 from pneumonia.networks.lungs import TURNS
 from train.data import manifest, masks
 from train.data.augment import augment
-from train.data.dataset import Key, OnBadImage, load_squares
 from train.data.manifest import Row
+from train.data.sampling import Key
 from train.data.splits import divide
+from train.data.squares import OnBadImage, load_squares
 from train.recipes.recipe import LungRecipe
 from train.recipes.sections import Split
 from train.reporter import Reporter

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from pneumonia.errors import RunError
-from train.data.dataset import Batches, FilmSet, Key, Sample, shares_of
+from train.data.dataset import Batches, FilmSet, Sample, shares_of
+from train.data.sampling import Key
 
 Autocast = Callable[[], torch.autocast]
 

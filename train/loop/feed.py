@@ -6,8 +6,9 @@ from pathlib import Path
 from torch.utils.data import Dataset
 
 from pneumonia.networks.classifier import Classifier
-from train.data.dataset import Batches, EpochSampler, FilmSet, Sample, loader
+from train.data.dataset import Batches, FilmSet, Sample, loader
 from train.data.films import Films
+from train.data.sampling import EpochSampler
 from train.distributed import ALONE, Ranks
 from train.loop.features import FeatureSet, cache_key, compute_features
 from train.loop.fit import Device

@@ -17,10 +17,10 @@ from train.bundling import provenance
 from train.bundling.export import Origins, Served, export, round_to_half
 from train.bundling.serving import Server, serve, serve_stressed
 from train.data import manifest
-from train.data.dataset import OnBadImage
 from train.data.films import Films
 from train.data.films import load as load_films
 from train.data.splits import Division, divide
+from train.data.squares import OnBadImage
 from train.distributed import ALONE, Ranks
 from train.loop import runlog
 from train.loop.checkpoint import Progress

@@ -21,9 +21,9 @@ from pneumonia.networks.lungs import TURNS, Look, LungNetwork, load_encoder
 from train.bundling import provenance
 from train.bundling.export import round_to_half
 from train.data import masked
-from train.data.dataset import EpochSampler
 from train.data.manifest import Row
 from train.data.masked import MaskedFilms, Part
+from train.data.sampling import EpochSampler
 from train.loop import checkpoint, runlog
 from train.loop.fit import Device
 from train.loop.optimise import make_schedule

@@ -8,8 +8,9 @@ from typing import Any
 
 from pneumonia.errors import DataError
 from train.data.manifest import Row
+from train.data.squares import OnBadImage
 from train.measuring import evidence, examples, exhibits, report
-from train.measuring.evaluate import OnBadImage, Reader, evaluate
+from train.measuring.evaluate import Reader, evaluate
 from train.measuring.evaluation import Evaluation, Source
 from train.measuring.maps import HeatProbe
 from train.measuring.page import document

@@ -6,7 +6,7 @@ bundle's, and every film is scored once.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,9 @@ from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.lungs import Lungs
 from train.data import masks
 from train.data.manifest import Row
+from train.data.squares import OnBadImage
 from train.measuring.evaluation import Evaluation, Refusal, Source
 from train.measuring.stress import GRID
-
-OnBadImage = Literal["skip", "stop"]
 
 
 class Measured(Protocol):

@@ -9,8 +9,10 @@ from pneumonia.imaging import decode
 from pneumonia.imaging.preprocess import PreprocessSpec
 from tests.inputs import apply
 from train.data import manifest
-from train.data.dataset import Decoded, EpochSampler, FilmSet, classes_of, load_squares, loader
+from train.data.dataset import Decoded, FilmSet, classes_of, loader
 from train.data.manifest import Row
+from train.data.sampling import EpochSampler
+from train.data.squares import load_squares
 from train.recipes.sections import Augmentation
 
 SPEC = PreprocessSpec(size=64, grid=64)
@@ -54,7 +56,7 @@ def test_bit_for_bit_on_real_films_of_any_size(real_data, tmp_path) -> None:
 
 def test_decoding_is_paid_once(rows, tmp_path, monkeypatch) -> None:
     _, first, _ = squares(rows, tmp_path)
-    monkeypatch.setattr("train.data.dataset.decode", lambda _: pytest.fail("decoded again"))
+    monkeypatch.setattr("train.data.squares.decode", lambda _: pytest.fail("decoded again"))
     _, again, said = squares(rows, tmp_path)
     assert np.array_equal(first, again)
     assert sum(said) == len(rows)

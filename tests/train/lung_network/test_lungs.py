@@ -19,8 +19,8 @@ from pneumonia.networks.lungs import Look
 from tests.train.conftest import Listener
 from train.data import manifest
 from train.data import masked as masked_films
-from train.data.dataset import OnBadImage
 from train.data.masked import Part
+from train.data.squares import OnBadImage
 from train.loop import run
 from train.lung_network import lungs
 from train.recipes import recipe
