@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis.lungs import LungFinder
+from pneumonia.errors import DataError
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
 from train.data.dataset import Decoded, FilmSet
 from train.data.manifest import Manifest, Row
@@ -55,7 +56,8 @@ def load(
     Raises
     ------
     DataError
-        Naming the file, for a film that cannot be read when ``on_bad_image`` is ``"stop"``.
+        Naming the file, for a film that cannot be read when ``on_bad_image`` is ``"stop"``; or
+        when a side is without one of the recipe's classes.
     """
     kept, decoded = [], []
     for rows, name in ((division.train, "training"), (division.validation, "validation")):
@@ -68,6 +70,7 @@ def load(
             masks = find_lungs(finder, squares, f"lungs of {name} films", reporter)
         kept.append(read)
         decoded.append(Decoded.of(read, squares, masks, recipe.classes))
+        _check_classes(decoded[-1], recipe.classes, name)
     spec = _spec(recipe, decoded[0])
     augmentation = None if recipe.augmentation.changes_nothing else recipe.augmentation
     return Films(
@@ -77,6 +80,15 @@ def load(
         FilmSet(decoded[1], spec),
         Manifest(root, kept[0] + kept[1]).digest(),
     )
+
+
+def _check_classes(films: Decoded, classes: Sequence[str], side: str) -> None:
+    absent = [c for i, c in enumerate(classes) if i not in films.targets]
+    if absent:
+        raise DataError(
+            f"The {side} films hold none that is {' or '.join(absent)}, and the recipe tells "
+            f"{len(classes)} classes apart. Add films, or choose another split seed."
+        )
 
 
 def _spec(recipe: Recipe, films: Decoded) -> PreprocessSpec:

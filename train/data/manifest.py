@@ -123,11 +123,24 @@ def _table_row(data: Path, table: Path, line: int, values: dict[str, str]) -> Ro
         split=values.get("split") or _split_of(file),
         label=label,
         patient=values.get("patient") or patient_of(name),
-        etiology=values.get("etiology") or etiology_of(name, label),
+        etiology=_etiology(values, label, f"{table}, line {line}") or etiology_of(name, label),
         original_size=_size(values),
         mask=_mask(data, values),
         boxes=_boxes(values.get("boxes_xywh") or "", f"{table}, line {line}"),
     )
+
+
+def _etiology(values: dict[str, str], label: str, where: str) -> str:
+    """What the table says: normal, bacterial, viral, or empty where it says nothing."""
+    given = (values.get("etiology") or "").strip().lower()
+    word = {"bacteria": "bacterial", "virus": "viral"}.get(given, given)
+    fits = ("normal",) if label == "NORMAL" else ("bacterial", "viral")
+    if word and word not in fits:
+        raise DataError(
+            f"{where}: the etiology of a {label} film is {given!r}; it must be "
+            f"{' or '.join(fits)}, or empty."
+        )
+    return word
 
 
 def _size(values: dict[str, str]) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """Which films an epoch draws, in which order, and who of several processes takes which."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 Sampling = Literal["all", "balanced", "oversampling", "undersampling"]
-Key = tuple[int, int]  # (epoch, index): what one drawn film is made from
+Key = tuple[int, int]  # (view, index): what one drawn film is made from; the view is the epoch
+_APART = 1_000_003  # a prime, and more epochs than anybody trains
 
 
 class EpochSampler(Sampler[Key]):
@@ -61,7 +63,11 @@ class EpochSampler(Sampler[Key]):
         return len(self._classes) * self._each or self._films or len(self._members)
 
     def __iter__(self) -> Iterator[Key]:
-        return ((self.epoch, int(i)) for i in self._order())
+        times: Counter[int] = Counter()
+        for index in map(int, self._order()):
+            # A film that comes again within the epoch is to be seen in another way.
+            yield self.epoch + times[index] * _APART, index
+            times[index] += 1
 
     def _order(self) -> NDArray[np.intp]:
         if self.seed is None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def compute_features(
     if path.is_file():
         advance(views * len(films))
         return _open(path, films)
-    partial = path.with_suffix(".partial.npy")
+    partial = path.with_suffix(f".{uuid4().hex}.partial")  # two may be making the same
     stored: NDArray[np.float16] | None = None
     for view in range(views):
         sampler.epoch = view
@@ -98,17 +99,20 @@ def _open(path: Path, films: FilmSet) -> FeatureSet:
     return FeatureSet(features, films.targets)
 
 
-def cache_key(frozen_digest: str, films_digest: str, part: FilmSet, views: int) -> str:
+def cache_key(layers: str, films: str, part: FilmSet, views: int) -> str:
     """Hex name of the features that these layers give of these films, seen in this way.
 
     Parameters
     ----------
-    films_digest
-        Of what the films are made from: their files, their side of the split, the lung network.
+    layers
+        What the layers are: architecture, where they end, weights, and what they compute in.
+    films
+        What the films are made from: their files, their side of the split, the lung network.
     """
     said = {
-        "layers": frozen_digest,
-        "films": films_digest,
+        "version": 1,
+        "layers": layers,
+        "films": films,
         "preprocess": part.spec.as_dict(),
         "augmentation": asdict(part.augmentation) if part.augmentation else None,
         "seed": part.seed if part.augmentation else None,

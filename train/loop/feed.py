@@ -13,7 +13,7 @@ from train.distributed import ALONE, Ranks
 from train.loop.features import FeatureSet, cache_key, compute_features
 from train.loop.fit import Device
 from train.loop.tail import digest_of, frozen_part
-from train.recipes.sections import Training
+from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 
 _TOGETHER = 32  # films through frozen layers or to validation at once
@@ -28,7 +28,7 @@ class Feed:
     """
 
     network: Classifier
-    training: Training
+    recipe: Recipe
     first: int
     device: Device
     workers: int
@@ -48,7 +48,7 @@ class Feed:
             Of the run. Features that are maps go there; vectors, which are small, go beside it
             into ``cache``, where other runs find them.
         """
-        training = self.training
+        training = self.recipe.training
         order = EpochSampler(
             len(films.train),
             seed,
@@ -70,9 +70,11 @@ class Feed:
         )
 
     def _features(self, part: FilmSet, name: str, source: str, folder: Path) -> FeatureSet:
-        views = self.training.views if part.augmentation is not None else 1
+        views = self.recipe.training.views if part.augmentation is not None else 1
         frozen = frozen_part(self.network, self.first)
-        key = cache_key(digest_of(frozen), f"{name} {source}", part, views)
+        layers = f"{self.recipe.network.architecture} {self.recipe.network.until} {self.first} "
+        layers += f"{self.device} {digest_of(frozen)}"
+        key = cache_key(layers, f"{name} {source}", part, views)
         maps = self.first < len(self.network.body)
         kept = folder if maps else folder.parent / "cache"
         bar = self.reporter.bar(f"features, {name}", views * len(part))

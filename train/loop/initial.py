@@ -5,11 +5,32 @@ from pathlib import Path
 
 import torch
 
-from pneumonia.errors import RecipeError
+from pneumonia.errors import ModelError, RecipeError
 from pneumonia.networks import pretrained, registry
 from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.pretrained import Loaded
 from train.recipes.recipe import Recipe
+from train.reporter import Reporter
+
+
+def choose_source(recipe: Recipe, init_weights: str, reporter: Reporter) -> str:
+    """``auto`` becomes ``imagenet`` where torchvision has weights and they can be had, or ``none``.
+
+    Whatever it becomes, the card says it; a person is warned where training starts from scratch.
+    """
+    if init_weights != "auto":
+        return init_weights
+    entry = registry.entry(recipe.network.architecture)
+    entry = registry.entry(entry.imagenet_architecture)
+    if entry.imagenet is None:
+        reporter.warn(f"torchvision has no weights for {entry.name}: it starts from scratch")
+        return "none"
+    try:
+        pretrained.fetch(entry.imagenet)
+    except ModelError as error:
+        reporter.warn(f"{error} It starts from scratch.")
+        return "none"
+    return "imagenet"
 
 
 def make_network(recipe: Recipe, init_weights: str, seed: int) -> tuple[Classifier, Loaded, Recipe]:

@@ -62,7 +62,11 @@ class Rates:
         self._factor: LambdaLR | None = None
         if recipe.name == "plateau":
             self._plateau = ReduceLROnPlateau(
-                optimiser, mode="max", factor=recipe.factor, patience=recipe.patience
+                optimiser,
+                mode="max",
+                factor=recipe.factor,
+                patience=recipe.patience,
+                threshold=0.0,  # torch's own, a share of the score, is wrong below zero
             )
         else:
             self._factor = make_schedule(optimiser, recipe, epochs * steps_per_epoch, epochs)

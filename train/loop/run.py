@@ -171,7 +171,7 @@ def _assemble(
     reporter: Reporter,
     ranks: Ranks,
 ) -> Run:
-    recipe = replace(recipe, preprocess=films.train.spec, statistics="given")
+    recipe = replace(recipe, preprocess=films.train.spec)
     return Run(recipe, options, network, initial, finder, films, folder, reporter, ranks)
 
 
@@ -221,7 +221,7 @@ def _train(run: Run) -> Fit:
         f"frozen: {', '.join(rest(0)) or 'nothing'}"
     )
     source = f"{run.films.digest} {recipe.split} {lungs_digest(run.options.lungs)}"
-    feed = Feed(network, recipe.training, first, device, run.options.workers, run.reporter, ranks)
+    feed = Feed(network, recipe, first, device, run.options.workers, run.reporter, ranks)
     train, validation = feed.batches(run.films, source, run.options.seed, run.folder)
     fit = Fit(
         Tail(network, first),

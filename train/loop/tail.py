@@ -39,19 +39,20 @@ class Tail(Classifier):
         return super().map(features.float())
 
     def freeze(self, names: Sequence[str]) -> None:
-        """Let these layers of the body rest and all others learn; call after ``train()``.
+        """Let these layers rest and all others learn; call after ``train()``.
 
-        A resting layer's batch statistics rest too.
+        A resting layer's batch statistics rest too, and its dropout is off.
         """
-        for name, layer in self.body.named_children():
+        for name, layer in _layers(self):
             layer.requires_grad_(name not in names)
             if name in names:
                 layer.eval()
 
 
-def body_layers(network: Classifier) -> list[str]:
-    """Names of the body's layers, in order."""
-    return [name for name, _ in network.body.named_children()]
+def _layers(network: Classifier) -> list[tuple[str, nn.Module]]:
+    """The body's layers in order, and after them the architecture's own dense ones as one."""
+    dense = [("dense", network.dense)] if len(network.dense) else []
+    return [*network.body.named_children(), *dense]
 
 
 def first_in_tail(network: Classifier, training: Training, fresh: Iterable[str]) -> int:
@@ -62,37 +63,36 @@ def first_in_tail(network: Classifier, training: Training, fresh: Iterable[str])
     Raises
     ------
     RecipeError
-        When the recipe names a layer that the body does not have.
+        When the recipe names a layer that the network does not have.
     """
     if training.trainable == "all":
         return 0
-    names, whole = body_layers(network), len(network.body) + bool(len(network.dense))
-    starts = [
-        _index(names, layer)
-        for layer in (training.trainable, training.unfreeze_from)
-        if layer not in ("head", "")
-    ]
-    starts += [names.index(name) if name in names else len(names) for name in fresh]
-    return min([whole, *starts])
+    names = [name for name, _ in _layers(network)]
+    starts = [_index(names, training.trainable)]
+    if training.unfreeze_from:
+        starts.append(_index(names, training.unfreeze_from))
+    return min([*starts, *(names.index(name) for name in fresh)])
 
 
 def resting(network: Classifier, training: Training, fresh: Iterable[str], epoch: int) -> list[str]:
-    """Names of the body's layers that do not learn in this epoch, counted from 0."""
+    """Names of the layers that do not learn in this epoch, counted from 0."""
     if training.trainable == "all":
         return []
-    names = body_layers(network)
-    starts = [len(names) if training.trainable == "head" else _index(names, training.trainable)]
+    names = [name for name, _ in _layers(network)]
+    starts = [_index(names, training.trainable)]
     if training.unfreeze_from and epoch >= training.unfreeze_after:
         starts.append(_index(names, training.unfreeze_from))
-    starts += [names.index(name) for name in fresh if name in names]
-    return names[: min(starts)]
+    return names[: min([*starts, *(names.index(name) for name in fresh)])]
 
 
 def _index(names: list[str], layer: str) -> int:
+    """Where training begins: at a layer, or after all of them for the head."""
+    if layer == "head":
+        return len(names)
     if layer not in names:
         raise RecipeError(
-            f"The recipe trains from the layer {layer!r} on, and the body has none of that name. "
-            f"Its layers: {', '.join(names)}."
+            f"The recipe trains from the layer {layer!r} on, and the network has none of that "
+            f"name. Its layers: {', '.join(names)}."
         )
     return names.index(layer)
 

@@ -19,6 +19,7 @@ from train.recipes.sections import (
     Split,
     Supervision,
     Training,
+    check,
 )
 
 FOLDER = Path(__file__).parent
@@ -38,6 +39,9 @@ class Recipe:
         those of the training films, which then stand in the card.
     altered_films
         Whether the operating points must hold on altered validation films too; it costs minutes.
+    reported_on
+        The part of the data that the paper's figures come from, of those that the split makes, or
+        ``test``: the official test films. A comparison measures there; training does not use it.
     """
 
     name: str
@@ -56,10 +60,14 @@ class Recipe:
     supervision: Supervision = field(default_factory=Supervision)
     statistics: Literal["given", "dataset"] = "given"
     altered_films: bool = False
+    reported_on: Literal["validation", "held-out", "test"] = "validation"
     figures: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._check_outputs()
+        self._check_network()
+        self._check_sampling()
+        if self.training.auxiliary and self.supervision.outside:
+            raise ValueError("training.auxiliary and supervision.outside cannot be taught together")
         for name, value in self.figures.items():
             if name not in FIGURES:
                 raise ValueError(f"unknown figure {name!r}; known are {', '.join(FIGURES)}")
@@ -77,8 +85,24 @@ class Recipe:
             if value:
                 raise ValueError(f'{name} is {value}; it needs training.trainable = "all"')
 
-    def _check_outputs(self) -> None:
+    def _check_sampling(self) -> None:
+        training = self.training
+        if self.loss.class_weights != "none" and training.sampling != "all":
+            raise ValueError(
+                f"{training.sampling} already evens the classes out: leave loss.class_weights out"
+            )
+        if 0 < training.films_per_epoch < len(self.classes):
+            raise ValueError(
+                f"training.films_per_epoch is {training.films_per_epoch}; it must be at least one "
+                f"of each of {len(self.classes)} classes"
+            )
+
+    def _check_network(self) -> None:
         outputs, loss = self.network.outputs, self.loss.name
+        check("network.dropout", self.network.dropout, 0 <= self.network.dropout < 1, "in [0, 1)")
+        for width in self.network.hidden:
+            if not isinstance(width, int) or width < 1:
+                raise ValueError(f"network.hidden has {width!r}; widths are whole numbers from 1")
         if outputs not in (1, 2, 3):
             raise ValueError(f"network.outputs is {outputs}; it must be 1, 2 or 3")
         if (loss == "cross_entropy") != (outputs > 1):

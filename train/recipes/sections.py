@@ -1,7 +1,11 @@
 """The tables of a recipe, each a frozen dataclass that checks itself."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, Self
+
+_PROBABILITIES = ("flip", "blur", "noise", "jpeg", "erase", "frame", "outside", "covered")
+_RANGES = ("rotation_degrees", "scale", "aspect", "shift", "contrast", "brightness", "gamma")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class Supervision:
     covered: float = 0.0  # weight of the squared logit on films whose lungs are covered
     outside: float = 0.0  # weight of the map's share outside the lungs
 
+    def __post_init__(self) -> None:
+        for name in ("covered", "outside"):
+            check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
@@ -77,7 +85,10 @@ class Optimiser:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "fresh_rate", "head_rate"):
-            check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+            rate = getattr(self, name)
+            check(name, rate, 0 <= rate < math.inf, "at least 0, and a number")
+        check("weight_decay", self.weight_decay, self.weight_decay >= 0, "at least 0")
+        check("momentum", self.momentum, 0 <= self.momentum < 1, "in [0, 1)")
         if self.momentum and self.name not in ("sgd", "rmsprop"):
             raise ValueError(f"momentum belongs to sgd and rmsprop, not to {self.name}")
 
@@ -88,7 +99,7 @@ class Schedule:
 
     ``cosine``: a linear warm-up over the part ``warmup`` of all steps, then down to zero.
     ``step``: times ``factor`` after every ``every`` epochs. ``plateau``: times ``factor`` when what
-    is monitored has not improved for ``patience`` epochs.
+    is monitored has not improved for more than ``patience`` epochs, as in PyTorch.
     """
 
     name: Literal["constant", "cosine", "step", "plateau"] = "constant"
@@ -99,6 +110,11 @@ class Schedule:
 
     def __post_init__(self) -> None:
         check("factor", self.factor, 0 < self.factor < 1, "between 0 and 1")
+        check("warmup", self.warmup, 0 <= self.warmup < 1, "in [0, 1)")
+        check("patience", self.patience, self.patience >= 0, "at least 0")
+        for key, owner in (("warmup", "cosine"), ("every", "step"), ("patience", "plateau")):
+            if getattr(self, key) and self.name != owner:
+                raise ValueError(f"{key} belongs to the schedule {owner}, not to {self.name}")
         if self.name == "step":
             check("every", self.every, self.every >= 1, "at least 1 epoch")
 
@@ -122,6 +138,12 @@ class Augmentation:
     frame: float = 0.0  # probability of covered margins, up to 0.15 of the side each
     outside: float = 0.0  # probability that what lies outside the lungs is replaced
     covered: float = 0.0  # probability that the lungs are covered, and the logit taught to be 0
+
+    def __post_init__(self) -> None:
+        for name in _PROBABILITIES:
+            check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
+        for name in _RANGES:
+            check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
 
     @property
     def changes_nothing(self) -> bool:
@@ -178,6 +200,8 @@ class Training:
             check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         check("average_decay", self.average_decay, 0 <= self.average_decay < 1, "in [0, 1)")
         check("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "in [0, 1)")
+        if self.monitor == "none" and self.patience:
+            raise ValueError('patience needs something to monitor, and monitor = "none"')
         if bool(self.unfreeze_after) != bool(self.unfreeze_from):
             raise ValueError("unfreeze_after and unfreeze_from belong together")
         if self.unfreeze_from and self.trainable == "all":

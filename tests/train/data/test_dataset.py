@@ -163,6 +163,11 @@ class TestOtherSampling:
         assert np.bincount(self.TARGETS[drawn]).tolist() == [9, 9, 9]
         assert set(drawn) == set(range(19))
 
+    def test_a_film_that_comes_again_is_seen_in_another_way(self) -> None:
+        keys = list(EpochSampler(19, 3, self.TARGETS, "oversampling"))
+        assert len(set(keys)) == len(keys) == 27
+        assert [view for view, _ in EpochSampler(19, 3)] == [0] * 19
+
     def test_undersampling_chooses_once_as_many_as_the_smallest_has(self) -> None:
         sampler = EpochSampler(19, 3, self.TARGETS, "undersampling")
         first, second = self.drawn(sampler), self.drawn(sampler, 1)

@@ -123,3 +123,33 @@ def test_the_digest_follows_content_and_label_not_place(tmp_path) -> None:
     assert manifest.load(b_root).digest() == a
     (b_root / KAGGLE[0]).write_bytes(b"changed")
     assert manifest.load(b_root).digest() != a
+
+
+@pytest.mark.parametrize(
+    ("label", "given", "found"),
+    [
+        ("NORMAL", "", "normal"),
+        ("PNEUMONIA", "Bacteria", "bacterial"),
+        ("PNEUMONIA", "virus", "viral"),
+        ("PNEUMONIA", "", ""),
+    ],
+)
+def test_an_etiology_in_the_table(tmp_path, label, given, found) -> None:
+    lay(tmp_path, "a.png")
+    (tmp_path / "manifest.csv").write_text(f"file,label,etiology\na.png,{label},{given}\n")
+    assert manifest.load(tmp_path).rows[0].etiology == found
+
+
+@pytest.mark.parametrize(
+    ("label", "given", "said"),
+    [
+        ("PNEUMONIA", "normal", "line 2: the etiology of a PNEUMONIA film is 'normal'; it must be"),
+        ("NORMAL", "viral", "line 2: the etiology of a NORMAL film is 'viral'; it must be normal"),
+        ("PNEUMONIA", "fungal", "'fungal'; it must be bacterial or viral, or empty"),
+    ],
+)
+def test_an_etiology_that_cannot_be(tmp_path, label, given, said) -> None:
+    lay(tmp_path, "a.png")
+    (tmp_path / "manifest.csv").write_text(f"file,label,etiology\na.png,{label},{given}\n")
+    with pytest.raises(DataError, match=said):
+        manifest.load(tmp_path)

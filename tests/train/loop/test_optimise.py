@@ -73,6 +73,11 @@ def test_a_plateau_falls_when_nothing_improves() -> None:
     assert found == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5]
 
 
+def test_a_plateau_of_a_loss_falls_too() -> None:
+    found = rates(Schedule("plateau", factor=0.5, patience=1), [-0.7, -0.5, -0.5, -0.5, -0.4, -0.4])
+    assert found == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5]
+
+
 def test_a_cosine_ends_near_nothing() -> None:
     found = rates(Schedule("cosine"), [0.0] * 5)
     assert found[0] == 1.0
@@ -82,7 +87,7 @@ def test_a_cosine_ends_near_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["step", "plateau"])
 def test_a_schedule_goes_on_where_it_was(name) -> None:
-    schedule = Schedule(name, every=1, patience=0)
+    schedule = Schedule(name, every=1 if name == "step" else 0)
     first, second = (make_optimiser(tail(), (), recipe("sgd")) for _ in range(2))
     before = Rates(first, schedule, 4, 2)
     for score in (0.9, 0.8):

@@ -74,6 +74,13 @@ def test_three_classes_need_to_know_which_is_which(tiny_recipe, films, tmp_path)
         )
 
 
+def test_three_classes_need_films_of_each(tiny_recipe, films, tmp_path) -> None:
+    with pytest.raises(DataError, match="training films hold none that is bacterial, and the"):
+        run.start(
+            of_three(tiny_recipe), options(films, tmp_path / "own"), tmp_path / "runs", Listener()
+        )
+
+
 def test_the_films_own_mean_and_deviation_go_into_the_card(tiny_recipe, films, tmp_path) -> None:
     recipe = replace(tiny_recipe, statistics="dataset").with_changes({"training.epochs": 1})
     listener = Listener()
@@ -82,6 +89,7 @@ def test_the_films_own_mean_and_deviation_go_into_the_card(tiny_recipe, films, t
     assert len(set(mean)) == len(set(deviation)) == 1
     assert 0.2 < mean[0] < 0.8
     assert 0.1 < deviation[0] < 0.5
+    assert card["recipe"]["statistics"] == "dataset"
     assert mean[0] != tiny_recipe.preprocess.mean[0]
 
 

@@ -83,3 +83,20 @@ def test_resting_layers_keep_their_weights_and_statistics(network) -> None:
     tail.train()
     tail(torch.randn(4, 128, 8, 8))
     assert digest_of(tail.body.layer3) != before
+
+
+def test_the_dense_layers_of_vgg16_rest_until_what_is_before_them_learns() -> None:
+    with torch.device("meta"):
+        network = build(NetworkSpec("vgg16", outputs=2))
+        own = training(trainable="head", unfreeze_from="28", unfreeze_after=1)
+        first, second = (resting(network, own, (), epoch) for epoch in (0, 1))
+        assert first[-1] == "dense"
+        assert "dense" not in second
+        assert second[-1] == "27"
+        tail = Tail(network, first_in_tail(network, own, ()))
+        tail.freeze(first)
+        assert [n for n, p in tail.named_parameters() if p.requires_grad] == [
+            "head.1.weight",
+            "head.1.bias",
+        ]
+        assert not tail.dense.training
