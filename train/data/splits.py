@@ -109,7 +109,8 @@ def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]
     Raises
     ------
     DataError
-        For a split that is unknown or has no films, naming those available.
+        For a split that is unknown or has no films, naming those available; and for a folder that
+        the model was partly chosen on.
     """
     if split == ALL:
         rows = manifest.rows
@@ -117,6 +118,7 @@ def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]
         division = _division(manifest, card)
         rows = division.validation if split == VALIDATION else division.held_out
     else:
+        _refuse_resplit(split, card)
         rows = manifest.split(split)
     if not rows:
         raise DataError(
@@ -124,6 +126,15 @@ def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]
             f"{', '.join(_available(manifest, card))}."
         )
     return rows
+
+
+def _refuse_resplit(name: str, card: "Card") -> None:
+    split = split_of(card)
+    if name in ("val", "test") and split is not None and split.scheme == "resplit":
+        raise DataError(
+            f"The model {card.id!r} was chosen and calibrated on half of the val and test films, "
+            f"so it cannot be measured on {name}. Use --split held-out: the other half."
+        )
 
 
 def _division(manifest: Manifest, card: "Card") -> Division:

@@ -177,6 +177,13 @@ def test_the_resplit_halves_val_and_test(splits: Manifest) -> None:
     assert select_rows(splits, "held-out", again) == division.held_out
 
 
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_a_folder_that_was_split_anew_is_not_measured_whole(splits: Manifest, name: str) -> None:
+    again = card(split={"fraction": 0.0, "seed": 3, "scheme": "resplit"})
+    with pytest.raises(DataError, match=r"half of the val and test films.* Use --split held-out"):
+        select_rows(splits, name, again)
+
+
 def test_the_resplit_needs_test_films(splits: Manifest) -> None:
     with pytest.raises(DataError, match=r"no test films\. Give a folder with a test split"):
         divide(splits.split("train", "val"), Split(scheme="resplit"))
