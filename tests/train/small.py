@@ -7,6 +7,7 @@ title = "A small network"
 paper = "A. Author, 'A paper'"
 reported = "accuracy 0.9 on 100 films"
 differs = "nothing"
+reported_on = "held-out"
 
 [figures]
 accuracy = 0.9

@@ -17,7 +17,8 @@ def compare(comparison: Comparison, out: Path, command: str, reporter: Reporter)
     """
 
     def report() -> Report:
-        return Report(lines(comparison.results()), comparison.films.root.resolve().name, command)
+        found = lines(comparison.results(), has_test=comparison.has_test)
+        return Report(found, comparison.films.root.resolve().name, command)
 
     for _ in comparison.run(reporter):
         table.write(report(), out)

@@ -1,11 +1,18 @@
 """One entry of the comparison, in the words and numbers of its tables."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from train.comparison.protocol import TEST, describe, is_shared, measured_on, recipe_for
+from train.comparison.protocol import (
+    TEST,
+    describe,
+    figure_part,
+    is_same_figure,
+    is_shared,
+    recipe_for,
+)
 from train.comparison.runs import Result
 from train.recipes import dotted
 from train.recipes.recipe import FIGURES
@@ -18,10 +25,14 @@ UNKNOWN = "–"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entry under the paper's protocol and split by patient."""
+    """An entry under the paper's protocol and split by patient.
+
+    ``has_test``: the official test films are there.
+    """
 
     paper: Result
     patient: Result
+    has_test: bool = False
 
     @property
     def name(self) -> str:
@@ -34,6 +45,10 @@ class Line:
     @property
     def patient_split(self) -> str:
         return describe(recipe_for(self.patient.entry, self.patient.protocol).split)
+
+    @property
+    def is_same_figure(self) -> bool:
+        return is_same_figure(self.paper.entry)
 
     @property
     def threads(self) -> int | None:
@@ -50,7 +65,7 @@ class Line:
 
     @property
     def under_paper(self) -> str:
-        return self._headline(self.paper) + " †" * is_shared(self.paper.entry)
+        return self._headline(self.paper) + " †" * self.is_same_figure
 
     @property
     def by_patient(self) -> str:
@@ -58,16 +73,11 @@ class Line:
 
     @property
     def official_test(self) -> str:
-        record = self.patient.record
-        found = record.measured.get(TEST) if record else None
-        return self._accuracy(found) if found else LOCKED
+        return self._cell(self.patient, TEST) if self.has_test else LOCKED
 
     def accuracy(self, result: Result, part: str = "") -> float | None:
         """Of all its classes, on the part that the protocol's figure comes from, or another."""
-        split = recipe_for(result.entry, result.protocol).split
-        found = (
-            result.record.measured.get(part or measured_on(split)[-1]) if result.record else None
-        )
+        found = result.record.measured.get(part or _figure_part(result)) if result.record else None
         if not found:
             return None
         rates = found["classes"] if self.classes == 3 else found["half"]
@@ -75,12 +85,12 @@ class Line:
         return value
 
     def _headline(self, result: Result) -> str:
-        if result.locked:
-            return LOCKED
+        return LOCKED if result.locked else self._cell(result, _figure_part(result))
+
+    def _cell(self, result: Result, part: str) -> str:
         if result.record is None:
             return NOT_RUN
-        found = result.record.measured.get(_figure_part(result))
-        if found:
+        if found := result.record.measured.get(part):
             return self._accuracy(found)
         return FAILED if result.record.reason else NOT_RUN
 
@@ -184,7 +194,7 @@ class Line:
         return (
             ("paper_protocol", self.paper, _figure_part(self.paper)),
             ("by_patient", self.patient, _figure_part(self.patient)),
-            ("official_test", self.patient, TEST),
+            ("official_test", replace(self.patient, locked=not self.has_test), TEST),
         )
 
     def _trainings(self) -> tuple[Result, ...]:
@@ -199,15 +209,14 @@ class Line:
         return {}
 
 
-def lines(results: Iterable[Result]) -> list[Line]:
+def lines(results: Iterable[Result], *, has_test: bool) -> list[Line]:
     """From :meth:`train.comparison.runs.Comparison.results`, two of which belong together."""
     each = iter(results)
-    return [Line(paper, patient) for paper, patient in zip(each, each, strict=True)]
+    return [Line(paper, patient, has_test) for paper, patient in zip(each, each, strict=True)]
 
 
 def _figure_part(result: Result) -> str:
-    """The part of the data that the protocol's figure comes from."""
-    return measured_on(recipe_for(result.entry, result.protocol).split)[-1]
+    return figure_part(result.entry, result.protocol)
 
 
 _FLAT = ("films", "accuracy", "precision", "sensitivity", "specificity", "f1")
@@ -218,8 +227,7 @@ def _flat(result: Result, part: str) -> dict[str, Any]:
     found = result.record.measured.get(part, {}) if result.record else {}
     half, balanced, classes = (found.get(key, {}) for key in ("half", "balanced", "classes"))
     auroc = found.get("auroc", {"value": None, "ci95": (None, None)})
-    locked = result.locked or (part == TEST and not found)
-    row = {"split": LOCKED if locked else part, "films": found.get("films")}
+    row = {"split": LOCKED if result.locked else part, "films": found.get("films")}
     row |= {f"{name}_at_half": half.get(name) for name in _FLAT[1:]}
     row |= {f"{name}_balanced": balanced.get(name) for name in _FLAT[1:]}
     row |= {"auroc": auroc["value"], "auroc_low": auroc["ci95"][0], "auroc_high": auroc["ci95"][1]}

@@ -10,7 +10,7 @@ from train.files import write_text
 from train.recipes.recipe import Recipe
 
 # Words about a recipe, and the paper's figures: they change nothing that is trained.
-_PROSE = {"name", "title", "paper", "reported", "differs", "figures"}
+_PROSE = {"name", "title", "paper", "reported", "reported_on", "differs", "figures"}
 
 
 @dataclass(slots=True)

@@ -19,13 +19,14 @@ from train.comparison.plan import Entry
 from train.comparison.protocol import (
     TEST,
     Protocol,
+    check,
     is_shared,
     measured_on,
     needs_official_test,
     recipe_for,
 )
 from train.comparison.record import Record
-from train.data import splits
+from train.data import manifest, splits
 from train.data.manifest import Manifest
 from train.loop import begun, run
 from train.recipes.recipe import Recipe
@@ -70,6 +71,13 @@ class Comparison:
         Folder of the run folders and their cache; bundles and records go to ``runs/compare``.
     rounds
         How often a film's time is taken.
+
+    Raises
+    ------
+    RecipeError
+        For an entry whose figure is of films that its split does not keep apart.
+    DataError
+        See :func:`train.data.manifest.training_rows`.
     """
 
     def __init__(
@@ -82,6 +90,14 @@ class Comparison:
     ) -> None:
         self.entries, self.films, self.options = entries, films, options
         self.runs, self.rounds = runs, rounds
+        for entry in entries:
+            check(entry)
+        self._pool = manifest.training_rows(films, options.on_patient_overlap)
+
+    @property
+    def has_test(self) -> bool:
+        """Whether the official test films are there."""
+        return bool(self.films.split(TEST))
 
     def results(self) -> list[Result]:
         """Where all entries stand, each under the paper's protocol and then by patient."""
@@ -109,8 +125,7 @@ class Comparison:
         return [Protocol.PATIENT] if locked else [Protocol.PAPER, Protocol.PATIENT]
 
     def _is_locked(self, entry: Entry, protocol: Protocol) -> bool:
-        split = recipe_for(entry, protocol).split
-        return needs_official_test(split) and not self.films.split(TEST)
+        return needs_official_test(entry, protocol) and not self.has_test
 
     def _standing(self, entry: Entry, protocol: Protocol) -> tuple[Record | None, bool]:
         if self._is_locked(entry, protocol):
@@ -151,7 +166,10 @@ class Comparison:
         """
         folder = begun.find(self.runs, str(bundle))
         if folder is not None and not anew:
-            changes = {"device": self.options.device, "workers": self.options.workers}
+            # The key vouches that films and weights are the same, wherever they lie by now.
+            names = ("device", "workers", "data", "on_patient_overlap")
+            changes = {name: getattr(self.options, name) for name in names}
+            changes["init_weights"] = entry.init_weights
             card = run.resume(folder, changes, reporter)
         else:
             recipe = recipe_for(entry, protocol)
@@ -169,7 +187,7 @@ class Comparison:
     ) -> None:
         """Fill in what is not measured yet, or was measured on other films."""
         predictor: Predictor | None = None
-        for part in self._parts(entry, protocol):
+        for part in measured_on(entry, protocol, has_test=self.has_test):
             predictor = predictor or Predictor.load(bundle, self.options.device)
             rows = splits.select_rows(self.films, part, predictor.card)
             digest = Manifest(self.films.root, rows).digest()
@@ -182,12 +200,6 @@ class Comparison:
             side = recipe_for(entry, protocol).preprocess.size
             network = load_bundle(bundle).network
             kept.speed = asdict(cost.time_film(network, side, self.rounds))
-
-    def _parts(self, entry: Entry, protocol: Protocol) -> list[str]:
-        parts = list(measured_on(recipe_for(entry, protocol).split))
-        # Trained on train and val alone: the official test films are new to it.
-        official = protocol is Protocol.PATIENT and bool(self.films.split(TEST))
-        return [*parts, TEST] if official else parts
 
     # --- where it is kept -----------------------------------------------------------------------
 
@@ -204,21 +216,21 @@ class Comparison:
     def _conditions(self, entry: Entry, recipe: Recipe) -> dict[str, Any]:
         options = self.options
         return {
-            "films": self._all_films if recipe.split.scheme == "resplit" else self._pool,
+            "films": self._all_films if recipe.split.scheme == "resplit" else self._training_films,
             "init_weights": _weights_digest(entry.init_weights),
             "lungs": self._lungs,
             "seed": options.seed,
             "on_bad_image": options.on_bad_image,
-            "on_patient_overlap": options.on_patient_overlap,
         }
 
     @cached_property
-    def _pool(self) -> str:
-        return Manifest(self.films.root, self.films.split("train", "val")).digest()
+    def _training_films(self) -> str:
+        """Of the very rows, so that test films that join them without a clash change nothing."""
+        return Manifest(self.films.root, self._pool).digest()
 
     @cached_property
     def _all_films(self) -> str:
-        return self.films.digest()
+        return Manifest(self.films.root, (*self._pool, *self.films.split(TEST))).digest()
 
     @cached_property
     def _lungs(self) -> str:

@@ -71,6 +71,10 @@ def markdown(report: Report) -> str:
 
 def _opening(report: Report) -> str:
     shares = ", ".join(sorted({line.patient_split for line in report.lines}))
+    shared = (
+        "\n† One training and its validation films serve both columns: the recipe's own split is "
+        "the one by patient."
+    )
     return f"""\
 Films: `{report.data}`. Made by:
 
@@ -80,11 +84,11 @@ Films: `{report.data}`. Made by:
 
 Every figure of ours comes from the predictor that serves. **Accuracy** is at a probability of 0.5
 as the network gives it, before any calibration, which is how papers report it. **Paper's protocol**
-is the split that the paper describes, leaks and all; **by patient** is the same recipe with no
-patient on two sides ({shares}),
-the same patients for every system. **Official test** is the model trained by patient, on the
-official films; the cell is filled once they lie in the folder. † One training serves both columns:
-the recipe's own split is the one by patient."""
+is the split of the recipe, leaks and all, measured on the part that the paper reports;
+**by patient** is the same recipe with no patient on two sides ({shares}, the same
+patients for every system), measured on validation. **Official test** is the model trained by
+patient, on the official films; those cells are filled once these lie in the folder.\
+{shared * any(line.is_same_figure for line in report.lines)}"""
 
 
 def _accuracies(lines: Sequence[Line]) -> str:

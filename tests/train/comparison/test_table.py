@@ -42,9 +42,13 @@ def entry(tmp_path) -> Entry:
     return replace(made, init_weights="/weights/resnet18.safetensors", note="a|b")
 
 
-def line(entry: Entry, paper: Record | None, patient: Record | None, locked=False) -> Line:
+def line(
+    entry: Entry, paper: Record | None, patient: Record | None, *, locked=False, has_test=False
+) -> Line:
     return Line(
-        Result(entry, Protocol.PAPER, paper, locked), Result(entry, Protocol.PATIENT, patient)
+        Result(entry, Protocol.PAPER, paper, locked),
+        Result(entry, Protocol.PATIENT, patient),
+        has_test,
     )
 
 
@@ -62,7 +66,9 @@ def test_the_tables_of_an_entry_with_everything(entry) -> None:
         cost=COST, speed=SPEED,
         measured={"validation": measured(0.9614, 570), "test": measured(0.871, 624)},
     )  # fmt: skip
-    text = table.markdown(Report([line(entry, paper, patient)], "kermany", "flask compare --x"))
+    text = table.markdown(
+        Report([line(entry, paper, patient, has_test=True)], "kermany", "flask compare --x")
+    )
     assert "Films: `kermany`. Made by:\n\n```bash\nflask compare --x\n```" in text
     assert section(text, "Normal or pneumonia") == [
         (
@@ -115,11 +121,33 @@ def test_a_locked_protocol_and_one_that_serves_both_columns(entry) -> None:
     locked = line(entry, None, None, locked=True)
     assert (locked.under_paper, locked.by_patient) == ("official test: locked", "not run yet")
     split = Split(fraction=0.12, seed=2026)
-    shared = replace(entry, recipe=replace(entry.recipe, split=split))
+    recipe = replace(entry.recipe, split=split, reported_on="validation")
+    shared = replace(entry, recipe=recipe)
     record = Record(cost=COST, measured={"validation": measured(0.9614, 570)})
     both = line(shared, record, record)
     assert (both.under_paper, both.by_patient) == ("0.9614 †", "0.9614")
     assert len(list(both.details())) == 1
+
+
+def test_a_training_that_serves_both_is_measured_where_the_paper_reports(entry) -> None:
+    split = Split(fraction=0.12, seed=2026)
+    shared = replace(entry, recipe=replace(entry.recipe, split=split, reported_on="test"))
+    both = {"validation": measured(0.9614, 570), "test": measured(0.871, 624)}
+    for parts, has_test, cells in (
+        (both, True, ("0.8710", "0.9614", "0.8710")),
+        ({"validation": both["validation"]}, False, ("official test: locked", "0.9614") * 2),
+    ):
+        record = Record(cost=COST, measured=parts)
+        found = line(shared, record, record, locked=not has_test, has_test=has_test)
+        assert (found.under_paper, found.by_patient, found.official_test) == cells[:3]
+        assert "†" not in table.markdown(Report([found], "kermany", "flask compare"))
+
+
+def test_the_official_test_is_not_called_locked_where_it_lies(entry) -> None:
+    failed = Record(reason="The loss is no longer a number.", code="bad_run")
+    assert line(entry, None, failed, has_test=True).official_test == "failed"
+    assert line(entry, None, None, has_test=True).official_test == "not run yet"
+    assert line(entry, None, failed).official_test == "official test: locked"
 
 
 def test_three_classes_have_a_table_of_their_own(entry, tmp_path) -> None:
