@@ -15,6 +15,13 @@ from train.measuring import metrics
 GROUP_SIZE = 30  # films of about the same probability: enough to count, few enough to be alike
 
 
+class NothingLearntError(RunError):
+    """A network whose output does not rise with the label: no calibration fits it."""
+
+    code = "nothing_learnt"
+    title = "The network has learnt nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Probability of pneumonia = sigmoid((logit + bias) / temperature)."""
@@ -39,7 +46,7 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
 
     Raises
     ------
-    RunError
+    NothingLearntError
         When the logits do not rise with the label, so that no positive temperature fits.
 
     Source: Platt 1999, "Probabilistic outputs for support vector machines"; Lin et al. 2007.
@@ -59,7 +66,7 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
         if np.abs(step).max() < 1e-10:
             break
     if scale <= 0:
-        raise RunError(
+        raise NothingLearntError(
             "The network has learnt nothing: on the validation films its output does not rise with "
             "the label, so it cannot be calibrated. Train for longer, or look at the data's labels."
         )

@@ -21,6 +21,8 @@ LOCKED = "official test: locked"
 NOT_RUN = "not run yet"
 FAILED = "failed"
 UNKNOWN = "–"
+NOT_MEASURED = "could not be measured"
+UNCALIBRATED = " ‡"  # behind what a network without calibration had
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,11 @@ class Line:
     def _cell(self, result: Result, part: str) -> str:
         if result.record is None:
             return NOT_RUN
+        mark = UNCALIBRATED * result.record.learnt_nothing
         if found := result.record.measured.get(part):
-            return self._accuracy(found)
+            return self._accuracy(found) + mark
+        if mark:
+            return NOT_MEASURED + mark
         return FAILED if result.record.reason else NOT_RUN
 
     def _accuracy(self, found: dict[str, Any]) -> str:
@@ -103,12 +108,12 @@ class Line:
         """A row for each part of the data that it was measured on."""
         for result in self._trainings():
             for part, found in (result.record.measured if result.record else {}).items():
-                auroc, half, balanced = found["auroc"], found["half"], found["balanced"]
+                half, balanced = found["half"], found["balanced"]
                 yield (
                     self.name,
                     f"{result.protocol}: {part}",
                     f"{found['films']:,}",
-                    f"{number(auroc['value'])} ({' to '.join(map(number, auroc['ci95']))})",
+                    _with_interval(found["auroc"]),
                     _pair(half),
                     number(balanced["accuracy"]),
                     _pair(balanced),
@@ -130,7 +135,7 @@ class Line:
     def training(self) -> tuple[str, ...]:
         entry, cost = self.paper.entry, self._kept("cost")
         changes = dotted.as_words(entry.changes)
-        return self.name, self.origin(cost), self.budget(cost), changes or "nothing", entry.note
+        return self.name, self.origin(cost), self.budget(cost), changes or "nothing", self.note
 
     def origin(self, cost: dict[str, Any]) -> str:
         """What its weights began from, and what of them stayed as it was."""
@@ -169,9 +174,28 @@ class Line:
         sampling = "" if training.sampling == "all" else f", {training.sampling}"
         return f"{words} of {cost['films']:,} films{sampling}"
 
+    @property
+    def note(self) -> str:
+        """The plan's, and which of its networks are not calibrated."""
+        uncalibrated = [
+            str(result.protocol)
+            for result in self._trainings()
+            if result.record and result.record.learnt_nothing
+        ]
+        words = [self.paper.entry.note] if self.paper.entry.note else []
+        if uncalibrated:
+            words.append(f"not calibrated: it learnt nothing ({', '.join(uncalibrated)})")
+        return "; ".join(words)
+
+    @property
+    def learnt_nothing(self) -> bool:
+        """Whether one of its networks could not be calibrated."""
+        records = (result.record for result in self._trainings())
+        return any(record.learnt_nothing for record in records if record)
+
     def failures(self) -> Iterator[tuple[str, ...]]:
         for result in self._trainings():
-            if result.record and result.record.reason:
+            if result.record and result.record.reason and not result.record.learnt_nothing:
                 yield self.name, str(result.protocol), result.record.reason
 
     def as_row(self) -> dict[str, Any]:
@@ -187,7 +211,7 @@ class Line:
         row |= {"train_films": cost.get("films"), "device": cost.get("device")}
         row |= {"film_cpu_s": speed.get("film_s"), "resnet50_cpu_s": speed.get("baseline_s")}
         row["initial_weights"] = self.origin(cost)
-        row |= {"changes": dotted.as_words(entry.changes), "note": entry.note}
+        row |= {"changes": dotted.as_words(entry.changes), "note": self.note}
         return row
 
     def _columns(self) -> tuple[tuple[str, Result, str], ...]:
@@ -247,6 +271,12 @@ def duration(seconds: float) -> str:
 
 def _with_f1(accuracy: float | None, f1: float | None) -> str:
     return f"{number(accuracy, 4)} ({number(f1)})"
+
+
+def _with_interval(rate: dict[str, Any]) -> str:
+    if None in rate["ci95"]:
+        return number(rate["value"])
+    return f"{number(rate['value'])} ({' to '.join(map(number, rate['ci95']))})"
 
 
 def _pair(rates: dict[str, float | None]) -> str:

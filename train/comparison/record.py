@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from train.bundling.calibrate import NothingLearntError
 from train.files import write_text
 from train.recipes.recipe import Recipe
 
@@ -34,6 +35,11 @@ class Record:
     cost: dict[str, Any] = field(default_factory=dict)
     speed: dict[str, Any] = field(default_factory=dict)
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def learnt_nothing(self) -> bool:
+        """Whether the network could not be calibrated: it has no bundle, only a history."""
+        return self.code == NothingLearntError.code
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from pneumonia.analysis.lungs import digest as lungs_digest
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DomainError, RunError
 from train.comparison import cost, record
+from train.comparison.history import figures
 from train.comparison.measure import measure
 from train.comparison.plan import Entry
 from train.comparison.protocol import (
@@ -139,11 +140,13 @@ class Comparison:
         bundle = self._bundle(entry, protocol)
         path = self._record(bundle)
         kept = Record.read(path) or Record()
-        failed_before, kept.reason, kept.code = kept.code, "", ""
+        if kept.learnt_nothing and self._recall(entry, protocol, bundle, kept):
+            return Result(entry, protocol, kept)  # it would end so again
+        anew = kept.learnt_nothing or kept.code == RunError.code
+        kept.reason = kept.code = ""
         kept.write(path)  # whatever it failed with before, it is being tried again
         try:
             if not kept.cost:
-                anew = failed_before == RunError.code
                 kept.cost = self._train(entry, protocol, bundle, reporter, anew=anew)
                 kept.write(path)
             self._measure(entry, protocol, bundle, kept, reporter)
@@ -153,7 +156,9 @@ class Comparison:
             kept.reason, kept.code = f"{type(error).__name__}: {error}", "crash"
             reporter.warn(traceback.format_exc())
         kept.write(path)
-        if kept.reason:
+        if kept.learnt_nothing and self._recall(entry, protocol, bundle, kept):
+            reporter.warn(f"not calibrated: {kept.reason}")
+        elif kept.reason:
             reporter.warn(f"failed, and is tried again next time: {kept.reason}")
         return Result(entry, protocol, kept)
 
@@ -176,6 +181,19 @@ class Comparison:
             options = replace(self.options, out=str(bundle), init_weights=entry.init_weights)
             card = run.start(recipe, options, self.runs, reporter)
         return cost.of_training(card, self.options.device)
+
+    def _recall(self, entry: Entry, protocol: Protocol, bundle: Path, kept: Record) -> bool:
+        """Take the figures of a network that learnt nothing from its history, where it is there."""
+        folder = begun.find(self.runs, str(bundle))
+        if not kept.measured and folder is not None:
+            recipe = recipe_for(entry, protocol)
+            rows = splits.divide(self._pool, recipe.split, self.films.split(TEST)).validation
+            try:
+                kept.measured[splits.VALIDATION] = figures(folder, recipe, self.films, rows)
+            except (RunError, OSError, ValueError):  # its files are gone: it must be trained again
+                return False
+            kept.write(self._record(bundle))
+        return bool(kept.measured)
 
     def _measure(
         self,

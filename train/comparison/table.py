@@ -69,12 +69,18 @@ def markdown(report: Report) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+_SHARED = """
+† One training and its validation films serve both columns: the recipe's own split is the one by
+patient."""
+_UNCALIBRATED = """
+‡ The network learnt nothing: its output does not rise with the label, so it cannot be calibrated,
+and there is no bundle. The figure is that of its best epoch on validation, from its history."""
+
+
 def _opening(report: Report) -> str:
     shares = ", ".join(sorted({line.patient_split for line in report.lines}))
-    shared = (
-        "\n† One training and its validation films serve both columns: the recipe's own split is "
-        "the one by patient."
-    )
+    notes = _SHARED * any(line.is_same_figure for line in report.lines)
+    notes += _UNCALIBRATED * any(line.learnt_nothing for line in report.lines)
     return f"""\
 Films: `{report.data}`. Made by:
 
@@ -88,7 +94,7 @@ is the split of the recipe, leaks and all, measured on the part that the paper r
 **by patient** is the same recipe with no patient on two sides ({shares}, the same
 patients for every system), measured on validation. **Official test** is the model trained by
 patient, on the official films; those cells are filled once these lie in the folder.\
-{shared * any(line.is_same_figure for line in report.lines)}"""
+{notes}"""
 
 
 def _accuracies(lines: Sequence[Line]) -> str:
