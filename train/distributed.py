@@ -45,6 +45,7 @@ class Ranks:
         self.rank, self.world, self.local = rank, world, local
         self.run: Path | None = None
         self._films = 0  # of the whole batch at hand
+        self._machines = 1
         self._patient: dist.ProcessGroup | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -69,7 +70,9 @@ class Ranks:
         if self.world > 1:
             group = dist.new_group(backend="gloo", timeout=_WAIT_TIMEOUT)
             assert isinstance(group, dist.ProcessGroup)
-            dist.barrier(group)
+            places = [0] * self.world
+            dist.all_gather_object(places, self.local, group=group)  # returns when all have come
+            self._machines = places.count(0)
             self._patient = group
 
     def check(self, batch_size: int) -> None:
@@ -127,7 +130,10 @@ class Ranks:
     @property
     def resuming(self) -> str:
         """The command that goes on with this run."""
-        return f"torchrun --standalone --nproc-per-node {self.world} -m train --resume {self.run}"
+        start = f"torchrun --standalone --nproc-per-node {self.world}"
+        if self._machines > 1:
+            start = "torchrun, on each machine with the options it was started with,"
+        return f"{start} -m train --resume {self.run}"
 
     # --- a network ------------------------------------------------------------------------------
 
