@@ -132,6 +132,9 @@ class Finding:
     pattern
         Bacterial or viral, whatever the label; it means something where the film shows pneumonia.
         None where the model does not tell the two apart.
+    viral_logit
+        The network's raw log-odds that a pneumonia is viral, for measuring; None from a network of
+        two classes. Without a pattern it says nothing that could be shown.
     """
 
     label: Label
@@ -143,6 +146,7 @@ class Finding:
     activation: ActivationMap
     outline: Outline = ()
     pattern: Pattern | None = None
+    viral_logit: float | None = None
 
     @property
     def class_probabilities(self) -> tuple[float, float, float] | None:

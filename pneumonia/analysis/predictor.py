@@ -128,29 +128,26 @@ class Predictor:
             outputs, maps = self._network.forward_with_map(x)
         return [
             self._finding(
-                film, logit, pattern, ActivationMap(values, self.card.map_full_scale, geometry)
+                film, logit, viral, ActivationMap(values, self.card.map_full_scale, geometry)
             )
-            for film, logit, pattern, values, geometry in zip(
+            for film, logit, viral, values, geometry in zip(
                 examined,
                 pneumonia_logit(outputs).tolist(),
-                self._patterns(outputs),
+                viral_logit(outputs).tolist() if outputs.shape[1] == 3 else [None] * len(outputs),
                 maps.cpu().numpy(),
                 geometries,
                 strict=True,
             )
         ]
 
-    def _patterns(self, outputs: torch.Tensor) -> Sequence[Pattern | None]:
+    def _pattern(self, viral: float | None) -> Pattern | None:
         fitted = self.card.pattern
-        if fitted is None:
-            return [None] * len(outputs)
-        return [
-            Pattern.of(calibrate(logit, fitted.temperature, fitted.bias))
-            for logit in viral_logit(outputs).tolist()
-        ]
+        if fitted is None or viral is None:
+            return None
+        return Pattern.of(calibrate(viral, fitted.temperature, fitted.bias))
 
     def _finding(
-        self, film: Examined, logit: float, pattern: Pattern | None, activation: ActivationMap
+        self, film: Examined, logit: float, viral: float | None, activation: ActivationMap
     ) -> Finding:
         probability = calibrate(logit, self.card.temperature, self.card.bias)
         point = self.operating_point
@@ -163,7 +160,8 @@ class Predictor:
             quality=film.quality,
             activation=activation,
             outline=film.lungs.outline() if film.lungs is not None else (),
-            pattern=pattern,
+            pattern=self._pattern(viral),
+            viral_logit=viral,
         )
 
 

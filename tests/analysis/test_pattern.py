@@ -115,6 +115,7 @@ def test_a_finding_holds_what_the_three_outputs_say(pattern_bundle) -> None:
         q = 1 / (1 + math.exp(-(viral - bacterial + fitted.bias) / fitted.temperature))
         assert finding.logit == pytest.approx(logit, abs=1e-4)
         assert finding.probability == pytest.approx(p, abs=1e-4)
+        assert finding.viral_logit == pytest.approx(viral - bacterial, abs=1e-4)
         assert finding.pattern.viral == pytest.approx(q, abs=1e-4)
         assert finding.class_probabilities == pytest.approx((1 - p, p * (1 - q), p * q), abs=1e-4)
         assert sum(finding.class_probabilities) == pytest.approx(1)
@@ -129,3 +130,4 @@ def test_without_a_pattern_in_the_card_there_is_none_in_the_finding(copy, tiny_b
         (finding,) = Predictor.load(folder, "cpu").predict([film(1)])
         assert finding.pattern is None
         assert finding.class_probabilities is None
+        assert (finding.viral_logit is None) is (folder == tiny_bundle)

@@ -51,5 +51,5 @@ def figures(run: Path, recipe: Recipe, films: Manifest, rows: Sequence[Row]) -> 
         "auroc": {"value": rate("auroc"), "ci95": [None, None]},
         "half": half if three else half | {"accuracy": accuracy},
         "balanced": none,
-        "classes": {"accuracy": accuracy if three else None, "macro_f1": None},
+        "classes": {"accuracy": accuracy if three else None, "macro_f1": None, "calibrated": False},
     }

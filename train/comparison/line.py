@@ -177,14 +177,17 @@ class Line:
     @property
     def note(self) -> str:
         """The plan's, and which of its networks are not calibrated."""
-        uncalibrated = [
-            str(result.protocol)
-            for result in self._trainings()
-            if result.record and result.record.learnt_nothing
-        ]
+        nothing, raw = [], []
+        for result in self._trainings():
+            if result.record and result.record.learnt_nothing:
+                nothing.append(str(result.protocol))
+            elif result.record and result.record.shares_as_softmax:
+                raw.append(str(result.protocol))
         words = [self.paper.entry.note] if self.paper.entry.note else []
-        if uncalibrated:
-            words.append(f"not calibrated: it learnt nothing ({', '.join(uncalibrated)})")
+        if nothing:
+            words.append(f"not calibrated: it learnt nothing ({', '.join(nothing)})")
+        if raw:
+            words.append(f"bacterial and viral not calibrated apart ({', '.join(raw)})")
         return "; ".join(words)
 
     @property

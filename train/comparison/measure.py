@@ -40,7 +40,8 @@ def measure(
     ``half``: rates where the network's own probability, before any calibration, is at least 0.5,
     as papers report them. ``balanced``: rates at the bundle's operating point. ``auroc`` with its
     interval (over patients). ``classes``: accuracy and macro F1 of three classes, each film called
-    what is likeliest after calibration. What cannot be computed is None.
+    what is likeliest after calibration, and whether bacterial and viral could be calibrated apart.
+    What cannot be computed is None.
 
     Raises
     ------
@@ -64,9 +65,10 @@ def measure(
     }
 
 
-def _of_three(found: dict[str, Any] | None) -> dict[str, float | None]:
+def _of_three(found: dict[str, Any] | None) -> dict[str, Any]:
     rates = found or {}
-    return {name: rates.get(name, {}).get("value") for name in ("accuracy", "macro_f1")}
+    values = {name: rates.get(name, {}).get("value") for name in ("accuracy", "macro_f1")}
+    return values | {"calibrated": rates.get("calibrated", True)}
 
 
 def _rates(counts: Confusion) -> dict[str, float | None]:

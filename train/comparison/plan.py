@@ -30,7 +30,7 @@ class Entry:
     planned_epochs
         The recipe's own, before the changes.
     init_weights
-        A file, ``imagenet`` or ``none``.
+        A file, ``imagenet``, ``none``, or ``auto``: ImageNet's where they can be had.
     note
         For the reader of the table.
     """
@@ -115,7 +115,7 @@ def _name(name: Any, where: str) -> str:
 
 
 def _weights(given: str) -> str:
-    return given if given in ("imagenet", "none") else str(Path(given).resolve())
+    return given if given in ("auto", "imagenet", "none") else str(Path(given).resolve())
 
 
 def _distinct(entries: list[Entry]) -> tuple[Entry, ...]:

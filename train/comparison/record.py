@@ -41,6 +41,11 @@ class Record:
         """Whether the network could not be calibrated: it has no bundle, only a history."""
         return self.code == NothingLearntError.code
 
+    @property
+    def shares_as_softmax(self) -> bool:
+        """Whether bacterial and viral could not be calibrated apart."""
+        return not all(f["classes"].get("calibrated", True) for f in self.measured.values())
+
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
@@ -55,8 +60,12 @@ class Record:
             return None
 
 
+def without_prose(recipe: Recipe) -> dict[str, Any]:
+    """All of a recipe that changes what is trained."""
+    return {name: v for name, v in recipe.as_dict().items() if name not in _PROSE}
+
+
 def key(recipe: Recipe, conditions: dict[str, Any]) -> str:
     """Eight hex digits that change with whatever changes what is trained."""
-    values = {name: v for name, v in recipe.as_dict().items() if name not in _PROSE}
-    text = json.dumps([values, conditions], sort_keys=True)
+    text = json.dumps([without_prose(recipe), conditions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -12,8 +12,10 @@ from train.files import write_text
 
 PICTURE = "comparison.png"
 THREE = """\
-A film is called what is likeliest of the three after calibration; films whose cause is not known
-are left out. The rates of the second table are those of pneumonia, whatever its cause."""
+A film is called what is likeliest of the three after calibration; where a note says that bacterial
+and viral could not be calibrated apart, they share a pneumonia as the network's own softmax says.
+Films whose cause is not known are left out. The rates of the second table are those of pneumonia,
+whatever its cause."""
 
 
 @dataclass(frozen=True, slots=True)

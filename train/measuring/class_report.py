@@ -12,6 +12,12 @@ from train.measuring.evaluation import Evaluation
 from train.measuring.metrics import Confusion
 from train.measuring.per_class import Told
 
+_UNCALIBRATED = """\
+Bacterial and viral could not be calibrated apart: of a pneumonia they share what the network's own
+softmax gives them. The app shows neither.
+
+"""
+
 
 def classification_report(c: Confusion) -> str:
     """Precision, recall, F1 and support per class, accuracy, and the macro and weighted averages.
@@ -76,6 +82,8 @@ def summarise_classes(evaluation: Evaluation, found: dict[str, Any] | None) -> s
         "\nThree classes, the likeliest of the three is called\n"
         f"films counted: {found['n']}; left out, of unknown cause: {found['unknown']}\n\n"
     )
+    if not found["calibrated"]:
+        head += _UNCALIBRATED
     return head + _report_classes(THREE_CLASSES, views) + "\n".join(lines) + "\n"
 
 

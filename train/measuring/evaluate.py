@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import Finding, Label, ModelRef, OperatingPoint
 from pneumonia.analysis.gate import Examined
+from pneumonia.analysis.predictor import calibrate
 from pneumonia.errors import DamagedImage, DataError, ImageError
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.lungs import Lungs
@@ -126,6 +127,7 @@ def evaluate(
         operating_points=dict(predictor.card.operating_points),
         model=predictor.model,
         viral=_viral(findings),
+        viral_calibrated=all(finding.pattern is not None for finding in findings),
         etiologies=tuple(row.etiology for row in scored),
         refused=tuple(refused),
         refused_by_gate=tuple(refused_by_gate),
@@ -134,9 +136,18 @@ def evaluate(
 
 
 def _viral(findings: Sequence[Finding]) -> NDArray[np.float64] | None:
-    """float64 (n,): probability that a pneumonia is viral; None from a model that tells none."""
-    patterns = [finding.pattern for finding in findings if finding.pattern is not None]
-    return np.array([pattern.viral for pattern in patterns]) if patterns else None
+    """float64 (n,): probability that a pneumonia is viral; None from a model of two classes.
+
+    From a model whose two causes could not be calibrated apart it is the network's own.
+    """
+    found = [probability for f in findings if (probability := _viral_of(f)) is not None]
+    return np.array(found) if found else None
+
+
+def _viral_of(finding: Finding) -> float | None:
+    if finding.pattern is not None:
+        return finding.pattern.viral
+    return None if finding.viral_logit is None else calibrate(finding.viral_logit, 1.0, 0.0)
 
 
 def _read_batch(predictor: Reader, readable: list[tuple[Row, Radiograph]]) -> Batch:

@@ -78,8 +78,11 @@ class Evaluation:
     operating_point
         The one that decides.
     viral
-        float64 (n,), calibrated probability that a pneumonia is viral, in [0, 1]; None for a model
-        that does not tell bacterial from viral.
+        float64 (n,), probability that a pneumonia is viral, in [0, 1]; None for a model of two
+        classes.
+    viral_calibrated
+        Whether ``viral`` is calibrated, so that the app shows it. Otherwise it is the network's
+        own, of a model whose two causes could not be calibrated apart.
     etiologies
         n words, as in the manifest: normal, bacterial, viral, or empty where it is not known. May
         be left out.
@@ -99,6 +102,7 @@ class Evaluation:
     operating_point: OperatingPoint
     model: ModelRef
     viral: NDArray[np.float64] | None = None
+    viral_calibrated: bool = True
     etiologies: tuple[str, ...] = ()
     operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
@@ -122,7 +126,7 @@ class Evaluation:
 
     @property
     def class_probabilities(self) -> NDArray[np.float64] | None:
-        """float64 (n, 3): of normal, bacterial and viral; None for a model without a pattern."""
+        """float64 (n, 3): of normal, bacterial and viral; None for a model of two classes."""
         if self.viral is None:
             return None
         p = self.probabilities

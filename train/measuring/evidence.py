@@ -231,7 +231,7 @@ def summarise(found: dict[str, Any]) -> dict[str, Any]:
         "indeterminate": len(found["indeterminate"]),
         "command": found["command"],
     }
-    if classes := found["classes"]:
+    if (classes := found["classes"]) and classes["calibrated"]:  # the app shows nothing else
         summary["classes"] = {"n": classes["n"], "unknown": classes["unknown"]} | {
             key: _short(classes[key]) for key in ("accuracy", "macro_f1", "macro_auroc")
         }

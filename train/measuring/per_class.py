@@ -1,8 +1,9 @@
 """Three classes, normal, bacterial and viral: how well each is told from the other two.
 
 Only films whose class is known count: a pneumonia of unknown cause is in none of these figures. A
-film's predicted class is the likeliest of the three calibrated probabilities, whatever the
-operating point. Precision, recall, F1 and their macro averages are those of scikit-learn's
+film's predicted class is the likeliest of the three probabilities, whatever the operating point;
+where bacterial and viral could not be calibrated apart, they share a pneumonia as the network's own
+softmax says. Precision, recall, F1 and their macro averages are those of scikit-learn's
 ``classification_report``, and one class against the rest has the AUROC of its own probability.
 """
 
@@ -32,7 +33,7 @@ class Told:
     truth
         int64 (m,): 0 normal, 1 bacterial, 2 viral.
     probabilities
-        float64 (m, 3), calibrated; each row sums to 1.
+        float64 (m, 3); each row sums to 1.
     """
 
     truth: NDArray[np.int64]
@@ -40,7 +41,7 @@ class Told:
 
     @classmethod
     def of(cls, evaluation: "Evaluation") -> Self | None:
-        """None for a model without a pattern, or where no film's cause is known to be either."""
+        """None for a model of two classes, or where no film's cause is known to be either."""
         probabilities, known = evaluation.class_probabilities, find_known(evaluation)
         causes = {evaluation.etiologies[i] for i in np.flatnonzero(known)}
         if probabilities is None or not causes & {"bacterial", "viral"}:
@@ -89,10 +90,11 @@ def measure(evaluation: "Evaluation") -> dict[str, Any] | None:
 
     Returns
     -------
-    ``n`` and ``unknown`` (films counted, and left out because their cause is not known),
-    ``accuracy``, ``macro_f1``, ``macro_auroc``, ``confusion`` (rows true, columns called, in the
-    order of ``names``), and under ``per_class`` each class's ``support``, ``precision``,
-    ``recall``, ``f1`` and ``auroc``. None where there is nothing to measure, see :meth:`Told.of`.
+    ``calibrated`` (whether bacterial and viral could be, apart), ``n`` and ``unknown`` (films
+    counted, and left out because their cause is not known), ``accuracy``, ``macro_f1``,
+    ``macro_auroc``, ``confusion`` (rows true, columns called, in the order of ``names``), and
+    under ``per_class`` each class's ``support``, ``precision``, ``recall``, ``f1`` and ``auroc``.
+    None where there is nothing to measure, see :meth:`Told.of`.
     """
     told = Told.of(evaluation)
     if told is None:
@@ -107,6 +109,7 @@ def measure(evaluation: "Evaluation") -> dict[str, Any] | None:
     n = len(told.truth)
     return {
         "names": list(CLASSES),
+        "calibrated": evaluation.viral_calibrated,
         "n": n,
         "unknown": len(evaluation.files) - n,
         "accuracy": proportion(int(np.sum(told.truth == told.called)), n),

@@ -172,6 +172,13 @@ def test_three_classes_have_a_table_of_their_own(entry, tmp_path) -> None:
     ]
 
 
+def test_causes_that_are_not_calibrated_apart_are_said(entry) -> None:
+    found = measured(0.96, 570, (0.8123, 0.79))
+    found["classes"]["calibrated"] = False
+    noted = line(entry, None, Record(cost=COST, measured={"validation": found})).note
+    assert noted == "a|b; bacterial and viral not calibrated apart (by-patient)"
+
+
 def test_the_budget_says_what_was_cut(entry) -> None:
     training = replace(entry.recipe.training, epochs=6, films_per_epoch=1200)
     cut = replace(entry, recipe=replace(entry.recipe, training=training), planned_epochs=20)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pneumonia.imaging.lungs import Lungs
 from tests.train.fakes import BALANCED as POINT
 from tests.train.fakes import SCREENING, FakePredictor
 from train.data.manifest import Manifest, Row, load
+from train.measuring.class_report import summarise_classes
 from train.measuring.evaluate import Batch, drawn_lungs, evaluate
 from train.measuring.evaluation import Evaluation, Refusal, Source
 from train.measuring.metrics import wilson
@@ -340,3 +342,28 @@ def test_a_bundle_of_three_classes_is_measured_on_them(
     assert (
         np.sum(classes["confusion"], axis=0).tolist() == np.bincount(called, minlength=3).tolist()
     )
+    assert classes["calibrated"]
+
+
+def test_causes_that_could_not_be_calibrated_apart_are_measured_by_the_networks_own_softmax(
+    pattern_bundle: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    from pneumonia.analysis.predictor import Predictor
+
+    copy = Path(shutil.copytree(pattern_bundle, tmp_path / pattern_bundle.name))
+    card = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(json.dumps(card | {"pattern": None}))
+    predictor = Predictor.load(copy, device="cpu")
+    measured = evaluate(predictor, manifest.rows, batch_size=2)
+    films = [decode(row.path.read_bytes()) for row in manifest.rows]
+    for i, film in enumerate(films):
+        (alone,) = predictor.read(predictor.examine([film]))
+        share = 1 / (1 + math.exp(-alone.viral_logit))
+        p = alone.probability  # calibrated all the same
+        expected = (1 - p, p * (1 - share), p * share)
+        assert measured.class_probabilities[i] == pytest.approx(expected, abs=1e-5)
+    classes = measured.metrics()["classes"]
+    assert classes["n"] == 5
+    assert not classes["calibrated"]
+    assert "could not be calibrated apart" in summarise_classes(measured, classes)
+    assert "calibrated apart" not in summarise_classes(measured, classes | {"calibrated": True})

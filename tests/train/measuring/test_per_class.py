@@ -168,7 +168,7 @@ def test_a_class_without_films_has_no_part_in_the_averages() -> None:
     json.dumps(found, allow_nan=False)
 
 
-def test_there_is_nothing_to_measure_without_a_pattern_or_without_causes() -> None:
+def test_there_is_nothing_to_measure_in_two_classes_or_without_causes() -> None:
     measured = by_hand()
     assert per_class.measure(replace(measured, viral=None)) is None
     assert per_class.measure(replace(measured, etiologies=())) is None

@@ -19,6 +19,14 @@ def tell(found: dict[str, Any]) -> Markup:
         )
         return section("classes", "Three classes", paragraph(text))
     names, unknown = figures["names"], figures["unknown"]
+    raw = (
+        ""
+        if figures["calibrated"]
+        else (
+            " Bacterial and viral could not be calibrated apart: they share a pneumonia as the "
+            "network's own softmax says, and the app shows neither."
+        )
+    )
     left_out = f" Left out: {count(unknown, 'film')} of unknown cause." if unknown else ""
     return section(
         "classes",
@@ -52,6 +60,6 @@ def tell(found: dict[str, Any]) -> Markup:
         ),
         paragraph(
             f"{count(figures['n'], 'film')} whose class is known are counted.{left_out} A film is "
-            "called what is likeliest of the three, whatever the operating point."
+            f"called what is likeliest of the three, whatever the operating point.{raw}"
         ),
     )
