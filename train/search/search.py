@@ -16,6 +16,7 @@ from pneumonia.analysis.bundle import file_sha256
 from pneumonia.analysis.lungs import digest as lungs_digest
 from pneumonia.errors import RunError
 from train.comparison.line import duration
+from train.comparison.record import key
 from train.data import manifest, splits
 from train.loop import run
 from train.recipes import dotted
@@ -58,10 +59,14 @@ class Search:
     def _conditions(self) -> dict[str, str]:
         options, weights = self.options, Path(self.options.init_weights)
         films = manifest.load(Path(options.data))
+        pool = manifest.training_rows(films, options.on_patient_overlap)
+        prose = {"title", "paper", "trials"}  # and how long it goes on
         return {
-            "space": repr(asdict(self.space)),
+            "space": repr({k: v for k, v in asdict(self.space).items() if k not in prose}),
+            "recipe": key(self.recipe, {}),
             "settings": repr(self.changes),
-            "films": manifest.Manifest(films.root, films.split("train", "val")).digest(),
+            "films": manifest.Manifest(films.root, pool).digest(),
+            "on_bad_image": options.on_bad_image,
             "initial weights": file_sha256(weights) if weights.is_file() else str(weights),
             "lung network": lungs_digest(options.lungs),
             "seed": str(options.seed),

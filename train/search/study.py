@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GridSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.storages.journal import JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from pneumonia.errors import RecipeError, RunError
@@ -73,6 +75,7 @@ class Study:
                 f"{file} cannot be used as a study ({type(error).__name__}). Give the file of a "
                 "search, or a name that is free, with --study."
             ) from error
+        self._lock = JournalFileOpenLock(str(file))
         self._check(conditions, file)
         self._study.sampler = self._sampler(worker)
 
@@ -102,19 +105,30 @@ class Study:
         ``told`` hears of each trial that this process settles. A training that fails is a failed
         trial. A trial that is cut off, here or in a process that died, is tried again.
         """
-        while (left := wanted - len(self.settled())) > 0:
-            fail_stale_trials(self._study)
-            if left <= len(self._of(TrialState.RUNNING)) and not self._of(TrialState.WAITING):
-                time.sleep(self._heartbeat_s / 20)  # others are at it; should one die, it is ours
-                continue
-            self._try_one(objective, told)
+        while wanted > len(self.settled()):
+            with ExitStack() as turn:
+                # Of those who search together one counts and draws at a time, so that none draws
+                # what another has just begun, nor a trial more than is wanted.
+                self._lock.acquire()
+                turn.callback(self._lock.release)
+                fail_stale_trials(self._study)
+                if wanted > len(self.settled()) + len(self._of(TrialState.RUNNING)):
+                    self._try_one(objective, told, turn.close)
+                    continue
+            time.sleep(self._heartbeat_s / 20)  # others are at it; should one die, it is ours
 
-    def _try_one(self, objective: Objective, told: Callable[[FrozenTrial], None]) -> None:
+    def _try_one(
+        self,
+        objective: Objective,
+        told: Callable[[FrozenTrial], None],
+        has_drawn: Callable[[], None],
+    ) -> None:
         asked: list[int] = []
 
         def run(trial: optuna.Trial) -> float:
             asked.append(trial.number)
             changes = self.space.suggest(trial)
+            has_drawn()
             try:
                 figures = objective(changes, trial.number)
             except _FAILURES as error:

@@ -60,10 +60,14 @@ def train(
 
 @contextmanager
 def _without_checkpoints(runs: Path, name: str) -> Iterator[None]:
-    """Of dozens of trials only the history is of interest; their weights are gigabytes."""
+    """Of dozens of trials only the history is of interest; the rest is gigabytes.
+
+    A run that fails leaves its kept features too, which one that ends removes itself.
+    """
     try:
         yield
     finally:
         folder = begun.find(runs, name)
-        for checkpoint in folder.glob("*.pt") if folder else ():
-            checkpoint.unlink(missing_ok=True)
+        for pattern in ("*.pt", "features-*.npy"):
+            for file in folder.glob(pattern) if folder else ():
+                file.unlink(missing_ok=True)

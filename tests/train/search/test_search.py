@@ -15,9 +15,10 @@ from pneumonia.errors import RunError
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
 from train import cli
-from train.loop import run
+from train.loop import run, runlog
 from train.recipes import recipe as recipes
 from train.search import space as spaces
+from train.search import trial
 from train.search.search import Search, search
 from train.terminal import Terminal
 
@@ -127,10 +128,38 @@ def test_checkpoints_of_trials_are_not_kept(found, base) -> None:
     assert list((base / "runs").glob("*/*.pt")) == []
 
 
+def test_a_trial_that_fails_leaves_no_gigabytes(tmp_path) -> None:
+    folder = runlog.create(tmp_path, "small")
+    runlog.write_config(folder, {"options": {"out": "rates trial 0"}})
+    for name in ("last.pt", "features-train.npy", "history.csv"):
+        (folder / name).touch()
+    with pytest.raises(RunError), trial._without_checkpoints(tmp_path, "rates trial 0"):
+        raise RunError("diverged")
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "history.csv"]
+
+
 def test_another_seed_is_another_study(found, base, films) -> None:
     options = run.Options(data=str(films), out="", init_weights="none", device="cpu", seed=1)
     with pytest.raises(RunError, match="begun with other seed: its trials cannot be compared"):
         search(plan_in(base, films, options=options), 1, Listener())
+
+
+def test_another_recipe_or_what_becomes_of_bad_films_is_another_study(found, base, films) -> None:
+    options = run.Options(
+        data=str(films), out="", init_weights="none", device="cpu", on_bad_image="skip"
+    )
+    with pytest.raises(RunError, match="begun with other on_bad_image: "):
+        search(plan_in(base, films, options=options), 1, Listener())
+    recipe = base / "small.toml"
+    before = recipe.read_text()
+    try:
+        recipe.write_text(before.replace('name = "focal"', 'name = "binary_cross_entropy"'))
+        with pytest.raises(RunError, match="begun with other recipe: "):
+            search(plan_in(base, films), 1, Listener())
+        recipe.write_text(before.replace("A small network", "Other words"))
+        assert len(search(plan_in(base, films), 1, Listener()).trials) == 3
+    finally:
+        recipe.write_text(before)
 
 
 def test_a_file_that_is_no_study_is_refused(tmp_path, films) -> None:

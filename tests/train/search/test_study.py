@@ -1,5 +1,8 @@
 """The study itself, with figures instead of trainings."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from train.search.space import Range, Space
@@ -52,3 +55,28 @@ def test_what_would_fail_every_trial_ends_the_search(space, tmp_path) -> None:
     assert study.settled() == []
     study.work(figures, 1, lambda _: None)  # the trial that was cut off, with its settings
     assert study.settled()[0].system_attrs["retry_history"] == [0]
+
+
+def search_together(folder, space, workers, wanted) -> list:
+    """Settled trials of several workers over one file, each with a study of its own."""
+    studies = [Study(folder / "s.db", space, {}, n, heartbeat_s=1) for n in range(workers)]
+
+    def slow(changes, _number):
+        time.sleep(0.02)
+        return {"val_loss": float(len(changes))}
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda study: study.work(slow, wanted, lambda _: None), studies))
+    return studies[0].settled()
+
+
+def test_workers_together_settle_as_many_trials_as_are_wanted(space, tmp_path) -> None:
+    assert len(search_together(tmp_path, space, 3, 7)) == 7
+    assert not (tmp_path / "s.db.lock").exists()
+
+
+def test_workers_together_try_each_point_of_a_grid_once(tmp_path) -> None:
+    points = {f"point {n}": {"optimiser.head_rate": 10.0**-n} for n in range(9)}
+    grid = Space(name="grid", title="", recipe="pneunet", choose="loss", grid={"rate": points})
+    settled = search_together(tmp_path, grid, 3, grid.size)
+    assert sorted(trial.params["rate"] for trial in settled) == sorted(points)
