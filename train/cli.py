@@ -3,6 +3,7 @@
 Imports click alone, so that ``flask --help`` stays quick; torch comes with the command that runs.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,24 @@ import click
 
 from pneumonia.errors import DomainError
 from train.memory import keep_freed_memory
-from train.options import BEGINNING, DATA, KEEPING, PATH, READERS, SEED, SET, takes
+from train.options import (
+    BEGINNING,
+    DATA,
+    KEEPING,
+    PATH,
+    READERS,
+    ROOT,
+    SEED,
+    SET,
+    lungs_source,
+    run_options,
+    takes,
+    weights_source,
+)
 from train.terminal import Terminal, command_line, ending, fail
 
 if TYPE_CHECKING:
     from train.distributed import Ranks
-    from train.loop import run
-
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @click.command()
@@ -57,7 +68,7 @@ def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
     missing = [name for name in ("data", "recipe") if options[name] is None]
     if missing:
         raise click.UsageError(f"--{' and --'.join(missing)} must be given (or --resume RUN).")
-    from train.loop import run
+    from train.loop import initial, run
     from train.lung_network import lungs
     from train.recipes import dotted
     from train.recipes import recipe as recipes
@@ -66,27 +77,19 @@ def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
     if options["set"]:
         recipe = recipe.with_changes(dotted.parse(options["set"]))
     recipe = recipe.with_options(options["epochs"], options["batch_size"])
-    out = options["out"] or _ROOT / "models" / recipe.name
-    chosen = _run_options(options, out=str(out.resolve()), workers=options["workers"])
+    out = options["out"] or ROOT / "models" / recipe.name
+    chosen = run_options(options, out=str(out.resolve()), workers=options["workers"])
     if isinstance(recipe, recipes.LungRecipe):
         ranks.must_be_one("A lung network")
-        return lungs.start(recipe, chosen, options["runs"], Terminal())
-    return run.start(recipe, chosen, options["runs"], ranks.reporter(Terminal()), ranks)
-
-
-def _run_options(options: dict[str, Any], out: str = "", workers: int = 0) -> "run.Options":
-    from train.loop import run
-
-    return run.Options(
-        data=str(options["data"].resolve()),
-        out=out,
-        init_weights=_weights_source(options["init_weights"] or "imagenet"),
-        lungs=_lungs_source(options["lungs"]),
-        workers=workers,
-        **{
-            name: options[name] for name in ("device", "seed", "on_bad_image", "on_patient_overlap")
-        },
-    )
+        source = "imagenet" if chosen.init_weights == "auto" else chosen.init_weights
+        return lungs.start(
+            recipe, replace(chosen, init_weights=source), options["runs"], Terminal()
+        )
+    reporter = ranks.reporter(Terminal())
+    with ranks.leader_first():  # torchvision's may have to be fetched
+        source = initial.choose_source(recipe, chosen.init_weights, reporter)
+    chosen = replace(chosen, init_weights=source)
+    return run.start(recipe, chosen, options["runs"], reporter, ranks)
 
 
 def _resume(context: click.Context, options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
@@ -103,9 +106,9 @@ def _resume(context: click.Context, options: dict[str, Any], ranks: "Ranks") -> 
     changes = {name: options[name] for name in given & {"device", "workers"}}
     changes |= {name: str(options[name].resolve()) for name in given & {"data", "out"}}
     if "init_weights" in given:
-        changes["init_weights"] = _weights_source(options["init_weights"])
+        changes["init_weights"] = weights_source(options["init_weights"])
     if "lungs" in given:
-        changes["lungs"] = _lungs_source(options["lungs"])
+        changes["lungs"] = lungs_source(options["lungs"])
     from train.loop import run, runlog
     from train.lung_network import lungs
 
@@ -115,22 +118,13 @@ def _resume(context: click.Context, options: dict[str, Any], ranks: "Ranks") -> 
     return run.resume(options["resume"], changes, ranks.reporter(Terminal()), ranks)
 
 
-def _weights_source(given: str) -> str:
-    return given if given in ("imagenet", "none") else str(Path(given).resolve())
-
-
-def _lungs_source(given: str | None) -> str:
-    if given == "none":
-        return given
-    if given is not None:
-        return str(Path(given).resolve())
-    shipped = _ROOT / "models" / "default"
-    return str(shipped) if (shipped / "lungs.json").is_file() else "none"
-
-
 @click.command()
 @click.option("--data", type=PATH, required=True, help="Folder in the training layout.")
-@click.option("--split", required=True, help="train, val, test, all, or validation (by patient).")
+@click.option(
+    "--split",
+    required=True,
+    help="train, val, test, all; validation or held-out: of the model's own split.",
+)
 @click.option(
     "--model",
     metavar="ID",
@@ -139,7 +133,7 @@ def _lungs_source(given: str | None) -> str:
     help="A bundle's id, or its folder.",
 )
 @click.option(
-    "--models-dir", type=PATH, default=_ROOT / "models", envvar="PNEUMONIA_MODELS_DIR", hidden=True
+    "--models-dir", type=PATH, default=ROOT / "models", envvar="PNEUMONIA_MODELS_DIR", hidden=True
 )
 @click.option("--out", type=PATH, help="Report folder. [default: runs/evaluation-ID-SPLIT]")
 @click.option(
@@ -233,7 +227,10 @@ def compare(context: click.Context, /, **options: Any) -> None:
         failed = _compare(options, out, command_line(context))
     click.echo(f"the comparison is {out / 'comparison.md'}")
     if failed:
-        click.echo(f"{failed} trainings failed; the same command tries them again")
+        words = "training failed; the same command tries it"
+        if failed > 1:
+            words = "trainings failed; the same command tries them"
+        click.echo(f"{failed} {words} again")
         context.exit(1)
 
 
@@ -243,13 +240,18 @@ def _compare(options: dict[str, Any], out: Path, command: str) -> int:
     from train.comparison.compare import compare as lay_side_by_side
     from train.comparison.runs import Comparison
     from train.data import manifest
+    from train.loop import initial
 
-    usual = options["init_weights"] or "imagenet"
+    usual = options["init_weights"] or "auto"
     if options["plan"]:
         entries = plan.load(options["plan"], usual)
     else:
         entries = plan.of_recipes(options["recipes"].split(","), usual)
-    chosen = _run_options(options, workers=options["workers"])
+    entries = tuple(
+        replace(e, init_weights=initial.choose_source(e.recipe, e.init_weights, Terminal()))
+        for e in entries
+    )
+    chosen = run_options(options, workers=options["workers"])
     films = manifest.load(options["data"])
     comparison = Comparison(entries, films, chosen, options["runs"])
     lines = lay_side_by_side(comparison, out, command, Terminal())
@@ -277,6 +279,7 @@ def search(context: click.Context, /, **options: Any) -> None:
 
 
 def _search(options: dict[str, Any], command: str) -> None:
+    from train.loop import initial
     from train.recipes import dotted
     from train.search import results, space
     from train.search.search import Search
@@ -286,11 +289,15 @@ def _search(options: dict[str, Any], command: str) -> None:
     file = options["study"] or options["runs"] / "search" / f"{found_space.name}.db"
     size = found_space.size
     wanted = min(options["trials"] or size, size) if found_space.grid else options["trials"] or size
+    chosen = run_options(options)
+    changes = dotted.parse(options["set"])
+    recipe = space.base(found_space, changes)
+    source = initial.choose_source(recipe, chosen.init_weights, Terminal())
     plan = Search(
         space=found_space,
         file=file.resolve(),
-        options=_run_options(options),
-        changes=dotted.parse(options["set"]),
+        options=replace(chosen, init_weights=source),
+        changes=changes,
         runs=options["runs"],
         wanted=wanted,
         command=command,

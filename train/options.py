@@ -1,11 +1,15 @@
-"""Options that several training commands take."""
+"""Options that several training commands take, and what they mean to a run."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from train.loop import run
+
+ROOT = Path(__file__).resolve().parent.parent
 PATH = click.Path(path_type=Path)
 
 DATA = click.option("--data", type=PATH, help="Folder with train|val|test/NORMAL|PNEUMONIA.")
@@ -26,7 +30,8 @@ BEGINNING = (
     click.option(
         "--init-weights",
         metavar="FILE",
-        help="A .safetensors file, imagenet (torchvision's, fetched) or none. [default: imagenet]",
+        help="A .safetensors file, imagenet (torchvision's, fetched), none (from scratch), or "
+        "auto: imagenet where it can be had. [default: auto]",
     ),
     click.option(
         "--lungs",
@@ -59,3 +64,34 @@ def takes(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return command
 
     return decorate
+
+
+def run_options(options: dict[str, Any], out: str = "", workers: int = 0) -> "run.Options":
+    """What the command line gave, as a run takes it; paths absolute."""
+    from train.loop import run
+
+    return run.Options(
+        data=str(options["data"].resolve()),
+        out=out,
+        init_weights=weights_source(options["init_weights"] or "auto"),
+        lungs=lungs_source(options["lungs"]),
+        workers=workers,
+        **{
+            name: options[name] for name in ("device", "seed", "on_bad_image", "on_patient_overlap")
+        },
+    )
+
+
+def weights_source(given: str) -> str:
+    """A word that stands for weights, or a file's absolute path."""
+    return given if given in ("auto", "imagenet", "none") else str(Path(given).resolve())
+
+
+def lungs_source(given: str | None) -> str:
+    """``none``, or a folder's absolute path: the shipped lung network where nothing is given."""
+    if given == "none":
+        return given
+    if given is not None:
+        return str(Path(given).resolve())
+    shipped = ROOT / "models" / "default"
+    return str(shipped) if (shipped / "lungs.json").is_file() else "none"

@@ -42,6 +42,18 @@ class Entry:
     changes: dict[str, Any] = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The name, and what of its network is not the recipe's: ``densenet161 (densenet169)``."""
+        changed = {
+            key.removeprefix("network."): value
+            for key, value in self.changes.items()
+            if key.startswith("network.")
+        }
+        words = [str(value) for key, value in changed.items() if key == "architecture"]
+        words += [f"{key} {value}" for key, value in changed.items() if key != "architecture"]
+        return f"{self.name} ({', '.join(words)})" if words else self.name
+
 
 def load(path: Path, init_weights: str) -> tuple[Entry, ...]:
     """Read a plan: a table ``[[entry]]`` for each line of the comparison.
