@@ -1,11 +1,13 @@
 """What a person sees of a command in a terminal: lines, warnings, bars, and how it ended."""
 
+import os
 import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -13,6 +15,8 @@ import click
 
 from pneumonia.errors import DomainError
 from train.memory import keep_freed_memory
+
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Terminal:
@@ -104,7 +108,7 @@ def ending(context: click.Context, advice: str) -> Iterator[None]:
 
 
 def command_line(context: click.Context) -> str:
-    """As it was given, with the data folder by its name alone: reports are shared."""
+    """As it was given, with paths as :func:`shown_path`: reports are shared."""
     words = ["flask", str(context.info_name)]
     for parameter in context.command.params:
         name = str(parameter.name)
@@ -112,5 +116,22 @@ def command_line(context: click.Context) -> str:
             continue
         value = context.params[name]
         for each in value if isinstance(value, tuple) else (value,):
-            words += [parameter.opts[0], each.resolve().name if name == "data" else str(each)]
+            is_path = isinstance(each, Path) or (isinstance(each, str) and Path(each).is_absolute())
+            words += [parameter.opts[0], shown_path(Path(each)) if is_path else str(each)]
     return shlex.join(words)
+
+
+def shown_path(path: Path) -> str:
+    """A path as a reader of a report can use it, without where this machine keeps things.
+
+    Relative to the working directory, or to the project, where it lies inside or beside it; from
+    anywhere else its name alone.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they were given
+    for base in (Path.cwd(), _ROOT):
+        if path.is_relative_to(base):
+            return str(path.relative_to(base))
+        # Beside the root of the disk lies everything.
+        if base.parent != base.parent.parent and path.is_relative_to(base.parent):
+            return str(Path("..") / path.relative_to(base.parent))
+    return path.name

@@ -179,3 +179,25 @@ def test_a_log_file_gets_a_line_now_and_then() -> None:
     pace = terminal.Pace(100, every_s=0.0)
     assert pace.add(40)
     assert re.fullmatch(r"40/100  [\d.]+ films/s  [\d.]+ min left", str(pace))
+
+
+def test_a_report_names_paths_that_run_and_never_where_this_machine_keeps_things(
+    tmp_path, monkeypatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    for path, shown in (
+        (project / "runs" / "a", "runs/a"),
+        (Path("docs"), "docs"),
+        (Path("../shared/kermany"), "../shared/kermany"),
+        (tmp_path / "shared" / "kermany", "../shared/kermany"),
+        (ROOT / "docs", "docs"),
+        (Path("/elsewhere/films"), "films"),
+    ):
+        assert terminal.shown_path(path) == shown
+
+
+def test_evaluate_names_all_the_parts_it_can_measure() -> None:
+    words = " ".join(invoke(cli.evaluate, "--help").output.split())
+    assert "train, val, test, all; validation or held-out" in words

@@ -47,7 +47,7 @@ def draw(lines: Sequence[Line], out: Path) -> None:
 
 
 def _title(line: Line) -> str:
-    return f"{line.name} (3 classes)" if line.classes == 3 else line.name
+    return f"{line.shown}, 3 classes" if line.classes == 3 else line.shown
 
 
 def _series(lines: Sequence[Line]) -> list[tuple[dict[str, Any], list[float | None]]]:

@@ -41,6 +41,11 @@ class Line:
         return self.paper.entry.name
 
     @property
+    def shown(self) -> str:
+        """The name, and what of its network is not the recipe's."""
+        return self.paper.entry.shown
+
+    @property
     def classes(self) -> int:
         return len(self.paper.entry.recipe.classes)
 

@@ -71,6 +71,8 @@ def markdown(report: Report) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+_CHANGED = """
+In brackets behind a system: what of its network was changed, so that it is not the paper's."""
 _SHARED = """
 † One training and its validation films serve both columns: the recipe's own split is the one by
 patient."""
@@ -81,7 +83,8 @@ and there is no bundle. The figure is that of its best epoch on validation, from
 
 def _opening(report: Report) -> str:
     shares = ", ".join(sorted({line.patient_split for line in report.lines}))
-    notes = _SHARED * any(line.is_same_figure for line in report.lines)
+    notes = _CHANGED * any(line.shown != line.name for line in report.lines)
+    notes += _SHARED * any(line.is_same_figure for line in report.lines)
     notes += _UNCALIBRATED * any(line.learnt_nothing for line in report.lines)
     return f"""\
 Films: `{report.data}`. Made by:
@@ -111,7 +114,7 @@ def _accuracies(lines: Sequence[Line]) -> str:
         "Trained",
     )
     rows = [
-        (x.name, x.reported, x.under_paper, x.by_patient, x.official_test, x.brief) for x in lines
+        (x.shown, x.reported, x.under_paper, x.by_patient, x.official_test, x.brief) for x in lines
     ]
     return _table(head, rows)
 

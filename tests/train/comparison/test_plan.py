@@ -1,5 +1,6 @@
 """Plans as people write them, right and wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,12 @@ def test_what_cannot_be_used_is_named_before_anything_is_trained(tmp_path, text,
 def test_a_missing_plan_is_a_sentence(tmp_path) -> None:
     with pytest.raises(RecipeError, match=r"plan .*absent\.toml cannot be read"):
         plan.load(tmp_path / "absent.toml", "none")
+
+
+def test_a_changed_network_is_not_taken_for_the_papers() -> None:
+    cut = {"network.until": "Mixed_7a", "training.epochs": 3}
+    other = {"training.views": 1, "network.until": "denseblock3", "network.architecture": "d169"}
+    (entry,) = plan.of_recipes(["pneunet"], "none")
+    assert replace(entry, changes=cut).shown == "pneunet (until Mixed_7a)"
+    assert replace(entry, changes=other).shown == "pneunet (d169, until denseblock3)"
+    assert replace(entry, changes={"training.epochs": 3}).shown == "pneunet"

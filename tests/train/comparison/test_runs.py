@@ -170,9 +170,9 @@ def test_the_command_reports_failures_and_says_how_it_was_made(gone_on, base, fi
         catch_exceptions=False,
     )  # fmt: skip
     assert said.exit_code == 1
-    assert "1 trainings failed; the same command tries them again" in said.output
+    assert "1 training failed; the same command tries it again" in said.output
     text = (base / "again" / "comparison.md").read_text()
-    assert f"flask compare --data {films.name} --plan {base / 'plan.toml'} --out" in text
+    assert f"flask compare --data {films.name} --plan plan.toml --out again" in text
 
 
 def test_the_command_wants_a_plan_or_recipes(films) -> None:

@@ -179,6 +179,14 @@ def test_causes_that_are_not_calibrated_apart_are_said(entry) -> None:
     assert noted == "a|b; bacterial and viral not calibrated apart (by-patient)"
 
 
+def test_a_changed_network_is_named_beside_its_recipe(entry) -> None:
+    cut = line(replace(entry, changes={"network.until": "layer3"}), None, None)
+    text = table.markdown(Report([cut], "kermany", "flask compare"))
+    assert section(text, "Normal or pneumonia")[1].startswith("| small (until layer3) | 0.9000 |")
+    assert "In brackets behind a system: what of its network was changed" in text
+    assert cut.name == "small"
+
+
 def test_the_budget_says_what_was_cut(entry) -> None:
     training = replace(entry.recipe.training, epochs=6, films_per_epoch=1200)
     cut = replace(entry, recipe=replace(entry.recipe, training=training), planned_epochs=20)
