@@ -68,28 +68,42 @@ def compute_features(
     batches
         Of a :class:`FilmSet`, in order; view v is what epoch v would have drawn.
     """
-    films, sampler = batches.dataset, shares_of(batches).sampler
+    films = batches.dataset
     assert isinstance(films, FilmSet)
     if path.is_file():
         advance(views * len(films))
         return _open(path, films)
     partial = path.with_suffix(f".{uuid4().hex}.partial")  # two may be making the same
+    try:
+        _fill(partial, frozen, batches, views, autocast, advance)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return _open(path, films)
+
+
+def _fill(
+    path: Path,
+    frozen: nn.Module,
+    batches: Batches,
+    views: int,
+    autocast: Autocast,
+    advance: Callable[[int], None],
+) -> None:
+    order = shares_of(batches).sampler
     stored: NDArray[np.float16] | None = None
     for view in range(views):
-        sampler.epoch = view
+        order.epoch = view
         at = 0
         for x, *_ in batches:
             values = _run(frozen, x, autocast)
             if stored is None:
-                shape = (views, len(films), *values.shape[1:])
-                _check_space(partial, 2 * math.prod(shape))
-                stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+                shape = (views, len(order), *values.shape[1:])
+                _check_space(path, 2 * math.prod(shape))
+                stored = open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
             stored[view, at : at + len(values)] = values
             at += len(values)
             advance(len(values))
-    del stored  # closes the file, with everything in it
-    partial.replace(path)
-    return _open(path, films)
 
 
 def _open(path: Path, films: FilmSet) -> FeatureSet:

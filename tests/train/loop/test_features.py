@@ -99,3 +99,14 @@ def test_features_are_told_apart_by_all_that_they_depend_on(tiny_recipe, tmp_pat
     assert (
         len(names_of(of("resnet50"), plain, "float32", 1, tmp_path)) == 1
     )  # plain films: the same
+
+
+def test_what_is_broken_off_leaves_nothing_behind(network, tmp_path) -> None:
+    def pulled(_: int) -> None:
+        raise KeyboardInterrupt
+
+    frozen = torch.nn.Sequential(network.body, network.pool).eval()
+    batches = loader(film_set(), EpochSampler(6), 2, 0)
+    with pytest.raises(KeyboardInterrupt):
+        compute_features(frozen, batches, 1, tmp_path / "f.npy", lambda: nullcontext(), pulled)
+    assert list(tmp_path.iterdir()) == []
