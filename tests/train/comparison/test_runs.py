@@ -19,6 +19,7 @@ from train.comparison.protocol import Protocol
 from train.comparison.runs import Comparison, Result
 from train.data import manifest
 from train.loop import run
+from train.terminal import shown_path
 
 PLAN = """\
 init_weights = "none"
@@ -172,7 +173,8 @@ def test_the_command_reports_failures_and_says_how_it_was_made(gone_on, base, fi
     assert said.exit_code == 1
     assert "1 training failed; the same command tries it again" in said.output
     text = (base / "again" / "comparison.md").read_text()
-    assert f"flask compare --data {films.name} --plan plan.toml --out again" in text
+    data, plan, out = (shown_path(path) for path in (films, base / "plan.toml", base / "again"))
+    assert f"flask compare --data {data} --plan {plan} --out {out}" in text
 
 
 def test_the_command_wants_a_plan_or_recipes(films) -> None:

@@ -20,7 +20,7 @@ from train.recipes import recipe as recipes
 from train.search import space as spaces
 from train.search import trial
 from train.search.search import Search, search
-from train.terminal import Terminal
+from train.terminal import Terminal, shown_path
 
 SPACE = """\
 title = "Learning rates of a small network"
@@ -211,4 +211,4 @@ def test_the_command_goes_on_with_a_study_and_says_where_its_results_are(
     assert f"the best settings are the recipe {base / 'rates-best.toml'}" in said.output
     text = (base / "rates.md").read_text()
     assert "3 of 3 trials, 1 of them failed; films: `films" in text
-    assert f"flask search --data {films.name} --space" in text
+    assert f"flask search --data {shown_path(films)} --space" in text
