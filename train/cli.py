@@ -74,9 +74,9 @@ def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
     from train.recipes import recipe as recipes
 
     recipe = recipes.load(options["recipe"])
-    if options["set"]:
-        recipe = recipe.with_changes(dotted.parse(options["set"]))
-    recipe = recipe.with_options(options["epochs"], options["batch_size"])
+    changes = dotted.parse(options["set"])
+    changes |= {f"training.{n}": options[n] for n in ("epochs", "batch_size") if options[n]}
+    recipe = recipe.with_changes(changes)
     out = options["out"] or ROOT / "models" / recipe.name
     chosen = run_options(options, out=str(out.resolve()), workers=options["workers"])
     if isinstance(recipe, recipes.LungRecipe):

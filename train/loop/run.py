@@ -97,7 +97,8 @@ def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ran
     films = _load(division, recipe, options, finder, runs / "cache", reporter, ranks)
     if ranks.leads:
         runlog.write_config(folder, config | {"digest": films.digest})
-    return _assemble(recipe, options, network, initial, finder, films, folder, reporter, ranks)
+    recipe = replace(recipe, preprocess=films.train.spec)
+    return Run(recipe, options, network, initial, finder, films, folder, reporter, ranks)
 
 
 def resume(
@@ -138,9 +139,8 @@ def resume(
         runlog.write_config(folder, config | {"digest": films.digest})
     if config["digest"] is not None:
         runlog.check_same("films", options.data, films.digest, config["digest"])
-    return _finish(
-        _assemble(recipe, options, network, initial, finder, films, folder, reporter, ranks)
-    )
+    recipe = replace(recipe, preprocess=films.train.spec)
+    return _finish(Run(recipe, options, network, initial, finder, films, folder, reporter, ranks))
 
 
 def _identity(initial: Loaded) -> str:
@@ -158,21 +158,6 @@ def _finish(run: Run) -> dict[str, Any]:
     """Train, and let the first process make the bundle, for whose card the others wait."""
     fit = _train(run)
     return run.ranks.agree(export_run(run, fit) if run.ranks.leads else {})
-
-
-def _assemble(
-    recipe: Recipe,
-    options: Options,
-    network: Classifier,
-    initial: Loaded,
-    finder: LungFinder | None,
-    films: Films,
-    folder: Path,
-    reporter: Reporter,
-    ranks: Ranks,
-) -> Run:
-    recipe = replace(recipe, preprocess=films.train.spec)
-    return Run(recipe, options, network, initial, finder, films, folder, reporter, ranks)
 
 
 def _load(

@@ -9,7 +9,7 @@ from typing import Any
 from pneumonia.errors import DataError
 from train.data.manifest import Row
 from train.data.squares import OnBadImage
-from train.measuring import evidence, examples, exhibits, report
+from train.measuring import evidence, examples, exhibits, film_plots, report
 from train.measuring.evaluate import Reader, evaluate
 from train.measuring.evaluation import Evaluation, Source
 from train.measuring.maps import HeatProbe
@@ -89,10 +89,10 @@ def _show_examples(evaluation: Evaluation, rows: Sequence[Row], out: Path) -> No
     calls = examples.Calls.of(evaluation)
     chosen = examples.choose(calls)
     by_name = {row.file: row for row in rows}
-    report.plot_examples(
+    film_plots.plot_examples(
         examples.read(by_name, [evaluation.files[i] for i in chosen]),
         [calls.truths[i] for i in chosen],
         [calls.called[i] for i in chosen],
         out,
-        [calls.confidences[i] for i in chosen],
+        confidences=[calls.confidences[i] for i in chosen],
     )

@@ -32,12 +32,14 @@ _COLUMNS: Final = 4
 
 
 def plot_class_counts(counts: Mapping[str, Mapping[str, int]], out: Path) -> None:
-    """Films of each class in each part of the data, as bars side by side with their numbers.
+    """Draw ``classes.png`` into ``out``: films of each class in each part of the data, as bars.
 
     Parameters
     ----------
     counts
         Part (``"training"``, ``"validation"``) to class to number of films, in the order shown.
+    out
+        A folder; made where it is missing.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def plot_class_counts(counts: Mapping[str, Mapping[str, int]], out: Path) -> Non
     tidy(axes, "Films of each class")
     axes.grid(visible=False, axis="x")
     figure.legend(loc="outside lower center", ncols=len(names), frameon=False)
-    save(figure, out)
+    save(figure, _in(out, "classes.png"))
 
 
 def plot_examples(
@@ -78,7 +80,7 @@ def plot_examples(
     *,
     confidences: Sequence[float] | None = None,
 ) -> None:
-    """Films in a grid, four in a row, each with what it is and what it was called.
+    """Draw ``examples.png`` into ``out``: films, four in a row, what they are and were called.
 
     Parameters
     ----------
@@ -87,6 +89,8 @@ def plot_examples(
         its darkest to its brightest level.
     truths, predictions
         n classes; a film is right where the two are the same.
+    out
+        A folder; made where it is missing.
     confidences
         n probabilities of the class that was called, in [0, 1].
 
@@ -115,7 +119,12 @@ def plot_examples(
         "their share is not the accuracy.",
         fontsize=9.5,
     )
-    save(figure, out)
+    save(figure, _in(out, "examples.png"))
+
+
+def _in(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
 
 
 def _show(axes: "Axes", square: NDArray[np.generic], truth: str, called: str, share: str) -> None:

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,32 +88,6 @@ def summary(figures: dict[str, Any]) -> str:
     if figures["command"]:
         lines.append(f"made by: {figures['command']}")
     return "\n".join(lines) + "\n"
-
-
-def plot_class_counts(counts: Mapping[str, Mapping[str, int]], out: Path) -> None:
-    """Draw ``classes.png``, films per class, into the folder ``out``, made where it is missing.
-
-    See :func:`train.measuring.film_plots.plot_class_counts`.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    film_plots.plot_class_counts(counts, out / "classes.png")
-
-
-def plot_examples(
-    squares: Sequence[NDArray[np.generic]],
-    truths: Sequence[str],
-    predictions: Sequence[str],
-    out: Path,
-    confidences: Sequence[float] | None = None,
-) -> None:
-    """Draw ``examples.png``, some films, into the folder ``out``, made where it is missing.
-
-    See :func:`train.measuring.film_plots.plot_examples`.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    film_plots.plot_examples(
-        squares, truths, predictions, out / "examples.png", confidences=confidences
-    )
 
 
 def plot_history(history_csv: Path, out: Path) -> None:
@@ -224,7 +198,7 @@ def _plot(evaluation: Evaluation, figures: dict[str, Any], out: Path) -> None:
         out=out / "reliability.png",
     )
 
-    plot_class_counts(_count_classes(evaluation), out)
+    film_plots.plot_class_counts(_count_classes(evaluation), out)
     if (told := Told.of(evaluation)) is not None:
         title = f"{evaluation.model.id}{where} (n = {len(told.truth)})"
         for name, normalised in (("", False), ("-normalised", True)):

@@ -1,7 +1,7 @@
 """A recipe: all that decides what a training run does, as data (``train/recipes/*.toml``)."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -127,10 +127,6 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
-        """The recipe with what the command line overrides."""
-        return replace(self, training=self.training.with_options(epochs, batch_size))
-
     def with_changes(self, changes: dict[str, Any]) -> Self:
         """The recipe with some values changed, by dotted keys (``{"network.until": "layer3"}``).
 
@@ -166,10 +162,6 @@ class LungRecipe:
     augmentation: Augmentation
     grid: int = 224
     kind: Literal["lungs"] = "lungs"
-
-    def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
-        """The recipe with what the command line overrides."""
-        return replace(self, training=self.training.with_options(epochs, batch_size))
 
     def with_changes(self, changes: dict[str, Any]) -> Self:
         """As :meth:`Recipe.with_changes`."""

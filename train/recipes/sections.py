@@ -1,8 +1,8 @@
 """The tables of a recipe, each a frozen dataclass that checks itself."""
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 _PROBABILITIES = ("flip", "blur", "noise", "jpeg", "erase", "frame", "outside", "covered")
 _RANGES = ("rotation_degrees", "scale", "aspect", "shift", "contrast", "brightness", "gamma")
@@ -206,9 +206,6 @@ class Training:
             raise ValueError("unfreeze_after and unfreeze_from belong together")
         if self.unfreeze_from and self.trainable == "all":
             raise ValueError('unfreeze_from is given, but trainable = "all" leaves nothing frozen')
-
-    def with_options(self, epochs: int | None, batch_size: int | None) -> Self:
-        return replace(self, epochs=epochs or self.epochs, batch_size=batch_size or self.batch_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def test_layers_rest_until_they_are_unfrozen(tiny_recipe, films, tmp_path) -> No
     before, _ = weights.read(Path(init))
     for epochs, moved in ((2, False), (3, True)):
         out = tmp_path / str(epochs)
-        own = recipe.with_options(epochs, None)
+        own = recipe.with_changes({"training.epochs": epochs})
         run.start(own, options(films, out, init_weights=init), tmp_path / "runs", Listener())
         bundle = load_bundle(out)
         after = bundle.network.body.state_dict()

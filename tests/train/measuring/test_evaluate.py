@@ -1,8 +1,6 @@
 """Evaluation: which films are scored, what is counted, and that it is the serving predictor."""
 
 import json
-import math
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,41 +14,11 @@ from pneumonia.imaging import decode
 from pneumonia.imaging.lungs import Lungs
 from tests.train.fakes import BALANCED as POINT
 from tests.train.fakes import SCREENING, FakePredictor
-from train.data.manifest import Manifest, Row, load
-from train.measuring.class_report import summarise_classes
+from tests.train.measuring.conftest import folder, png
+from train.data.manifest import Manifest, Row
 from train.measuring.evaluate import Batch, drawn_lungs, evaluate
 from train.measuring.evaluation import Evaluation, Refusal, Source
 from train.measuring.metrics import wilson
-
-
-def png(level: float, *, contrast: int = 40, side: int = 256) -> bytes:
-    """A checkered square whose mean grey level is ``level`` (0 to 1, to a 255th)."""
-    squares = (np.indices((side, side)) // 16).sum(axis=0) % 2
-    image = round(level * 255) + np.where(squares, contrast, -contrast)
-    return bytes(cv2.imencode(".png", image.astype(np.uint8))[1])
-
-
-def folder(tmp_path: Path, films: dict[str, bytes]) -> Manifest:
-    for name, content in films.items():
-        path = tmp_path / "films" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return load(tmp_path / "films")
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return folder(
-        tmp_path,
-        {
-            "test/NORMAL/IM-0001-0001.png": png(0.3),
-            "test/NORMAL/IM-0001-0002.png": png(0.6),
-            "test/NORMAL/IM-0002-0001.png": png(0.2),
-            "test/PNEUMONIA/person1_bacteria_1.png": png(0.7),
-            "test/PNEUMONIA/person2_virus_1.png": png(0.48),
-        },
-    )
-
 
 # --- scoring -------------------------------------------------------------------------------------
 
@@ -301,69 +269,3 @@ def test_one_class_has_no_auc_and_no_crash(manifest: Manifest) -> None:
 def test_the_source_holds_no_path(manifest: Manifest) -> None:
     source = Source.of(manifest, "test")
     assert source == Source("films", "test", manifest.digest())
-
-
-# --- the real predictor --------------------------------------------------------------------------
-
-
-def test_the_serving_predictor_gives_the_same_probabilities(
-    tiny_bundle: Path, manifest: Manifest
-) -> None:
-    from pneumonia.analysis.predictor import Predictor
-
-    predictor = Predictor.load(tiny_bundle, device="cpu")
-    measured = evaluate(predictor, manifest.rows, batch_size=3)
-    films = [decode(row.path.read_bytes()) for row in manifest.rows]
-    alone = [predictor.read(predictor.examine([film]))[0] for film in films]
-    assert measured.probabilities == pytest.approx([f.probability for f in alone], abs=1e-5)
-    assert measured.model == predictor.model
-    assert measured.operating_point == predictor.operating_point
-    threshold = predictor.operating_point.threshold
-    assert measured.predicted.tolist() == [int(p >= threshold) for p in measured.probabilities]
-    assert not any(math.isnan(p) for p in measured.probabilities)
-    assert measured.class_probabilities is None
-
-
-def test_a_bundle_of_three_classes_is_measured_on_them(
-    pattern_bundle: Path, manifest: Manifest
-) -> None:
-    from pneumonia.analysis.predictor import Predictor
-
-    predictor = Predictor.load(pattern_bundle, device="cpu")
-    measured = evaluate(predictor, manifest.rows, batch_size=2)
-    films = [decode(row.path.read_bytes()) for row in manifest.rows]
-    alone = [predictor.read(predictor.examine([film]))[0] for film in films]
-    expected = [finding.class_probabilities for finding in alone]
-    assert measured.class_probabilities == pytest.approx(np.array(expected), abs=1e-5)
-    classes = measured.metrics()["classes"]
-    assert (classes["n"], classes["unknown"]) == (5, 0)
-    assert [sum(line) for line in classes["confusion"]] == [3, 1, 1]
-    called = measured.class_probabilities.argmax(axis=1)
-    assert (
-        np.sum(classes["confusion"], axis=0).tolist() == np.bincount(called, minlength=3).tolist()
-    )
-    assert classes["calibrated"]
-
-
-def test_causes_that_could_not_be_calibrated_apart_are_measured_by_the_networks_own_softmax(
-    pattern_bundle: Path, manifest: Manifest, tmp_path: Path
-) -> None:
-    from pneumonia.analysis.predictor import Predictor
-
-    copy = Path(shutil.copytree(pattern_bundle, tmp_path / pattern_bundle.name))
-    card = json.loads((copy / "card.json").read_text())
-    (copy / "card.json").write_text(json.dumps(card | {"pattern": None}))
-    predictor = Predictor.load(copy, device="cpu")
-    measured = evaluate(predictor, manifest.rows, batch_size=2)
-    films = [decode(row.path.read_bytes()) for row in manifest.rows]
-    for i, film in enumerate(films):
-        (alone,) = predictor.read(predictor.examine([film]))
-        share = 1 / (1 + math.exp(-alone.viral_logit))
-        p = alone.probability  # calibrated all the same
-        expected = (1 - p, p * (1 - share), p * share)
-        assert measured.class_probabilities[i] == pytest.approx(expected, abs=1e-5)
-    classes = measured.metrics()["classes"]
-    assert classes["n"] == 5
-    assert not classes["calibrated"]
-    assert "could not be calibrated apart" in summarise_classes(measured, classes)
-    assert "calibrated apart" not in summarise_classes(measured, classes | {"calibrated": True})

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from train.measuring import film_plots, report
+from train.measuring import film_plots
 from train.measuring.plots import BLUE, VERMILION
 
 COUNTS = {
@@ -35,7 +35,7 @@ def bars(image: np.ndarray, colour: str) -> list[int]:
 
 
 def test_bars_are_as_high_as_there_are_films(tmp_path: Path) -> None:
-    report.plot_class_counts(COUNTS, tmp_path / "new")
+    film_plots.plot_class_counts(COUNTS, tmp_path / "new")
     image = picture(tmp_path / "new" / "classes.png")
     normal, pneumonia = bars(image, BLUE), bars(image, VERMILION)
     assert len(normal) == len(pneumonia) == 2
@@ -46,7 +46,7 @@ def test_bars_are_as_high_as_there_are_films(tmp_path: Path) -> None:
 
 def test_three_classes_and_an_empty_one(tmp_path: Path) -> None:
     counts = {"test": {"normal": 50, "bacterial": 0, "viral": 20}}
-    report.plot_class_counts(counts, tmp_path)
+    film_plots.plot_class_counts(counts, tmp_path)
     image = picture(tmp_path / "classes.png")
     (normal,), (viral,) = bars(image, BLUE), bars(image, film_plots._COLOURS["viral"])
     assert viral / normal == pytest.approx(0.4, abs=0.02)
@@ -55,7 +55,7 @@ def test_three_classes_and_an_empty_one(tmp_path: Path) -> None:
 
 def test_no_part_of_the_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no part of the data"):
-        report.plot_class_counts({}, tmp_path)
+        film_plots.plot_class_counts({}, tmp_path)
 
 
 def test_right_and_wrong_films_are_told_apart_and_all_are_shown(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_right_and_wrong_films_are_told_apart_and_all_are_shown(tmp_path: Path) 
         square[:20] = 200
     truths = ["normal", "viral", "viral", "bacterial", "normal", "normal"]
     called = ["normal", "viral", "bacterial", "bacterial", "normal", "normal"]
-    report.plot_examples(squares, truths, called, tmp_path, [0.9] * 6)
+    film_plots.plot_examples(squares, truths, called, tmp_path, confidences=[0.9] * 6)
     image = picture(tmp_path / "examples.png")
     # Each film is shown from its darkest level to its brightest: half black, half white.
     black = (image.max(axis=2) < 10).astype(np.uint8)
@@ -88,13 +88,13 @@ def test_right_and_wrong_films_are_told_apart_and_all_are_shown(tmp_path: Path) 
 
 def test_unlike_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 pictures, 2 truths and 1 predictions"):
-        report.plot_examples([np.zeros((2, 2))], ["normal"] * 2, ["normal"], tmp_path)
+        film_plots.plot_examples([np.zeros((2, 2))], ["normal"] * 2, ["normal"], tmp_path)
 
 
 def test_the_same_films_give_the_same_bytes(tmp_path: Path) -> None:
     squares = [np.eye(30)] * 5
     for name in ("one", "two"):
-        report.plot_examples(squares, ["normal"] * 5, ["viral"] * 5, tmp_path / name)
-        report.plot_class_counts(COUNTS, tmp_path / name)
+        film_plots.plot_examples(squares, ["normal"] * 5, ["viral"] * 5, tmp_path / name)
+        film_plots.plot_class_counts(COUNTS, tmp_path / name)
     for name in ("examples.png", "classes.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

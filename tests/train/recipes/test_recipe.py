@@ -40,7 +40,7 @@ def test_default_trains_all_and_mirrors_nothing() -> None:
 
 
 def test_overrides() -> None:
-    own = recipe.load("default").with_options(epochs=3, batch_size=None)
+    own = recipe.load("default").with_changes({"training.epochs": 3})
     assert own.training.epochs == 3
     assert own.training.batch_size == 32
 
