@@ -21,13 +21,13 @@ def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
     network.eval()
     torch.set_num_threads(THREADS)
     size = card.preprocess.size
-    film = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    film = film.to(memory_format=torch.channels_last)
+    radiograph = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    radiograph = radiograph.to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        features = network.forward_features(film)
+        features = network.forward_features(radiograph)
         map_s, forward_s = alternate(
             lambda: network.map(features),
-            lambda: network(film),
+            lambda: network(radiograph),
             rounds=rounds,
             warm_up=5,
         )

@@ -7,7 +7,7 @@ from benchmarks.measure import THREADS, Comparison, alternate
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.config import Settings
 from pneumonia.imaging import Radiograph
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 LIMIT = 0.3
 
@@ -24,12 +24,14 @@ def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
     folder = settings.models_dir / settings.model
     predictor = Predictor.load(folder, device="cpu", threads=THREADS)
     side = predictor.card.preprocess.grid
-    grey = synthetic_film(7, opacity=True, size=(side, side)).astype(np.float32) / np.float32(255)
-    film = Radiograph(grey, "PNG", 8, (0, 255), "")
-    passed = predictor.examine([film])
+    grey = synthetic_radiograph(7, opacity=True, size=(side, side)).astype(np.float32) / np.float32(
+        255
+    )
+    radiograph = Radiograph(grey, "PNG", 8, (0, 255), "")
+    passed = predictor.examine([radiograph])
     with torch.inference_mode():
         gate_s, classifier_s = alternate(
-            lambda: predictor.examine([film]),
+            lambda: predictor.examine([radiograph]),
             lambda: predictor.read(passed),
             rounds=rounds,
             warm_up=5,

@@ -32,9 +32,9 @@ def train(folder: Path, architecture: str, batch_size: int, after_step: Callable
     architecture
         Of our registry: averaged features and a linear layer, one output per class.
     """
-    films = ImageFolder(str(folder), _preset())
-    loader = DataLoader(films, batch_size, sampler=RandomSampler(films), drop_last=True)
-    classes = len(films.classes)
+    radiographs = ImageFolder(str(folder), _preset())
+    loader = DataLoader(radiographs, batch_size, sampler=RandomSampler(radiographs), drop_last=True)
+    classes = len(radiographs.classes)
     network = build(NetworkSpec(architecture, outputs=classes))
     criterion = nn.CrossEntropyLoss()
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)

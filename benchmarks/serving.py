@@ -22,7 +22,7 @@ from PIL import Image
 from torchvision.models import resnet50
 
 from benchmarks.measure import THREADS, Comparison, alternate
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 LIMIT = 2.0
 START_TIMEOUT_S = 90
@@ -32,7 +32,7 @@ BOUNDARY = "film-boundary"
 
 def compare(*, rounds: int = 30) -> Comparison:
     """Measure both in this run, alternately, with the same number of threads."""
-    body = _form(_film())
+    body = _form(_radiograph())
     torch.set_num_threads(THREADS)
     network = resnet50(weights=None).eval()
     image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
@@ -46,11 +46,11 @@ def compare(*, rounds: int = 30) -> Comparison:
     )
 
 
-def _film() -> bytes:
+def _radiograph() -> bytes:
     """A synthetic film of 1152 x 896 pixels as a JPEG, of the size a clinic's export has."""
     buffer = io.BytesIO()
-    film = synthetic_film(7, opacity=True, size=(896, 1152))
-    Image.fromarray(film).save(buffer, "JPEG", quality=90)
+    radiograph = synthetic_radiograph(7, opacity=True, size=(896, 1152))
+    Image.fromarray(radiograph).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 

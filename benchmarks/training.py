@@ -21,14 +21,14 @@ import torch
 from benchmarks import reference
 from benchmarks.measure import THREADS, Lead, take_turns
 from pneumonia.config import ROOT, Settings
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from train.loop import run
 from train.memory import keep_freed_memory
 from train.recipes import recipe as recipes
 from train.recipes.recipe import Recipe
 
 FLOOR = 2.0
-FILMS_OF_EACH = 64
+RADIOGRAPHS_OF_EACH = 64
 SIDE = 224  # pixels, of the public data set's films as they lie there
 REAL = ROOT.parent / "shared" / "data" / "kermany"
 START_TIMEOUT_S = 300
@@ -46,11 +46,11 @@ def compare(settings: Settings, *, rounds: int = 12) -> Lead:
     """
     recipe = _recipe()
     with tempfile.TemporaryDirectory() as temporary:
-        films = Path(temporary) / "films"
-        kind = _lay_out(films)
-        ours = _Side.begin(_train_ours, films, settings.models_dir / settings.model)
+        radiographs = Path(temporary) / "films"
+        kind = _lay_out(radiographs)
+        ours = _Side.begin(_train_ours, radiographs, settings.models_dir / settings.model)
         theirs = _Side.begin(
-            _train_reference, films, recipe.network.architecture, recipe.training.batch_size
+            _train_reference, radiographs, recipe.network.architecture, recipe.training.batch_size
         )
         with ours as our_turn, theirs as their_turn:
             our_s, their_s = take_turns(our_turn, their_turn, rounds=rounds, warm_up=3)
@@ -73,10 +73,10 @@ def _lay_out(folder: Path) -> str:
         target.mkdir(parents=True)
         found = sorted((REAL / "train" / label).glob("*.jpeg"))
         # Evenly through the folder: neighbours are often the same patient.
-        for film in found[:: max(1, len(found) // FILMS_OF_EACH)][:FILMS_OF_EACH]:
-            shutil.copy(film, target)
-        for seed in range(0 if found else FILMS_OF_EACH):
-            drawn = synthetic_film(seed, opacity=label == "PNEUMONIA", size=(SIDE, SIDE))
+        for radiograph in found[:: max(1, len(found) // RADIOGRAPHS_OF_EACH)][:RADIOGRAPHS_OF_EACH]:
+            shutil.copy(radiograph, target)
+        for seed in range(0 if found else RADIOGRAPHS_OF_EACH):
+            drawn = synthetic_radiograph(seed, opacity=label == "PNEUMONIA", size=(SIDE, SIDE))
             cv2.imwrite(str(target / f"{label}-{seed}.jpeg"), drawn)
     return "real films" if found else "synthetic films"
 
@@ -102,12 +102,12 @@ class _Paced:
         yield (lambda _: self._turn()) if label.startswith("epoch") else (lambda _: None)
 
 
-def _train_ours(turn: Turn, films: Path, bundle: Path) -> None:
+def _train_ours(turn: Turn, radiographs: Path, bundle: Path) -> None:
     """What ``flask train --recipe default`` does; from random weights, which costs the same."""
     keep_freed_memory()
-    own = films.parent
+    own = radiographs.parent
     options = run.Options(
-        data=str(films),
+        data=str(radiographs),
         out=str(own / "bundle"),
         init_weights="none",
         lungs=str(bundle),
@@ -116,8 +116,8 @@ def _train_ours(turn: Turn, films: Path, bundle: Path) -> None:
     run.start(_recipe(), options, own / "runs", _Paced(turn))
 
 
-def _train_reference(turn: Turn, films: Path, architecture: str, batch_size: int) -> None:
-    reference.train(films / "train", architecture, batch_size, turn)
+def _train_reference(turn: Turn, radiographs: Path, architecture: str, batch_size: int) -> None:
+    reference.train(radiographs / "train", architecture, batch_size, turn)
 
 
 # --- taking turns -----------------------------------------------------------------------------

@@ -85,34 +85,34 @@ class NoPixelData(ImageError):
     title = "The file holds no image"
 
 
-class UnreadableFilm(ImageError):
+class UnreadableRadiograph(ImageError):
     """A sound image that the gate does not let through to a verdict."""
 
     code = "unreadable_film"
     title = "The film cannot be read"
 
 
-class FilmTooSmall(UnreadableFilm):
+class RadiographTooSmall(UnreadableRadiograph):
     code = "film_too_small"
     title = "The image is too small to read"
 
 
-class FilmTooFlat(UnreadableFilm):
+class RadiographTooFlat(UnreadableRadiograph):
     code = "film_too_flat"
     title = "The image has no contrast to read"
 
 
-class NotAChestFilm(UnreadableFilm):
+class NotAChestRadiograph(UnreadableRadiograph):
     code = "not_a_chest_film"
     title = "This is not a frontal chest X-ray"
 
 
-class FilmTurned(UnreadableFilm):
+class RadiographTurned(UnreadableRadiograph):
     code = "film_turned"
     title = "The film does not lie upright"
 
 
-class FilmCutOff(UnreadableFilm):
+class RadiographCutOff(UnreadableRadiograph):
     """An edge of the film runs through a lung, or one lung is not there."""
 
     code = "film_cut_off"
@@ -172,7 +172,7 @@ class ReadingNotFound(DomainError):
     title = "There is no such reading"
 
 
-class FilmMissing(DomainError):
+class RadiographMissing(DomainError):
     """The row of a reading is there, the picture it belongs to is not."""
 
     code = "film_missing"

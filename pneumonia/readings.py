@@ -87,9 +87,9 @@ class Readings:
         """Those of the given readings that exist, in the order asked for."""
         return self._store.find(reading_ids)
 
-    def film_png(self, reading_id: str) -> bytes:
+    def radiograph_png(self, reading_id: str) -> bytes:
         """The film as shown: 8-bit grey PNG. Raises ReadingNotFound, FilmMissing."""
-        return self._store.film(reading_id)
+        return self._store.radiograph(reading_id)
 
     def overlay_png(self, reading_id: str, opacity: float) -> bytes:
         """The film with the activation map over it; the film alone where no map is painted.
@@ -101,16 +101,16 @@ class Readings:
 
         Raises
         ------
-        ReadingNotFound, FilmMissing
+        ReadingNotFound, RadiographMissing
         Overloaded
             When there was no room for a large film in time.
         """
         reading = self._store.get(reading_id)
         if not paints_map(reading.finding):
-            return self._store.film(reading_id)
+            return self._store.radiograph(reading_id)
         with self._pixels.hold(reading.image.width * reading.image.height):
-            film = decode_png(self._store.film(reading_id))
-            return encode_png(overlay(film, reading.finding, opacity))
+            radiograph = decode_png(self._store.radiograph(reading_id))
+            return encode_png(overlay(radiograph, reading.finding, opacity))
 
     def delete(self, reading_id: str) -> None:
         """Remove the reading and its picture for good. Raises ReadingNotFound."""
@@ -132,12 +132,12 @@ def paints_map(finding: Finding) -> bool:
     return finding.label is not Label.NORMAL
 
 
-def overlay(film: NDArray[np.uint8], finding: Finding, opacity: float) -> NDArray[np.uint8]:
+def overlay(radiograph: NDArray[np.uint8], finding: Finding, opacity: float) -> NDArray[np.uint8]:
     """The film with the finding's map over it, or the film alone where no map is shown.
 
     Parameters
     ----------
-    film
+    radiograph
         uint8 (height, width), as the screen shows it.
     opacity
         0 (the film alone) to 1.
@@ -147,6 +147,8 @@ def overlay(film: NDArray[np.uint8], finding: Finding, opacity: float) -> NDArra
     uint8 (height, width, 3), or the film itself.
     """
     if not paints_map(finding):
-        return film
+        return radiograph
     activation = finding.activation
-    return render(film, activation.values, activation.full_scale, activation.geometry, opacity)
+    return render(
+        radiograph, activation.values, activation.full_scale, activation.geometry, opacity
+    )

@@ -11,15 +11,15 @@ from flask import Flask
 
 from pneumonia.config import ROOT
 from pneumonia.imaging.preprocess import PreprocessSpec
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.outputs import pneumonia_logit
 from pneumonia.networks.pretrained import Loaded
 from tests.inputs import apply
 from tests.running import running
 from tests.three_classes import write_bundle
-from train.bundling.export import Origins, Served, export, round_to_half
-from train.bundling.provenance import SCRATCH, Provenance
+from train.bundle.export import Origins, Served, export, round_to_half
+from train.bundle.provenance import SCRATCH, Provenance
 from train.data.manifest import Row
 from train.recipes import recipe as recipes
 from train.recipes.recipe import Recipe
@@ -48,9 +48,9 @@ def tiny_recipe() -> Recipe:
     """A recipe that trains in seconds: resnet18 at 64 pixels."""
     base = recipes.load("default").as_dict()
     base["network"] = {"architecture": "resnet18", "dropout": 0.1}
-    base["preprocess"] |= {"size": 64, "grid": 64, "frame": "film", "levels": "window"}
+    base["preprocess"] |= {"size": 64, "grid": 64, "crop": "film", "levels": "window"}
     base["training"] |= {"epochs": 2, "batch_size": 4, "precision": "float32"}
-    base["training"] |= {"films_per_epoch": 0, "sampling": "all"}
+    base["training"] |= {"samples_per_epoch": 0, "sampling": "all"}
     base["augmentation"] |= {"outside": 0.0, "covered": 0.0}
     base["supervision"] = {}
     base["split"] = {"fraction": 0.3, "seed": 1}
@@ -65,7 +65,9 @@ def tiny_network(tiny_recipe: Recipe) -> Classifier:
     network.train()
     with torch.no_grad():
         for _ in range(20):
-            network(torch.from_numpy(np.stack([x for x, _ in _films(tiny_recipe.preprocess, 8)])))
+            network(
+                torch.from_numpy(np.stack([x for x, _ in _radiographs(tiny_recipe.preprocess, 8)]))
+            )
     round_to_half(network)
     return network.eval()
 
@@ -78,7 +80,7 @@ def tiny_bundle(
 
     Its validation films are labelled by its own ranking, so that a calibration exists.
     """
-    inputs = torch.from_numpy(np.stack([x for x, _ in _films(tiny_recipe.preprocess, 16)]))
+    inputs = torch.from_numpy(np.stack([x for x, _ in _radiographs(tiny_recipe.preprocess, 16)]))
     with torch.inference_mode():
         outputs, maps = tiny_network.forward_with_map(inputs)
     logits = pneumonia_logit(outputs)
@@ -111,10 +113,10 @@ def pattern_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) 
     return write_bundle(tiny_bundle, tmp_path_factory.mktemp("models") / "three")
 
 
-def _films(spec: PreprocessSpec, n: int) -> Iterator[tuple[np.ndarray, bool]]:
+def _radiographs(spec: PreprocessSpec, n: int) -> Iterator[tuple[np.ndarray, bool]]:
     for seed in range(n):
-        film = synthetic_film(seed, opacity=seed % 2 == 1, size=(128, 128))
-        yield apply(film.astype(np.float32) / 255, spec)[0], seed % 2 == 1
+        radiograph = synthetic_radiograph(seed, opacity=seed % 2 == 1, size=(128, 128))
+        yield apply(radiograph.astype(np.float32) / 255, spec)[0], seed % 2 == 1
 
 
 @pytest.fixture

@@ -24,11 +24,11 @@ from pneumonia.errors import EmptyFile, ModelNotReady, Overloaded, ReadingNotFou
 from pneumonia.imaging import Limits, Radiograph
 from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.preprocess import Geometry
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.readings import Readings, overlay, paints_map
 from pneumonia.records import Reading, Store
 
-FILM = synthetic_film(3, opacity=True, size=(120, 100))
+RADIOGRAPH = synthetic_radiograph(3, opacity=True, size=(120, 100))
 
 
 def finding(radiograph: Radiograph, label: Label = Label.PNEUMONIA) -> Finding:
@@ -67,38 +67,38 @@ def make(tmp_path: Path) -> Callable[[Analyst], Readings]:
     return lambda analyst: Readings(store, analyst, Limits(max_pixels=20_000), 30)
 
 
-def films(folder: Path) -> list[Path]:
+def radiographs(folder: Path) -> list[Path]:
     return list(folder.glob("films/**/*.png"))
 
 
 def test_submit_decodes_analyses_and_keeps(make: Callable, tmp_path: Path) -> None:
-    analyst, data = Analyst(), encode_png(FILM)
+    analyst, data = Analyst(), encode_png(RADIOGRAPH)
     readings = make(analyst)
     reading = readings.submit(data)
 
-    assert np.array_equal(np.rint(analyst.shown[0].pixels * 255).astype(np.uint8), FILM)
+    assert np.array_equal(np.rint(analyst.shown[0].pixels * 255).astype(np.uint8), RADIOGRAPH)
     assert (reading.image.width, reading.image.height) == (100, 120)
     assert reading.image.sha256 == hashlib.sha256(data).hexdigest()
     assert datetime.now(UTC) - reading.created_at < timedelta(minutes=1)
-    assert np.array_equal(decode_png(readings.film_png(reading.id)), FILM)
+    assert np.array_equal(decode_png(readings.radiograph_png(reading.id)), RADIOGRAPH)
     again = readings.get(reading.id)
     assert (again.id, again.created_at, again.image) == (
         reading.id,
         reading.created_at,
         reading.image,
     )
-    assert [path.stem for path in films(tmp_path)] == [reading.id]
+    assert [path.stem for path in radiographs(tmp_path)] == [reading.id]
 
 
-def test_a_film_that_came_inverted_is_kept_as_it_was_read(make: Callable) -> None:
+def test_a_radiograph_that_came_inverted_is_kept_as_it_was_read(make: Callable) -> None:
     class Turning(Analyst):
         def analyse(self, radiograph: Radiograph) -> Finding:
             return replace(super().analyse(radiograph), quality=Quality(inverted=True))
 
     readings = make(Turning())
-    data = encode_png(255 - FILM)
+    data = encode_png(255 - RADIOGRAPH)
     reading = readings.submit(data)
-    assert np.array_equal(decode_png(readings.film_png(reading.id)), FILM)
+    assert np.array_equal(decode_png(readings.radiograph_png(reading.id)), RADIOGRAPH)
     assert reading.image.sha256 == hashlib.sha256(data).hexdigest()
 
 
@@ -107,8 +107,8 @@ def test_what_was_not_analysed_is_not_kept(
     make: Callable, tmp_path: Path, error: Exception
 ) -> None:
     with pytest.raises(type(error)):
-        make(Analyst(error)).submit(encode_png(FILM))
-    assert films(tmp_path) == []
+        make(Analyst(error)).submit(encode_png(RADIOGRAPH))
+    assert radiographs(tmp_path) == []
 
 
 def test_what_is_refused_is_never_shown_to_the_analyst(make: Callable, tmp_path: Path) -> None:
@@ -117,17 +117,17 @@ def test_what_is_refused_is_never_shown_to_the_analyst(make: Callable, tmp_path:
     with pytest.raises(EmptyFile):
         readings.submit(b"")
     with pytest.raises(TooManyPixels):
-        readings.submit(encode_png(synthetic_film(1, opacity=False, size=(200, 200))))
+        readings.submit(encode_png(synthetic_radiograph(1, opacity=False, size=(200, 200))))
     assert analyst.shown == []
-    assert films(tmp_path) == []
+    assert radiographs(tmp_path) == []
 
 
 def test_the_overlay_paints_where_the_evidence_is_and_nowhere_else(make: Callable) -> None:
     readings = make(Analyst())
-    reading = readings.submit(encode_png(FILM))
+    reading = readings.submit(encode_png(RADIOGRAPH))
     picture = decode_png(readings.overlay_png(reading.id, 1.0))
     assert picture.shape == (120, 100, 3)
-    grey = np.repeat(FILM[..., None], 3, axis=2)
+    grey = np.repeat(RADIOGRAPH[..., None], 3, axis=2)
     changed = np.any(picture != grey, axis=2)
     assert changed[:30, :25].all()  # the quarter of the first cell, at full heat
     assert not changed[90:, 75:].any()  # the opposite corner
@@ -137,30 +137,32 @@ def test_the_overlay_paints_where_the_evidence_is_and_nowhere_else(make: Callabl
     ("label", "painted"),
     [(Label.NORMAL, False), (Label.PNEUMONIA, True), (Label.INDETERMINATE, True)],
 )
-def test_a_normal_film_is_never_painted(make: Callable, label: Label, painted: bool) -> None:
+def test_a_normal_radiograph_is_never_painted(make: Callable, label: Label, painted: bool) -> None:
     readings = make(Analyst(label))
-    reading = readings.submit(encode_png(FILM))
+    reading = readings.submit(encode_png(RADIOGRAPH))
     assert paints_map(reading.finding) is painted
-    is_film = readings.overlay_png(reading.id, 1.0) == readings.film_png(reading.id)
-    assert is_film is not painted
-    assert (overlay(FILM, reading.finding, 1.0) is FILM) is not painted
+    is_radiograph = readings.overlay_png(reading.id, 1.0) == readings.radiograph_png(reading.id)
+    assert is_radiograph is not painted
+    assert (overlay(RADIOGRAPH, reading.finding, 1.0) is RADIOGRAPH) is not painted
 
 
 def test_evidence_against_pneumonia_is_not_painted(make: Callable) -> None:
-    reading = make(Analyst()).submit(encode_png(FILM))
+    reading = make(Analyst()).submit(encode_png(RADIOGRAPH))
     activation = reading.finding.activation
     against = replace(
         reading.finding, activation=replace(activation, values=-np.abs(activation.values))
     )
-    assert np.array_equal(overlay(FILM, against, 1.0), np.repeat(FILM[..., None], 3, axis=2))
+    assert np.array_equal(
+        overlay(RADIOGRAPH, against, 1.0), np.repeat(RADIOGRAPH[..., None], 3, axis=2)
+    )
 
 
 def test_delete_takes_everything(make: Callable, tmp_path: Path) -> None:
     readings = make(Analyst())
-    reading = readings.submit(encode_png(FILM))
+    reading = readings.submit(encode_png(RADIOGRAPH))
     readings.delete(reading.id)
-    assert films(tmp_path) == []
-    for ask in (readings.get, readings.film_png, readings.delete):
+    assert radiographs(tmp_path) == []
+    for ask in (readings.get, readings.radiograph_png, readings.delete):
         with pytest.raises(ReadingNotFound):
             ask(reading.id)
     with pytest.raises(ReadingNotFound):
@@ -187,29 +189,29 @@ class Slow(Analyst):
 def submit_at_once(analyst: Analyst, folder: Path, count: int) -> list[Reading]:
     readings = Readings(Store(f"sqlite:///{folder / 'x.sqlite3'}", folder), analyst, Limits(), 60)
     with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(readings.submit, [encode_png(FILM)] * count))
+        return list(pool.map(readings.submit, [encode_png(RADIOGRAPH)] * count))
 
 
-def test_large_films_take_turns_from_decoding_to_keeping(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", FILM.size - 1)
-    monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", 3 * FILM.size)
+def test_large_radiographs_take_turns_from_decoding_to_keeping(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", RADIOGRAPH.size - 1)
+    monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", 3 * RADIOGRAPH.size)
     analyst = Slow()
     found = submit_at_once(analyst, tmp_path, 9)
     assert len({one.id for one in found}) == 9
     assert analyst.most == 3
 
 
-def test_small_films_do_not_wait_for_large_ones(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", FILM.size)
+def test_small_radiographs_do_not_wait_for_large_ones(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", RADIOGRAPH.size)
     monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", 1)
     analyst = Slow()
     submit_at_once(analyst, tmp_path, 6)
     assert analyst.most == 6
 
 
-def test_maps_of_large_films_are_painted_within_the_same_bound(tmp_path, monkeypatch) -> None:
+def test_maps_of_large_radiographs_are_painted_within_the_same_bound(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", 0)
-    monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", FILM.size)
+    monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", RADIOGRAPH.size)
     store = Store(f"sqlite:///{tmp_path / 'x.sqlite3'}", tmp_path)
     may_end, has_begun = threading.Event(), threading.Event()
 
@@ -221,14 +223,14 @@ def test_maps_of_large_films_are_painted_within_the_same_bound(tmp_path, monkeyp
             return super().analyse(radiograph)
 
     readings = Readings(store, Held(), Limits(), 0.1)
-    first = readings.submit(encode_png(FILM))
+    first = readings.submit(encode_png(RADIOGRAPH))
     with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(readings.submit, encode_png(FILM))
+        second = pool.submit(readings.submit, encode_png(RADIOGRAPH))
         assert has_begun.wait(30)
         with pytest.raises(Overloaded, match=r"no room for this one within 0\.1 seconds"):
             readings.overlay_png(first.id, 0.5)
         with pytest.raises(Overloaded):
-            readings.submit(encode_png(FILM))
+            readings.submit(encode_png(RADIOGRAPH))
         may_end.set()
         assert second.result(30).id != first.id
     assert readings.overlay_png(first.id, 0.5).startswith(b"\x89PNG")

@@ -9,12 +9,12 @@ import torch
 
 from pneumonia.analysis.bundle import file_sha256
 from pneumonia.imaging.preprocess import PreprocessSpec
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 from tests.inputs import apply
-from train.bundling.export import round_to_half
+from train.bundle.export import round_to_half
 
 #: What the card says of telling the two apart: right for 61 of 85.
 VALIDATION = {
@@ -55,8 +55,10 @@ def write_bundle(like: Path, folder: Path) -> Path:
 
 def _network(spec: PreprocessSpec) -> tuple[Classifier, torch.Tensor]:
     """A network whose batch statistics are those of drawn films, and its outputs for them."""
-    films = [synthetic_film(seed, opacity=seed % 2 == 1, size=(128, 128)) for seed in range(16)]
-    inputs = [apply(film.astype(np.float32) / 255, spec)[0] for film in films]
+    radiographs = [
+        synthetic_radiograph(seed, opacity=seed % 2 == 1, size=(128, 128)) for seed in range(16)
+    ]
+    inputs = [apply(radiograph.astype(np.float32) / 255, spec)[0] for radiograph in radiographs]
     batch = torch.from_numpy(np.stack(inputs))
     torch.manual_seed(5)
     network = build(NetworkSpec("resnet18", outputs=3))

@@ -172,10 +172,10 @@ def evaluate(**options: Any) -> None:
 
 def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     from pneumonia.analysis.predictor import Predictor
-    from train.bundling import export
+    from train.bundle import export
     from train.data import manifest, splits
-    from train.measuring import assess
-    from train.measuring.evaluation import Source
+    from train.evaluate import assess
+    from train.evaluate.evaluation import Source
 
     folder = options["models_dir"] / options["model"]
     if not folder.is_dir() and Path(options["model"]).is_dir():
@@ -183,13 +183,13 @@ def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     predictor = Predictor.load(
         folder, options["device"], operating_point=options["operating_point"]
     )
-    films = manifest.load(options["data"])
-    rows = splits.select_rows(films, options["split"], predictor.card)
+    radiographs = manifest.load(options["data"])
+    rows = splits.select_rows(radiographs, options["split"], predictor.card)
     out = options["out"] or Path("runs") / f"evaluation-{folder.name}-{options['split']}"
     figures, evidence = assess.assess(
         predictor,
         rows,
-        Source.of(films, options["split"]),
+        Source.of(radiographs, options["split"]),
         out,
         Terminal(),
         **{name: options[name] for name in ("quick", "batch_size", "on_bad_image")},
@@ -236,11 +236,11 @@ def compare(context: click.Context, /, **options: Any) -> None:
 
 def _compare(options: dict[str, Any], out: Path, command: str) -> int:
     """Returns how many trainings failed."""
-    from train.comparison import plan
-    from train.comparison.compare import compare as lay_side_by_side
-    from train.comparison.runs import Comparison
     from train.data import manifest
     from train.loop import initial
+    from train.research.comparison import plan
+    from train.research.comparison.compare import compare as lay_side_by_side
+    from train.research.comparison.runs import Comparison
 
     usual = options["init_weights"] or "auto"
     if options["plan"]:
@@ -252,8 +252,8 @@ def _compare(options: dict[str, Any], out: Path, command: str) -> int:
         for e in entries
     )
     chosen = run_options(options, workers=options["workers"])
-    films = manifest.load(options["data"])
-    comparison = Comparison(entries, films, chosen, options["runs"])
+    radiographs = manifest.load(options["data"])
+    comparison = Comparison(entries, radiographs, chosen, options["runs"])
     lines = lay_side_by_side(comparison, out, command, Terminal())
     return sum(len(list(line.failures())) for line in lines)
 
@@ -281,9 +281,9 @@ def search(context: click.Context, /, **options: Any) -> None:
 def _search(options: dict[str, Any], command: str) -> None:
     from train.loop import initial
     from train.recipes import dotted
-    from train.search import results, space
-    from train.search.search import Search
-    from train.search.search import search as look
+    from train.research.search import results, space
+    from train.research.search.search import Search
+    from train.research.search.search import search as look
 
     found_space = space.load(options["space"])
     file = options["study"] or options["runs"] / "search" / f"{found_space.name}.db"

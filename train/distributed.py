@@ -44,7 +44,7 @@ class Ranks:
     def __init__(self, rank: int = 0, world: int = 1, local: int = 0) -> None:
         self.rank, self.world, self.local = rank, world, local
         self.run: Path | None = None
-        self._films = 0  # of the whole batch at hand
+        self._radiographs = 0  # of the whole batch at hand
         self._machines = 1
         self._patient: dist.ProcessGroup | None = None
 
@@ -177,9 +177,9 @@ class Ranks:
 
     def shares(self, batches: Batches) -> Iterator[Sample]:
         """The batches: ``x`` of this process's films, perhaps of none; the rest of all films."""
-        for batch, films in zip(batches, shares_of(batches).sizes(), strict=True):
-            self._films = films
-            own = len(range(self.rank, films, self.world))
+        for batch, radiographs in zip(batches, shares_of(batches).sizes(), strict=True):
+            self._radiographs = radiographs
+            own = len(range(self.rank, radiographs, self.world))
             x, *rest = (part[:own] for part in batch)
             yield Sample(x, *map(self.whole, rest))
 
@@ -190,19 +190,19 @@ class Ranks:
         """
         if self.world == 1:
             return part
-        most = -(-self._films // self.world)
+        most = -(-self._radiographs // self.world)
         kind = torch.uint8 if part.dtype == torch.bool else part.dtype
         sent = part.new_zeros((most, *part.shape[1:]), dtype=kind)
         sent[: len(part)] = part.detach()
         received = [torch.empty_like(sent) for _ in range(self.world)]
         dist.all_gather(received, sent)
-        whole = torch.stack(received, dim=1).flatten(0, 1)[: self._films].to(part.dtype)
+        whole = torch.stack(received, dim=1).flatten(0, 1)[: self._radiographs].to(part.dtype)
         whole[self.rank :: self.world] = part
         return whole
 
     def _own_rows(self, make: Callable[[int], Tensor]) -> Tensor:
         """This process's rows of what ``make`` gives for the number of films in the batch."""
-        return make(self._films)[self.rank :: self.world]
+        return make(self._radiographs)[self.rank :: self.world]
 
 
 ALONE = Ranks()

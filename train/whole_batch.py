@@ -99,7 +99,9 @@ class WholeBatchDropout(nn.Dropout):
         if not self.training or self.p == 0:
             return x
         return x * self._own_rows(
-            lambda films: F.dropout(x.new_ones(films, *x.shape[1:]), self.p, training=True)
+            lambda radiographs: F.dropout(
+                x.new_ones(radiographs, *x.shape[1:]), self.p, training=True
+            )
         )
 
 

@@ -12,15 +12,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from pneumonia.analysis.finding import Finding
-from pneumonia.errors import AnalysisFailed, AnalysisTimeout, Overloaded, UnreadableFilm
+from pneumonia.errors import AnalysisFailed, AnalysisTimeout, Overloaded, UnreadableRadiograph
 from pneumonia.imaging.radiograph import Radiograph
 
-Predict = Callable[[Sequence[Radiograph]], Sequence[Finding | UnreadableFilm]]
+Predict = Callable[[Sequence[Radiograph]], Sequence[Finding | UnreadableRadiograph]]
 
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    film: Radiograph
+    radiograph: Radiograph
     deadline: float
     result: "Future[Finding]" = field(default_factory=Future)
 
@@ -39,12 +39,12 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
         self._thread.start()
 
-    def submit(self, film: Radiograph) -> Finding:
+    def submit(self, radiograph: Radiograph) -> Finding:
         """Wait for a film's finding.
 
         Raises
         ------
-        UnreadableFilm
+        UnreadableRadiograph
             When the gate refuses the film.
         Overloaded
             At once, when too many films wait already.
@@ -53,7 +53,7 @@ class Batcher:
         AnalysisFailed
             When the network failed on this film.
         """
-        job = _Job(film, time.monotonic() + self._timeout_s)
+        job = _Job(radiograph, time.monotonic() + self._timeout_s)
         try:
             if self._closed:
                 raise queue.Full
@@ -96,7 +96,7 @@ class Batcher:
         if not batch:
             return
         try:
-            findings = self._predict([job.film for job in batch])
+            findings = self._predict([job.radiograph for job in batch])
         except Exception as error:  # the thread must outlive any film
             if len(batch) > 1:
                 for job in batch:
@@ -110,7 +110,7 @@ class Batcher:
                 batch[0].result.set_exception(failure)
             return
         for job, finding in zip(batch, findings, strict=True):
-            if isinstance(finding, UnreadableFilm):
+            if isinstance(finding, UnreadableRadiograph):
                 job.result.set_exception(finding)
             else:
                 job.result.set_result(finding)

@@ -20,8 +20,8 @@ from pneumonia.analysis.finding import (
     OperatingPoint,
 )
 from pneumonia.analysis.frequency import Frequency
-from pneumonia.analysis.lungs import FILES as LUNG_FILES
-from pneumonia.analysis.lungs import LungFinder
+from pneumonia.analysis.lung_segmenter import FILES as LUNG_FILES
+from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel, UnknownArchitecture
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.networks import weights
@@ -40,13 +40,13 @@ class PatternCalibration:
     ----------
     temperature, bias
         Probability that a pneumonia is viral = sigmoid((viral logit + bias) / temperature).
-    films, correct
+    radiographs, correct
         Pneumonias of known cause among the validation films, and how many were called rightly.
     """
 
     temperature: float
     bias: float
-    films: int
+    radiographs: int
     correct: int
 
 
@@ -156,7 +156,7 @@ def _parse(raw: dict[str, Any]) -> Card:
     if not (temperature > 0 and full_scale > 0):
         raise ValueError("temperature and the map's full scale must be positive")
     preprocess, lungs = PreprocessSpec.from_dict(raw["preprocess"]), raw.get("lungs")
-    if lungs is None and "lungs" in (preprocess.frame, preprocess.levels):
+    if lungs is None and "lungs" in (preprocess.crop, preprocess.levels):
         raise ValueError("the preprocessing needs the lungs, and no lung network is named")
     return Card(
         id=raw["id"],
@@ -211,14 +211,15 @@ def _pattern(pattern: dict[str, Any] | None, outputs: int) -> PatternCalibration
     found = PatternCalibration(
         temperature=float(pattern["temperature"]),
         bias=float(pattern["bias"]),
-        films=int(validation["n"]),
+        radiographs=int(validation["n"]),
         correct=int(validation["correct"]),
     )
     if not found.temperature > 0:
         raise ValueError("the temperature of the pattern must be positive")
-    if not 0 <= found.correct <= found.films or not found.films:
+    if not 0 <= found.correct <= found.radiographs or not found.radiographs:
         raise ValueError(
-            f"the pattern cannot be right for {found.correct} of {found.films} validation films"
+            f"the pattern cannot be right for {found.correct} of {found.radiographs} "
+            "validation films"
         )
     return found
 
@@ -249,7 +250,7 @@ class Bundle:
 
     card: Card
     network: Classifier
-    lungs: LungFinder | None
+    lungs: LungSegmenter | None
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -272,7 +273,7 @@ def load_bundle(folder: Path) -> Bundle:
     if card.lungs_sha256 is not None:
         for name, expected in card.lungs_sha256.items():
             _check_hash(folder, name, expected)
-        lungs = LungFinder.load(folder)
+        lungs = LungSegmenter.load(folder)
     return Bundle(card, network.eval(), lungs)
 
 

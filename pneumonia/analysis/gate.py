@@ -7,22 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis import anatomy
-from pneumonia.analysis import typical as typical_films
+from pneumonia.analysis import outlier_model as outliers
 from pneumonia.analysis.anatomy import Edge, LungPair
 from pneumonia.analysis.finding import Quality
 from pneumonia.errors import (
-    FilmCutOff,
-    FilmTooFlat,
-    FilmTooSmall,
-    FilmTurned,
-    NotAChestFilm,
-    UnreadableFilm,
+    NotAChestRadiograph,
+    RadiographCutOff,
+    RadiographTooFlat,
+    RadiographTooSmall,
+    RadiographTurned,
+    UnreadableRadiograph,
 )
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.radiograph import Radiograph
 
 if TYPE_CHECKING:  # it comes from torch's side of the house
-    from pneumonia.analysis.lungs import Sight
+    from pneumonia.analysis.lung_segmenter import LungSegmentation
 
 INVERTED_NOTICE = (
     "The film came as a negative, bright and dark exchanged; it was turned right before reading."
@@ -38,8 +38,9 @@ LOW_CONTRAST = 0.15
 MAX_ASPECT = 2.2  # long side over short side; the public films reach 2.1
 _SAMPLE = 256  # about this many pixels a side are enough to judge contrast
 
-# Distances from chest films, 1 being far for a training film (see Typical). Children's films held
-# out reach 1.12; of adults' films 2 in 100 lie beyond 1.38; docs/adr/0011-gate.md has the figures.
+# Distances from chest films, 1 being far for a training film (see OutlierModel). Children's films
+# held out reach 1.12; of adults' films 2 in 100 lie beyond 1.38; docs/adr/0011-gate.md has
+# the figures.
 FAR = 1.5
 UNLIKE = 1.2
 # Outlined lungs: what no chest film came near, children's or adults'.
@@ -69,7 +70,7 @@ class Examined:
 
     Attributes
     ----------
-    film
+    radiograph
         Turned right if it was inverted.
     square
         float32 (grid, grid) in [0, 1]: that film on the preprocessing's square grid.
@@ -79,42 +80,42 @@ class Examined:
         Why no verdict is given; None for a film that may be read.
     """
 
-    film: Radiograph
+    radiograph: Radiograph
     square: NDArray[np.float32]
     lungs: Lungs | None
     quality: Quality
-    refusal: UnreadableFilm | None = None
+    refusal: UnreadableRadiograph | None = None
 
 
 def judge(
-    film: Radiograph,
-    sight: "Sight | None" = None,
-    typical: dict[str, Any] | None = None,
+    radiograph: Radiograph,
+    segmentation: "LungSegmentation | None" = None,
+    outlier_model: dict[str, Any] | None = None,
     *,
     inverted: bool = False,
-) -> tuple[Quality, UnreadableFilm | None]:
+) -> tuple[Quality, UnreadableRadiograph | None]:
     """The gate's word on a film: warnings, and a refusal if no verdict on it could mean anything.
 
     Parameters
     ----------
-    sight
+    segmentation
         What the lung network sees; without it size and contrast alone are judged.
-    typical
+    outlier_model
         What a chest film's features are like, from the lung network's card.
     inverted
         The film came with bright and dark exchanged and has been turned right.
     """
     try:
-        quality = check(film)
-        doubts = check_sight(sight, typical) if sight is not None else ()
-    except UnreadableFilm as error:
-        return Quality(False, film.warnings, inverted), error
+        quality = check(radiograph)
+        doubts = check_segmentation(segmentation, outlier_model) if segmentation is not None else ()
+    except UnreadableRadiograph as error:
+        return Quality(False, radiograph.warnings, inverted), error
     notes = (INVERTED_NOTICE,) if inverted else ()
     return replace(quality, warnings=quality.warnings + notes + doubts, inverted=inverted), None
 
 
-def is_inverted(sight: "Sight") -> bool:
-    return sight.inverted > 0.5
+def is_inverted(segmentation: "LungSegmentation") -> bool:
+    return segmentation.inverted > 0.5
 
 
 def check(radiograph: Radiograph) -> Quality:
@@ -122,19 +123,19 @@ def check(radiograph: Radiograph) -> Quality:
 
     Raises
     ------
-    FilmTooSmall, FilmTooFlat
+    RadiographTooSmall, RadiographTooFlat
         When no verdict on it could mean anything.
     """
     short, long = sorted((radiograph.width, radiograph.height))
     size = f"{radiograph.width} x {radiograph.height} pixels"
     if short < MIN_SIDE_PIXELS:
-        raise FilmTooSmall(
+        raise RadiographTooSmall(
             f"The image is {size}; at least {MIN_SIDE_PIXELS} on the shorter side are needed. "
             "Upload the film itself, not a thumbnail."
         )
     contrast = _contrast(radiograph)
     if contrast < MIN_CONTRAST:
-        raise FilmTooFlat(
+        raise RadiographTooFlat(
             f"The grey levels span {contrast:.1%} of the range; at least {MIN_CONTRAST:.0%} are "
             "needed. The image is blank or nearly so: export it again with its window applied."
         )
@@ -148,30 +149,38 @@ def check(radiograph: Radiograph) -> Quality:
     return Quality(accepted=True, warnings=tuple(warnings))
 
 
-def check_sight(sight: "Sight", typical: dict[str, Any] | None) -> tuple[str, ...]:
+def check_segmentation(
+    segmentation: "LungSegmentation", outlier_model: dict[str, Any] | None
+) -> tuple[str, ...]:
     """Judge what the lung network sees, of a film that is not inverted. Returns warnings.
 
     Raises
     ------
-    NotAChestFilm, FilmTurned, FilmCutOff
+    NotAChestRadiograph, RadiographTurned, RadiographCutOff
         When no verdict on it could mean anything.
     """
-    turns = int(sight.turned.argmax())
-    lungs = anatomy.measure(sight.lungs, turns)
+    turns = int(segmentation.turned.argmax())
+    lungs = anatomy.measure(segmentation.lungs, turns)
     if turns:
         # Features are described for upright films only; of a turned one the outlines must tell.
         _check_shape(lungs)
-        raise FilmTurned(f"The film lies {_LIES[turns]} and upload it again.")
-    distance = typical_films.distance(typical, sight.features) if typical is not None else 0.0
+        raise RadiographTurned(f"The film lies {_LIES[turns]} and upload it again.")
+    distance = (
+        outliers.distance(outlier_model, segmentation.features)
+        if outlier_model is not None
+        else 0.0
+    )
     _check_edges(lungs)
     if distance > FAR:
-        raise NotAChestFilm(f"The picture does not look like a frontal chest X-ray. {_UPLOAD}")
+        raise NotAChestRadiograph(
+            f"The picture does not look like a frontal chest X-ray. {_UPLOAD}"
+        )
     if lungs.count == 1 or (lungs.count == 2 and lungs.evenness < MIN_EVENNESS):
-        raise FilmCutOff(
+        raise RadiographCutOff(
             f"Only one whole lung can be made out: the other is cut off, or hidden. {_WHOLE}"
         )
     _check_shape(lungs)
-    return _doubts(sight, lungs, distance)
+    return _doubts(segmentation, lungs, distance)
 
 
 def _check_shape(lungs: LungPair) -> None:
@@ -181,7 +190,9 @@ def _check_shape(lungs: LungPair) -> None:
         or lungs.solidity < MIN_SOLIDITY
         or lungs.evenness < MIN_EVENNESS
     ):
-        raise NotAChestFilm(f"Two lungs side by side cannot be made out in the picture. {_UPLOAD}")
+        raise NotAChestRadiograph(
+            f"Two lungs side by side cannot be made out in the picture. {_UPLOAD}"
+        )
 
 
 def _check_edges(lungs: LungPair) -> None:
@@ -190,19 +201,19 @@ def _check_edges(lungs: LungPair) -> None:
     for edge, share in lungs.touching.items():
         if share > CUT_OFF[edge]:
             length = "height" if edge in ("left", "right") else "width"
-            raise FilmCutOff(
+            raise RadiographCutOff(
                 f"The {edge} edge of the film runs through the lungs, over {share:.0%} of their "
                 f"{length}: a part of them is missing. {_WHOLE}"
             )
 
 
-def _doubts(sight: "Sight", lungs: LungPair, distance: float) -> tuple[str, ...]:
+def _doubts(segmentation: "LungSegmentation", lungs: LungPair, distance: float) -> tuple[str, ...]:
     doubts = [
         f"The lungs reach the {edge} edge of the film: a part of them may be missing."
         for edge, share in lungs.touching.items()
         if share > TIGHT[edge]
     ]
-    if sight.turned[0] < UPRIGHT:
+    if segmentation.turned[0] < UPRIGHT:
         doubts.append("It is not certain that the film lies upright.")
     if distance > UNLIKE:
         doubts.append(UNLIKE_NOTICE)

@@ -19,8 +19,8 @@ from pneumonia.analysis.finding import (
     Pattern,
 )
 from pneumonia.analysis.gate import Examined
-from pneumonia.analysis.lungs import Sight
-from pneumonia.errors import BadSetting, UnreadableFilm
+from pneumonia.analysis.lung_segmenter import LungSegmentation
+from pneumonia.errors import BadSetting, UnreadableRadiograph
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
@@ -39,7 +39,7 @@ class Predictor:
         self.operating_point = self.card.choose(operating_point)
         self.device = device
         self._network = bundle.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._finder = bundle.lungs.to(device) if bundle.lungs is not None else None
+        self._segmenter = bundle.lungs.to(device) if bundle.lungs is not None else None
 
     @property
     def model(self) -> ModelRef:
@@ -82,33 +82,44 @@ class Predictor:
             self.examine([Radiograph(np.zeros((side, side), np.float32), "PNG", 8, (0, 0), "")])
         )
 
-    def predict(self, films: Sequence[Radiograph]) -> list[Finding | UnreadableFilm]:
+    def predict(self, radiographs: Sequence[Radiograph]) -> list[Finding | UnreadableRadiograph]:
         """What the application answers: the finding, or why the gate refuses. Order is kept."""
-        examined = self.examine(films)
-        findings = iter(self.read([film for film in examined if film.refusal is None]))
-        return [film.refusal or next(findings) for film in examined]
+        examined = self.examine(radiographs)
+        findings = iter(
+            self.read([radiograph for radiograph in examined if radiograph.refusal is None])
+        )
+        return [radiograph.refusal or next(findings) for radiograph in examined]
 
-    def examine(self, films: Sequence[Radiograph]) -> list[Examined]:
+    def examine(self, radiographs: Sequence[Radiograph]) -> list[Examined]:
         """The gate: the lung network, a small one, over all films at once. Order is kept."""
-        squares = [preprocess.to_square(film.pixels, self.card.preprocess.grid) for film in films]
-        if self._finder is None or not films:
+        squares = [
+            preprocess.to_square(radiograph.pixels, self.card.preprocess.grid)
+            for radiograph in radiographs
+        ]
+        if self._segmenter is None or not radiographs:
             return [
-                Examined(film, square, None, *gate.judge(film))
-                for film, square in zip(films, squares, strict=True)
+                Examined(radiograph, square, None, *gate.judge(radiograph))
+                for radiograph, square in zip(radiographs, squares, strict=True)
             ]
         return [
-            self._examine(film, square, sight)
-            for film, square, sight in zip(films, squares, self._finder.look(squares), strict=True)
+            self._examine(radiograph, square, segmentation)
+            for radiograph, square, segmentation in zip(
+                radiographs, squares, self._segmenter.segment(squares), strict=True
+            )
         ]
 
-    def _examine(self, film: Radiograph, square: NDArray[np.float32], sight: Sight) -> Examined:
-        assert self._finder is not None
-        inverted = gate.is_inverted(sight)
+    def _examine(
+        self, radiograph: Radiograph, square: NDArray[np.float32], segmentation: LungSegmentation
+    ) -> Examined:
+        assert self._segmenter is not None
+        inverted = gate.is_inverted(segmentation)
         if inverted:
-            film, square = film.inverted_greys(), np.float32(1) - square
-            sight = self._finder.look([square])[0]
-        quality, refusal = gate.judge(film, sight, self._finder.typical, inverted=inverted)
-        return Examined(film, square, sight.lungs, quality, refusal)
+            radiograph, square = radiograph.inverted_greys(), np.float32(1) - square
+            segmentation = self._segmenter.segment([square])[0]
+        quality, refusal = gate.judge(
+            radiograph, segmentation, self._segmenter.outlier_model, inverted=inverted
+        )
+        return Examined(radiograph, square, segmentation.lungs, quality, refusal)
 
     def read(self, examined: Sequence[Examined]) -> list[Finding]:
         """One forward pass over all films, refused or not; the map comes from the same pass."""
@@ -117,7 +128,10 @@ class Predictor:
         inputs, geometries = zip(
             *(
                 preprocess.apply_to_square(
-                    e.square, (e.film.width, e.film.height), self.card.preprocess, e.lungs
+                    e.square,
+                    (e.radiograph.width, e.radiograph.height),
+                    self.card.preprocess,
+                    e.lungs,
                 )
                 for e in examined
             ),
@@ -128,9 +142,9 @@ class Predictor:
             outputs, maps = self._network.forward_with_map(x)
         return [
             self._finding(
-                film, logit, viral, ActivationMap(values, self.card.map_full_scale, geometry)
+                radiograph, logit, viral, ActivationMap(values, self.card.map_full_scale, geometry)
             )
-            for film, logit, viral, values, geometry in zip(
+            for radiograph, logit, viral, values, geometry in zip(
                 examined,
                 pneumonia_logit(outputs).tolist(),
                 viral_logit(outputs).tolist() if outputs.shape[1] == 3 else [None] * len(outputs),
@@ -147,7 +161,7 @@ class Predictor:
         return Pattern.of(calibrate(viral, fitted.temperature, fitted.bias))
 
     def _finding(
-        self, film: Examined, logit: float, viral: float | None, activation: ActivationMap
+        self, radiograph: Examined, logit: float, viral: float | None, activation: ActivationMap
     ) -> Finding:
         probability = calibrate(logit, self.card.temperature, self.card.bias)
         point = self.operating_point
@@ -157,9 +171,9 @@ class Predictor:
             logit=logit,
             operating_point=point,
             model=self.model,
-            quality=film.quality,
+            quality=radiograph.quality,
             activation=activation,
-            outline=film.lungs.outline() if film.lungs is not None else (),
+            outline=radiograph.lungs.outline() if radiograph.lungs is not None else (),
             pattern=self._pattern(viral),
             viral_logit=viral,
         )

@@ -78,7 +78,7 @@ class AnalysisService:
 
         Raises
         ------
-        UnreadableFilm
+        UnreadableRadiograph
             When the gate refuses the film.
         ModelNotReady
             While the model loads; a stopped service starts itself.

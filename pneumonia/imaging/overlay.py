@@ -22,7 +22,7 @@ _FAINT: Final = 0.04
 
 
 def render(
-    film: NDArray[np.uint8],
+    radiograph: NDArray[np.uint8],
     values: NDArray[np.float32],
     full_scale: float,
     geometry: Geometry,
@@ -35,7 +35,7 @@ def render(
 
     Parameters
     ----------
-    film
+    radiograph
         uint8 (height, width): the film as `to_display` shows it.
     values
         float32 (h, w), in logits: an activation map over the network's input.
@@ -59,21 +59,21 @@ def render(
         raise ValueError(f"opacity must be 0 to 1, not {opacity}")
     if not full_scale > 0:
         raise ValueError(f"full_scale must be positive, not {full_scale}")
-    if film.shape != (geometry.height, geometry.width):
+    if radiograph.shape != (geometry.height, geometry.width):
         raise ValueError(
-            f"the geometry is of a film {geometry.height, geometry.width}, not {film.shape}"
+            f"the geometry is of a film {geometry.height, geometry.width}, not {radiograph.shape}"
         )
     # Colour and thickness depend on the step alone, so the blend is two tables and one product.
     alpha = np.float32(opacity) * ramp(np.linspace(0, 1, 256, dtype=np.float32))
     paints = alpha * _palette().T
-    painted = np.empty((*film.shape, 3), np.uint8)
+    painted = np.empty((*radiograph.shape, 3), np.uint8)
     # In bands: a film of 40 million pixels would take 160 MB for each float32 array at once.
-    for rows in bands(*film.shape):
-        strength = geometry.to_film(values, rows)
+    for rows in bands(*radiograph.shape):
+        strength = geometry.to_radiograph(values, rows)
         strength *= np.float32(1 / full_scale)
         np.clip(strength, 0, 1, out=strength)
         steps = np.rint(strength * 255).astype(np.uint8)
-        grey = film[rows] * cv2.LUT(steps, 1 - alpha)
+        grey = radiograph[rows] * cv2.LUT(steps, 1 - alpha)
         for channel, paint in enumerate(paints):
             painted[rows, :, channel] = np.rint(grey + cv2.LUT(steps, paint))
     return painted

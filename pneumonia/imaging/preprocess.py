@@ -34,7 +34,7 @@ class PreprocessSpec:
     grid
         Side of the square, pixels, that the whole film is resampled to before anything else, as
         the public training films were: a film and its small copy give the same input.
-    frame
+    crop
         What the input shows: the whole ``"film"``, or the ``"lungs"`` with a margin, their box
         scaled to the square on each axis by itself, so that the shape of a film tells nothing.
     margin
@@ -51,7 +51,7 @@ class PreprocessSpec:
 
     size: int = 224
     grid: int = 224
-    frame: Literal["film", "lungs"] = "film"
+    crop: Literal["film", "lungs"] = "film"
     margin: float = 0.15
     levels: Literal["window", "lungs"] = "window"
     window: tuple[float, float] = (0.5, 99.5)
@@ -63,8 +63,8 @@ class PreprocessSpec:
         for name, side in (("size", self.size), ("grid", self.grid)):
             if not 32 <= side <= 2048:
                 raise ValueError(f"{name} must be 32 to 2048 pixels, not {side}")
-        if self.frame not in ("film", "lungs") or self.levels not in ("window", "lungs"):
-            raise ValueError(f"frame {self.frame!r} or levels {self.levels!r} is not known")
+        if self.crop not in ("film", "lungs") or self.levels not in ("window", "lungs"):
+            raise ValueError(f"crop {self.crop!r} or levels {self.levels!r} is not known")
         if not 0 <= self.margin <= 1:
             raise ValueError(f"margin must be 0 to 1, not {self.margin}")
         if not 0 <= low < high <= 100:
@@ -101,7 +101,9 @@ class Geometry:
     height: int
     box: tuple[float, float, float, float]
 
-    def to_film(self, values: NDArray[np.float32], rows: slice = _ALL_ROWS) -> NDArray[np.float32]:
+    def to_radiograph(
+        self, values: NDArray[np.float32], rows: slice = _ALL_ROWS
+    ) -> NDArray[np.float32]:
         """Carry a map from the network's grid to the film, bilinearly.
 
         Parameters
@@ -124,10 +126,10 @@ class Geometry:
         inside_x = (xs >= -0.5) & (xs <= w - 0.5)
         inside_y = (ys >= -0.5) & (ys <= h - 0.5)
         # Bilinear interpolation is separable: rows first, then columns, as two small products.
-        film = _interpolation(ys, h) @ values @ _interpolation(xs, w).T
-        film[~inside_y, :] = 0
-        film[:, ~inside_x] = 0
-        return np.ascontiguousarray(film, dtype=np.float32)
+        radiograph = _interpolation(ys, h) @ values @ _interpolation(xs, w).T
+        radiograph[~inside_y, :] = 0
+        radiograph[:, ~inside_x] = 0
+        return np.ascontiguousarray(radiograph, dtype=np.float32)
 
 
 def _interpolation(at: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
@@ -145,7 +147,7 @@ def _interpolation(at: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
 
 def apply_to_square(
     square: NDArray[np.float32],
-    film_size: tuple[int, int],
+    radiograph_size: tuple[int, int],
     spec: PreprocessSpec,
     lungs: Lungs | None = None,
 ) -> tuple[NDArray[np.float32], Geometry]:
@@ -155,7 +157,7 @@ def apply_to_square(
     ----------
     square
         float32 (grid, grid) in [0, 1].
-    film_size
+    radiograph_size
         Width and height in pixels of the film that the square stands for.
     lungs
         On the same grid, for a spec that asks for them; where there are none, or none were found,
@@ -168,16 +170,18 @@ def apply_to_square(
     geometry
         Where that square lies on the film: the way back for a map.
     """
-    width, height = film_size
-    box = frame(spec, lungs)
+    width, height = radiograph_size
+    box = crop_box(spec, lungs)
     matrix = window_matrix(spec, box)
     shown = warp(square, matrix, spec.size)
     inside = None
     if spec.levels == "lungs" and lungs is not None:
         inside = warp(np.asarray(lungs.mask, np.float32), matrix, spec.size)
     x0, y0, x1, y1 = box
-    film_box = (x0 * width, y0 * height, x1 * width, y1 * height)
-    return normalise(scale_greys(shown, spec, inside), spec), Geometry(width, height, film_box)
+    radiograph_box = (x0 * width, y0 * height, x1 * width, y1 * height)
+    return normalise(scale_greys(shown, spec, inside), spec), Geometry(
+        width, height, radiograph_box
+    )
 
 
 def to_square(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
@@ -191,16 +195,16 @@ def to_square(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     if pixels.shape == (side, side):
         narrow = np.ptp(pixels) < _NARROW
         return to_display(pixels).astype(np.float32) / np.float32(255) if narrow else pixels
-    film = Image.fromarray(to_display(pixels))
-    square = np.asarray(film.resize((side, side), Image.Resampling.BILINEAR))
+    radiograph = Image.fromarray(to_display(pixels))
+    square = np.asarray(radiograph.resize((side, side), Image.Resampling.BILINEAR))
     _, data = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, _COPY_QUALITY])
     copy = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return copy.astype(np.float32) / np.float32(255)
 
 
-def frame(spec: PreprocessSpec, lungs: Lungs | None) -> tuple[float, float, float, float]:
+def crop_box(spec: PreprocessSpec, lungs: Lungs | None) -> tuple[float, float, float, float]:
     """(x0, y0, x1, y1) of what the input shows, as fractions of the film; may reach beyond it."""
-    box = lungs.box if lungs is not None and spec.frame == "lungs" else None
+    box = lungs.box if lungs is not None and spec.crop == "lungs" else None
     if box is None:
         return 0.0, 0.0, 1.0, 1.0
     x0, y0, x1, y1 = box

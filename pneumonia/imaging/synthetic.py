@@ -55,7 +55,7 @@ class _Frame:
         return np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma * self.unit), np.float32)
 
 
-def synthetic_film(
+def synthetic_radiograph(
     seed: int, *, opacity: bool, size: tuple[int, int] = (1024, 1024)
 ) -> NDArray[np.uint8]:
     """Draw a frontal chest film, with "SYNTHETIC" burnt in.
@@ -81,12 +81,12 @@ def synthetic_film(
     attenuation = _draw_patient(frame, anatomy, disease if opacity else None)
     # One exposure for all films of a seed: the curve must not know of the opacity.
     shown = 1 - np.exp(-anatomy.uniform(1.25, 1.5) * np.clip(attenuation, 0.012, None))
-    film = cv2.resize(shown, (width, height), interpolation=cv2.INTER_CUBIC)
+    radiograph = cv2.resize(shown, (width, height), interpolation=cv2.INTER_CUBIC)
     noise = cv2.GaussianBlur(grain.normal(0, 1, size).astype(np.float32), (0, 0), 0.8)
-    film += noise * (0.008 + 0.02 * film)  # fewer photons behind denser parts
+    radiograph += noise * (0.008 + 0.02 * radiograph)  # fewer photons behind denser parts
     # Unsharp masking, as digital radiography does before anyone sees the film.
-    film += film - cv2.GaussianBlur(film, (0, 0), _UNSHARP * min(size))
-    levels = np.clip(film * 255, 0, 255).astype(np.uint8)
+    radiograph += radiograph - cv2.GaussianBlur(radiograph, (0, 0), _UNSHARP * min(size))
+    levels = np.clip(radiograph * 255, 0, 255).astype(np.uint8)
     return _label(levels)
 
 
@@ -292,12 +292,19 @@ def _mottle(frame: _Frame, rng: np.random.Generator, sigma: float) -> Floats:
     return np.asarray(noise / max(float(noise.std()), 1e-6), np.float32)
 
 
-def _label(film: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _label(radiograph: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Burn the word in at the lower left, so that no copy passes for a patient's film."""
-    height, width = film.shape
+    height, width = radiograph.shape
     scale = max(0.35, min(height, width) / 900)  # legible on the smallest film
     at = (round(0.025 * width), round(0.975 * height))
     cv2.putText(
-        film, _TEXT, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, round(2 * scale)), cv2.LINE_AA
+        radiograph,
+        _TEXT,
+        at,
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        255,
+        max(1, round(2 * scale)),
+        cv2.LINE_AA,
     )
-    return film
+    return radiograph

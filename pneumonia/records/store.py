@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from pneumonia.errors import ReadingNotFound, StorageUnavailable
 from pneumonia.records.database import migrate, open_engine
-from pneumonia.records.films import Films
+from pneumonia.records.radiographs import Radiographs
 from pneumonia.records.reading import Reading
 from pneumonia.records.rows import to_reading, to_row
 from pneumonia.records.tables import ReadingRow
@@ -38,7 +38,7 @@ class Store:
 
     def __init__(self, database_url: str, data_dir: Path) -> None:
         self._url = database_url
-        self._films = Films(data_dir / "films")
+        self._radiographs = Radiographs(data_dir / "films")
         self._lock = threading.Lock()
         self._migrated = False
 
@@ -61,27 +61,27 @@ class Store:
         if url is not None and url.database and not url.database.startswith("file:"):
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def add(self, reading: Reading, film_png: bytes) -> None:
+    def add(self, reading: Reading, radiograph_png: bytes) -> None:
         """Keep a reading and its film, both or neither.
 
         Parameters
         ----------
-        film_png
+        radiograph_png
             The film as an 8-bit grey PNG without metadata.
         """
         with self._session("store the reading") as session:
             # The picture first: a row never points at a film that is not there.
-            self._films.write(reading.id, film_png)
+            self._radiographs.write(reading.id, radiograph_png)
             try:
                 session.add(to_row(reading))
                 session.commit()
             except BaseException:
-                self._films.delete(reading.id)
+                self._radiographs.delete(reading.id)
                 raise
 
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
-        self._films.path(reading_id)
+        self._radiographs.path(reading_id)
         with self._session("look up the reading") as session:
             return to_reading(_row(session, reading_id))
 
@@ -94,19 +94,19 @@ class Store:
             rows = {row.id: row for row in session.scalars(query)}
             return [to_reading(rows[id_]) for id_ in reading_ids if id_ in rows]
 
-    def film(self, reading_id: str) -> bytes:
+    def radiograph(self, reading_id: str) -> bytes:
         """The film's PNG. Raises ReadingNotFound, or FilmMissing where the file is gone."""
         self.get(reading_id)
         with _storage("open the film"):
-            return self._films.read(reading_id)
+            return self._radiographs.read(reading_id)
 
     def delete(self, reading_id: str) -> None:
         """Remove the reading and its film. Raises ReadingNotFound."""
-        self._films.path(reading_id)
+        self._radiographs.path(reading_id)
         with self._session("delete the reading") as session:
             session.delete(_row(session, reading_id))
             session.commit()
-            self._films.delete(reading_id)
+            self._radiographs.delete(reading_id)
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""

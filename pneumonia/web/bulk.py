@@ -169,19 +169,23 @@ def _predict_batch(
     predictor: "Predictor", files: Sequence[Path], limits: Limits, pictures: _Pictures
 ) -> list[Row]:
     opened = [_open(file, limits) for file in files]
-    answers = iter(predictor.predict([film for film in opened if isinstance(film, Radiograph)]))
+    answers = iter(
+        predictor.predict(
+            [radiograph for radiograph in opened if isinstance(radiograph, Radiograph)]
+        )
+    )
     rows = []
-    for file, film in zip(files, opened, strict=True):
-        if isinstance(film, DomainError):
-            rows.append(_refused(file, film))
+    for file, radiograph in zip(files, opened, strict=True):
+        if isinstance(radiograph, DomainError):
+            rows.append(_refused(file, radiograph))
             continue
         answer = next(answers)
         if isinstance(answer, DomainError):
             rows.append(_refused(file, answer))
             continue
         try:
-            pictures.write(file, upright(film, answer), answer)
-            rows.append(_read(file, film, answer, predictor.card))
+            pictures.write(file, upright(radiograph, answer), answer)
+            rows.append(_read(file, radiograph, answer, predictor.card))
         except StorageUnavailable as error:
             rows.append(_refused(file, error))
     return rows
@@ -209,11 +213,11 @@ def _bytes(file: Path, limits: Limits) -> bytes:
         raise UnreadableFile(f"{file} cannot be opened: {error.strerror}.") from None
 
 
-def _read(file: Path, film: Radiograph, finding: Finding, card: "Card") -> Row:
+def _read(file: Path, radiograph: Radiograph, finding: Finding, card: "Card") -> Row:
     values = describe_finding(finding) | {
         "pattern": describe_pattern(finding, card),
         "intended_use": find_use(card),
-        "image": describe_image(image_info(film)),
+        "image": describe_image(image_info(radiograph)),
     }
     return {"file": str(file), **{name: values[name] for name in _FIELDS}, "error": None}
 

@@ -50,10 +50,10 @@ def say_prevalence(groups: Sequence[Frequency]) -> str | None:
     """What share of all films counted show pneumonia, on which every probability rests."""
     if not groups:
         return None
-    films = sum(group.n for group in groups)
-    share = _percent(sum(group.pneumonia for group in groups) / films)
+    radiographs = sum(group.n for group in groups)
+    share = _percent(sum(group.pneumonia for group in groups) / radiographs)
     return (
-        f"{share} of the {films} films show pneumonia. Where it is rarer, fewer of the films "
+        f"{share} of the {radiographs} films show pneumonia. Where it is rarer, fewer of the films "
         "scored like this one show it."
     )
 

@@ -97,7 +97,7 @@ def reading(reading_id: str) -> str:
 
 @blueprint.get("/readings/<reading_id>/image.png")
 def image(reading_id: str) -> BaseResponse:
-    return _picture(services().readings.film_png(reading_id), _PICTURE_CACHE)
+    return _picture(services().readings.radiograph_png(reading_id), _PICTURE_CACHE)
 
 
 @blueprint.get("/readings/<reading_id>/overlay.png")

@@ -18,7 +18,7 @@ def say_caution(card: "Card | None") -> str:
     pattern = card.pattern if card else None
     measured = (
         f"on the validation films the pattern was right for {pattern.correct} of "
-        f"{pattern.films} pneumonias"
+        f"{pattern.radiographs} pneumonias"
         if pattern
         else "how often the pattern is right is not known of a model that is no longer served"
     )

@@ -27,7 +27,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.EmptyFile: 400,
     errors.BadParameter: 400,
     errors.ReadingNotFound: 404,
-    errors.FilmMissing: 404,
+    errors.RadiographMissing: 404,
     errors.FileTooLarge: 413,
     errors.TooManyPixels: 413,
     errors.UnsupportedFormat: 415,

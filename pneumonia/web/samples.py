@@ -5,7 +5,7 @@ from functools import lru_cache
 from werkzeug.exceptions import NotFound
 
 from pneumonia.imaging.display import encode_png
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 # name -> (title, seed, with an opacity). The model was trained on children, not on drawings; these
 # two were chosen because their four answers are of all three kinds, so that a visitor sees each.
@@ -29,4 +29,4 @@ def sample_png(name: str) -> bytes:
 @lru_cache(maxsize=len(SAMPLES))
 def _draw(name: str) -> bytes:
     _, seed, opacity = SAMPLES[name]
-    return encode_png(synthetic_film(seed, opacity=opacity, size=SIZE))
+    return encode_png(synthetic_radiograph(seed, opacity=opacity, size=SIZE))

@@ -3,15 +3,15 @@
 import cv2
 import numpy as np
 
-from pneumonia.analysis.lungs import Sight
-from pneumonia.analysis.typical import Typical
+from pneumonia.analysis.lung_segmenter import LungSegmentation
+from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.imaging.lungs import Lungs
 
 SIDE = 224
 Ellipse = tuple[int, int, int, int]  # centre x and y, radii
 RIGHT, LEFT = (70, 110, 36, 76), (154, 110, 36, 76)
 # Features of two numbers: chest films differ in the first and agree in the second.
-TYPICAL = Typical(np.zeros(2, np.float32), np.array([[1, 0]], np.float32), 2.0).as_dict()
+TYPICAL = OutlierModel(np.zeros(2, np.float32), np.array([[1, 0]], np.float32), 2.0).as_dict()
 
 
 def lungs(*ellipses: Ellipse, certainty: float = 0.96) -> Lungs:
@@ -22,19 +22,19 @@ def lungs(*ellipses: Ellipse, certainty: float = 0.96) -> Lungs:
     return Lungs(probability)
 
 
-def sight(
+def segmentation(
     seen: Lungs | None = None,
     *,
     turns: int = 0,
     sure: float = 0.99,
     inverted: float = 0.01,
     distance: float = 0.5,
-) -> Sight:
+) -> LungSegmentation:
     """An upright chest film unless told otherwise; ``turns`` turns the lungs, too."""
     seen = seen or lungs()
     turned = np.full(4, (1 - sure) / 3, np.float32)
     turned[turns] = sure
     features = np.array([40.0, 2 * distance], np.float32)
-    return Sight(
+    return LungSegmentation(
         Lungs(np.ascontiguousarray(np.rot90(seen.probability, turns))), turned, inverted, features
     )

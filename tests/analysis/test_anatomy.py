@@ -3,7 +3,7 @@
 import pytest
 
 from pneumonia.analysis import anatomy
-from tests.analysis.drawn_sights import LEFT, RIGHT, lungs, sight
+from tests.analysis.drawn_sights import LEFT, RIGHT, lungs, segmentation
 
 
 def test_two_equal_lungs_clear_of_the_edges() -> None:
@@ -36,9 +36,9 @@ def test_touching_is_a_share_of_the_lungs_own_height_and_width() -> None:
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_turned_film_is_measured_as_if_it_lay_upright(turns) -> None:
+def test_a_turned_radiograph_is_measured_as_if_it_lay_upright(turns) -> None:
     seen = lungs((0, 110, 40, 70), LEFT)
-    assert anatomy.measure(sight(seen, turns=turns).lungs, turns) == anatomy.measure(seen)
+    assert anatomy.measure(segmentation(seen, turns=turns).lungs, turns) == anatomy.measure(seen)
 
 
 def test_no_lungs() -> None:

@@ -12,7 +12,7 @@ from pneumonia.errors import AnalysisFailed, AnalysisTimeout, Overloaded
 from pneumonia.imaging import Radiograph
 
 
-def film(value: float) -> Radiograph:
+def radiograph(value: float) -> Radiograph:
     return Radiograph(np.full((2, 2), value, np.float32), "PNG", 8, (0, 1), "")
 
 
@@ -25,11 +25,11 @@ class Counting:
         self.open.set()
         self.entered = threading.Event()
 
-    def predict(self, films):
-        self.batches.append(len(films))
+    def predict(self, radiographs):
+        self.batches.append(len(radiographs))
         self.entered.set()
         assert self.open.wait(10)
-        values = [float(one.pixels[0, 0]) for one in films]
+        values = [float(one.pixels[0, 0]) for one in radiographs]
         if 0.5 in values:
             raise RuntimeError("half")
         return values
@@ -49,16 +49,16 @@ def submit_while_busy(own: Batcher, counting: Counting, values: list[float]):
     """Hold the predictor on a first film, queue the values behind it, then let go."""
     counting.open.clear()
     pool = ThreadPoolExecutor(len(values) + 1)
-    first = pool.submit(own.submit, film(0))
+    first = pool.submit(own.submit, radiograph(0))
     assert counting.entered.wait(5)
-    rest = [pool.submit(own.submit, film(v)) for v in values]
+    rest = [pool.submit(own.submit, radiograph(v)) for v in values]
     while own._jobs.qsize() < len(values):
         time.sleep(0.001)
     counting.open.set()
     return first, rest
 
 
-def test_each_film_gets_its_own_answer_in_batches_of_at_most_four(counting) -> None:
+def test_each_radiograph_gets_its_own_answer_in_batches_of_at_most_four(counting) -> None:
     own = batcher(counting)
     values = [v / 16 for v in range(1, 8)]
     first, rest = submit_while_busy(own, counting, values)
@@ -68,14 +68,14 @@ def test_each_film_gets_its_own_answer_in_batches_of_at_most_four(counting) -> N
     own.close()
 
 
-def test_a_bad_film_fails_alone(counting) -> None:
+def test_a_bad_radiograph_fails_alone(counting) -> None:
     own = batcher(counting)
     _, rest = submit_while_busy(own, counting, [0.25, 0.5, 0.75])
     assert rest[0].result() == 0.25
     assert rest[2].result() == 0.75
     with pytest.raises(AnalysisFailed, match="RuntimeError"):
         rest[1].result()
-    assert own.submit(film(1)) == 1
+    assert own.submit(radiograph(1)) == 1
     own.close()
 
 
@@ -83,25 +83,25 @@ def test_a_full_queue_refuses_at_once(counting) -> None:
     own = batcher(counting, queue_size=2)
     counting.open.clear()
     with ThreadPoolExecutor(3) as pool:
-        held = [pool.submit(own.submit, film(0))]
+        held = [pool.submit(own.submit, radiograph(0))]
         assert counting.entered.wait(5)
-        held += [pool.submit(own.submit, film(0)) for _ in range(2)]
+        held += [pool.submit(own.submit, radiograph(0)) for _ in range(2)]
         while own._jobs.qsize() < 2:
             time.sleep(0.001)
         with pytest.raises(Overloaded, match="2 images are waiting already"):
-            own.submit(film(1))
+            own.submit(radiograph(1))
         counting.open.set()
         assert [job.result() for job in held] == [0, 0, 0]
     own.close()
 
 
-def test_a_film_that_waits_too_long_is_given_up_and_never_computed(counting) -> None:
+def test_a_radiograph_that_waits_too_long_is_given_up_and_never_computed(counting) -> None:
     own = batcher(counting, timeout_s=0.05)
     counting.open.clear()
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(own.submit, film(0))]
+        jobs = [pool.submit(own.submit, radiograph(0))]
         assert counting.entered.wait(5)
-        jobs.append(pool.submit(own.submit, film(0.25)))
+        jobs.append(pool.submit(own.submit, radiograph(0.25)))
         for job in jobs:
             with pytest.raises(AnalysisTimeout, match=r"within 0\.05 seconds"):
                 job.result()
@@ -117,4 +117,4 @@ def test_a_closed_batcher_takes_nothing(counting) -> None:
     own.close()
     assert not own._thread.is_alive()
     with pytest.raises(Overloaded):
-        own.submit(film(1))
+        own.submit(radiograph(1))

@@ -16,8 +16,10 @@ def test_an_original_and_its_small_copy_get_the_same_answer(real_data, shipped_b
     probabilities = []
     for path in originals:
         copy = real_data / "kermany" / "train" / path.parent.name / path.name
-        films = [decode(file.read_bytes()) for file in (path, copy)]
-        probabilities.append([f.probability for f in predictor.read(predictor.examine(films))])
+        radiographs = [decode(file.read_bytes()) for file in (path, copy)]
+        probabilities.append(
+            [f.probability for f in predictor.read(predictor.examine(radiographs))]
+        )
     original, small = np.array(probabilities).T
     assert np.median(np.abs(original - small)) < 0.02
     crossed = [

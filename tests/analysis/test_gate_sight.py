@@ -4,41 +4,46 @@ import numpy as np
 import pytest
 
 from pneumonia.analysis import gate
-from pneumonia.errors import FilmCutOff, FilmTooFlat, FilmTurned, NotAChestFilm
+from pneumonia.errors import (
+    NotAChestRadiograph,
+    RadiographCutOff,
+    RadiographTooFlat,
+    RadiographTurned,
+)
 from pneumonia.imaging import Radiograph
-from tests.analysis.drawn_sights import LEFT, RIGHT, TYPICAL, lungs, sight
+from tests.analysis.drawn_sights import LEFT, RIGHT, TYPICAL, lungs, segmentation
 
 
-def film(warnings=()) -> Radiograph:
+def radiograph(warnings=()) -> Radiograph:
     pixels = np.linspace(0, 1, 300 * 300, dtype=np.float32).reshape(300, 300)
     return Radiograph(pixels, "PNG", 8, (0, 255), "", warnings)
 
 
 def refusal_of(seen) -> Exception | None:
-    quality, refusal = gate.judge(film(), seen, TYPICAL)
+    quality, refusal = gate.judge(radiograph(), seen, TYPICAL)
     assert quality.accepted == (refusal is None)
     return refusal
 
 
 def warnings_of(seen) -> tuple[str, ...]:
-    quality, refusal = gate.judge(film(), seen, TYPICAL)
+    quality, refusal = gate.judge(radiograph(), seen, TYPICAL)
     assert refusal is None
     return quality.warnings
 
 
-def test_two_lungs_on_an_upright_film_pass_without_a_word() -> None:
-    assert warnings_of(sight()) == ()
+def test_two_lungs_on_an_upright_radiograph_pass_without_a_word() -> None:
+    assert warnings_of(segmentation()) == ()
 
 
-def test_what_chest_films_differ_in_is_no_distance() -> None:
-    near = sight(distance=0.5)
+def test_what_chest_radiographs_differ_in_is_no_distance() -> None:
+    near = segmentation(distance=0.5)
     near.features[0] = -400
     assert warnings_of(near) == ()
 
 
-def test_features_far_from_any_chest_film_are_refused() -> None:
-    refusal = refusal_of(sight(distance=1.6))
-    assert isinstance(refusal, NotAChestFilm)
+def test_features_far_from_any_chest_radiograph_are_refused() -> None:
+    refusal = refusal_of(segmentation(distance=1.6))
+    assert isinstance(refusal, NotAChestRadiograph)
     assert str(refusal) == (
         "The picture does not look like a frontal chest X-ray. Upload the frontal film (PA or AP) "
         "itself, whole and with "
@@ -46,13 +51,16 @@ def test_features_far_from_any_chest_film_are_refused() -> None:
     )
 
 
-def test_without_a_description_of_chest_films_the_outlines_decide() -> None:
-    assert gate.judge(film(), sight(distance=9), None)[1] is None
-    assert isinstance(gate.judge(film(), sight(lungs((112, 112, 3, 3))), None)[1], NotAChestFilm)
+def test_without_a_description_of_chest_radiographs_the_outlines_decide() -> None:
+    assert gate.judge(radiograph(), segmentation(distance=9), None)[1] is None
+    assert isinstance(
+        gate.judge(radiograph(), segmentation(lungs((112, 112, 3, 3))), None)[1],
+        NotAChestRadiograph,
+    )
 
 
-def test_a_film_a_little_unlike_is_read_with_a_warning() -> None:
-    assert warnings_of(sight(distance=1.3)) == (gate.UNLIKE_NOTICE,)
+def test_a_radiograph_a_little_unlike_is_read_with_a_warning() -> None:
+    assert warnings_of(segmentation(distance=1.3)) == (gate.UNLIKE_NOTICE,)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +72,8 @@ def test_a_film_a_little_unlike_is_read_with_a_warning() -> None:
     ],
 )
 def test_what_is_not_outlined_as_two_lungs_is_refused(seen) -> None:
-    refusal = refusal_of(sight(seen))
-    assert isinstance(refusal, NotAChestFilm)
+    refusal = refusal_of(segmentation(seen))
+    assert isinstance(refusal, NotAChestRadiograph)
     assert str(refusal).startswith("Two lungs side by side cannot be made out in the picture.")
 
 
@@ -73,7 +81,7 @@ def test_ragged_outlines_are_refused() -> None:
     ragged = lungs()
     for outer in (slice(30, 90), slice(134, 194)):
         ragged.probability[70:150, outer] = 0.02
-    assert isinstance(refusal_of(sight(ragged)), NotAChestFilm)
+    assert isinstance(refusal_of(segmentation(ragged)), NotAChestRadiograph)
 
 
 @pytest.mark.parametrize(
@@ -84,19 +92,21 @@ def test_ragged_outlines_are_refused() -> None:
         (3, "turned by 90 degrees clockwise. Turn it 90 degrees anticlockwise"),
     ],
 )
-def test_a_turned_film_is_told_how_it_lies_and_which_way_to_turn_it(turns, words) -> None:
+def test_a_turned_radiograph_is_told_how_it_lies_and_which_way_to_turn_it(turns, words) -> None:
     # Features are described for upright films only: those of a turned film are no evidence.
-    refusal = refusal_of(sight(turns=turns, distance=5))
-    assert isinstance(refusal, FilmTurned)
+    refusal = refusal_of(segmentation(turns=turns, distance=5))
+    assert isinstance(refusal, RadiographTurned)
     assert str(refusal) == f"The film lies {words} and upload it again."
 
 
-def test_a_turned_picture_without_lungs_is_no_turned_film() -> None:
-    assert isinstance(refusal_of(sight(lungs((60, 60, 30, 9)), turns=1)), NotAChestFilm)
+def test_a_turned_picture_without_lungs_is_no_turned_radiograph() -> None:
+    assert isinstance(
+        refusal_of(segmentation(lungs((60, 60, 30, 9)), turns=1)), NotAChestRadiograph
+    )
 
 
 def test_doubt_about_how_it_lies_is_a_warning() -> None:
-    assert warnings_of(sight(sure=0.8)) == ("It is not certain that the film lies upright.",)
+    assert warnings_of(segmentation(sure=0.8)) == ("It is not certain that the film lies upright.",)
 
 
 def moved(dx: int, dy: int):
@@ -114,8 +124,8 @@ def moved(dx: int, dy: int):
 )
 def test_an_edge_through_the_lungs_is_refused(seen, words) -> None:
     # However far the features: part of a chest is less like a chest.
-    with pytest.raises(FilmCutOff, match=words):
-        gate.check_sight(sight(seen, distance=1.7), TYPICAL)
+    with pytest.raises(RadiographCutOff, match=words):
+        gate.check_segmentation(segmentation(seen, distance=1.7), TYPICAL)
 
 
 @pytest.mark.parametrize(
@@ -128,26 +138,26 @@ def test_an_edge_through_the_lungs_is_refused(seen, words) -> None:
     ],
 )
 def test_lungs_that_reach_an_edge_are_a_warning(seen, edge) -> None:
-    assert warnings_of(sight(seen)) == (
+    assert warnings_of(segmentation(seen)) == (
         f"The lungs reach the {edge} edge of the film: a part of them may be missing.",
     )
 
 
 @pytest.mark.parametrize("seen", [lungs(RIGHT), lungs(RIGHT, (170, 110, 16, 60))])
 def test_one_lung_is_not_enough(seen) -> None:
-    refusal = refusal_of(sight(seen))
-    assert isinstance(refusal, FilmCutOff)
+    refusal = refusal_of(segmentation(seen))
+    assert isinstance(refusal, RadiographCutOff)
     assert str(refusal).startswith("Only one whole lung can be made out: the other is cut off")
 
 
-def test_outlines_nobody_is_sure_of_do_not_make_a_film_cut_off() -> None:
+def test_outlines_nobody_is_sure_of_do_not_make_a_radiograph_cut_off() -> None:
     unsure = lungs((20, 110, 36, 76), LEFT, certainty=0.87)
-    assert isinstance(refusal_of(sight(unsure, distance=2)), NotAChestFilm)
+    assert isinstance(refusal_of(segmentation(unsure, distance=2)), NotAChestRadiograph)
 
 
-def test_a_film_turned_right_says_so_before_what_else_is_doubtful() -> None:
+def test_a_radiograph_turned_right_says_so_before_what_else_is_doubtful() -> None:
     quality, refusal = gate.judge(
-        film(("It has colour.",)), sight(distance=1.3), TYPICAL, inverted=True
+        radiograph(("It has colour.",)), segmentation(distance=1.3), TYPICAL, inverted=True
     )
     assert refusal is None
     assert quality.inverted
@@ -156,9 +166,9 @@ def test_a_film_turned_right_says_so_before_what_else_is_doubtful() -> None:
 
 def test_size_and_contrast_come_first() -> None:
     blank = Radiograph(np.zeros((300, 300), np.float32), "PNG", 8, (0, 0), "")
-    assert isinstance(gate.judge(blank, sight(turns=2), TYPICAL)[1], FilmTooFlat)
+    assert isinstance(gate.judge(blank, segmentation(turns=2), TYPICAL)[1], RadiographTooFlat)
 
 
 @pytest.mark.parametrize(("probability", "said"), [(0.4, False), (0.6, True)])
 def test_inverted_is_what_is_likelier(probability, said) -> None:
-    assert gate.is_inverted(sight(inverted=probability)) is said
+    assert gate.is_inverted(segmentation(inverted=probability)) is said

@@ -14,15 +14,15 @@ from pneumonia.analysis.finding import Cause, Pattern
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging import Radiograph
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from tests.inputs import apply
 from tests.three_classes import VALIDATION
 
 PATTERN = {"temperature": 2.0, "bias": 0.25, "validation": {"n": 85, "correct": 61}}
 
 
-def film(seed: int) -> Radiograph:
-    pixels = synthetic_film(seed, opacity=seed % 2 == 1, size=(200, 260))
+def radiograph(seed: int) -> Radiograph:
+    pixels = synthetic_radiograph(seed, opacity=seed % 2 == 1, size=(200, 260))
     return Radiograph(pixels.astype(np.float32) / 255, "PNG", 8, (0, 255), "")
 
 
@@ -50,7 +50,10 @@ def test_a_card_of_three_outputs_is_read(pattern_bundle) -> None:
     assert card.classes == ("normal", "bacterial", "viral")
     assert card.network.outputs == 3
     assert card.pattern is not None
-    assert (card.pattern.films, card.pattern.correct) == (VALIDATION["n"], VALIDATION["correct"])
+    assert (card.pattern.radiographs, card.pattern.correct) == (
+        VALIDATION["n"],
+        VALIDATION["correct"],
+    )
 
 
 def test_where_the_network_ends_is_read_from_the_card(copy) -> None:
@@ -103,7 +106,7 @@ def test_a_finding_holds_what_the_three_outputs_say(pattern_bundle) -> None:
     predictor = Predictor(loaded, "cpu")
     card, causes = predictor.card, set()
     for seed in range(6):
-        one = film(seed)
+        one = radiograph(seed)
         (finding,) = predictor.predict([one])
         x, _ = apply(one.pixels, card.preprocess)
         with torch.inference_mode():
@@ -127,7 +130,7 @@ def test_a_finding_holds_what_the_three_outputs_say(pattern_bundle) -> None:
 def test_without_a_pattern_in_the_card_there_is_none_in_the_finding(copy, tiny_bundle) -> None:
     change(copy, pattern=None)
     for folder in (copy, tiny_bundle):
-        (finding,) = Predictor.load(folder, "cpu").predict([film(1)])
+        (finding,) = Predictor.load(folder, "cpu").predict([radiograph(1)])
         assert finding.pattern is None
         assert finding.class_probabilities is None
         assert (finding.viral_logit is None) is (folder == tiny_bundle)

@@ -11,7 +11,7 @@ from pneumonia.analysis.finding import Label, OperatingPoint
 from pneumonia.analysis.predictor import Predictor, calibrate, choose_device
 from pneumonia.errors import BadSetting
 from pneumonia.imaging import Radiograph, decode
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from tests.inputs import apply
 
 
@@ -20,13 +20,13 @@ def predictor(tiny_bundle) -> Predictor:
     return Predictor.load(tiny_bundle, "cpu")
 
 
-def film(seed: int, height: int = 200, width: int = 260) -> Radiograph:
-    pixels = synthetic_film(seed, opacity=seed % 2 == 1, size=(height, width))
+def radiograph(seed: int, height: int = 200, width: int = 260) -> Radiograph:
+    pixels = synthetic_radiograph(seed, opacity=seed % 2 == 1, size=(height, width))
     return Radiograph(pixels.astype(np.float32) / 255, "PNG", 8, (0, 255), "")
 
 
 def test_a_finding_is_what_the_network_says(predictor, tiny_network) -> None:
-    one = film(3)
+    one = radiograph(3)
     (finding,) = predictor.predict([one])
 
     x, geometry = apply(one.pixels, predictor.card.preprocess)
@@ -44,20 +44,20 @@ def test_a_finding_is_what_the_network_says(predictor, tiny_network) -> None:
 
 
 def test_a_batch_keeps_its_order_and_changes_no_verdict(predictor) -> None:
-    films = [film(seed, 100 + 10 * seed, 150) for seed in range(5)]
-    together = predictor.predict(films)
-    alone = [predictor.predict([one])[0] for one in films]
-    for a, b, one in zip(together, alone, films, strict=True):
+    radiographs = [radiograph(seed, 100 + 10 * seed, 150) for seed in range(5)]
+    together = predictor.predict(radiographs)
+    alone = [predictor.predict([one])[0] for one in radiographs]
+    for a, b, one in zip(together, alone, radiographs, strict=True):
         assert a.probability == pytest.approx(b.probability, abs=1e-4)
         assert a.activation.geometry.height == one.height
 
 
-def test_no_films_no_findings(predictor) -> None:
+def test_no_radiographs_no_findings(predictor) -> None:
     assert predictor.predict([]) == []
 
 
 def test_exposure_and_bit_depth_do_not_change_the_verdict(predictor) -> None:
-    one = film(1)
+    one = radiograph(1)
     darker = Radiograph(one.pixels * np.float32(0.4), "DICOM", 12, (0, 1638), "")
     a, b = predictor.predict([one, darker])
     assert a.logit == pytest.approx(b.logit, abs=0.2)  # eight bits and JPEG lie between
@@ -70,7 +70,7 @@ def test_exposure_and_bit_depth_do_not_change_the_verdict(predictor) -> None:
 def test_labels_at_the_operating_point(predictor, probability, label, confidence) -> None:
     point = OperatingPoint("balanced", 0.5, (0.40, 0.60))
     assert point.label(probability) is Label(label)
-    (finding,) = predictor.predict([film(0)])
+    (finding,) = predictor.predict([radiograph(0)])
     changed = dataclasses.replace(finding, label=Label(label), probability=probability)
     assert changed.confidence == pytest.approx(confidence)
 
@@ -118,7 +118,9 @@ class TestShipped:
     def test_its_map_is_gradcam_up_to_scale(self, shipped) -> None:
         x = torch.stack(
             [
-                torch.from_numpy(apply(film(seed, 300, 300).pixels, shipped.card.preprocess)[0])
+                torch.from_numpy(
+                    apply(radiograph(seed, 300, 300).pixels, shipped.card.preprocess)[0]
+                )
                 for seed in range(3)
             ]
         )
@@ -132,7 +134,7 @@ class TestShipped:
         torch.testing.assert_close(ours, reference.detach(), rtol=1e-3, atol=1e-5)
 
     @pytest.mark.real
-    def test_tells_real_films_apart(self, shipped, real_data) -> None:
+    def test_tells_real_radiographs_apart(self, shipped, real_data) -> None:
         rows = {
             label: sorted((real_data / "kermany" / "val" / label).glob("*"))
             for label in ("NORMAL", "PNEUMONIA")

@@ -5,20 +5,20 @@ import pytest
 
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.analysis.service import AnalysisService
-from pneumonia.errors import AnalysisFailed, FilmTooSmall, ModelNotReady, NoModel
+from pneumonia.errors import AnalysisFailed, ModelNotReady, NoModel, RadiographTooSmall
 from pneumonia.imaging import Radiograph
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 LIMITS = {"max_batch": 4, "queue_size": 8, "timeout_s": 30.0}
 
 
 @pytest.fixture
-def film() -> Radiograph:
-    pixels = synthetic_film(2, opacity=False, size=(180, 180)).astype(np.float32) / 255
+def radiograph() -> Radiograph:
+    pixels = synthetic_radiograph(2, opacity=False, size=(180, 180)).astype(np.float32) / 255
     return Radiograph(pixels, "PNG", 8, (0, 255), "", ("The picture has colour.",))
 
 
-def test_from_stopped_to_ready_to_a_finding(tiny_bundle, film) -> None:
+def test_from_stopped_to_ready_to_a_finding(tiny_bundle, radiograph) -> None:
     gate_open = threading.Event()
 
     def load() -> Predictor:
@@ -28,11 +28,11 @@ def test_from_stopped_to_ready_to_a_finding(tiny_bundle, film) -> None:
     service = AnalysisService(load, **LIMITS)
     assert service.state == "stopped"
     with pytest.raises(ModelNotReady, match="still loading"):
-        service.analyse(film)  # starts it
+        service.analyse(radiograph)  # starts it
     assert service.state == "loading"
     gate_open.set()
     assert service.wait(60) == "ready"
-    finding = service.analyse(film)
+    finding = service.analyse(radiograph)
     assert finding.model.id == "tiny"
     assert finding.quality.warnings == (
         "The picture has colour.",
@@ -56,15 +56,15 @@ def test_starting_twice_loads_once(tiny_bundle) -> None:
     service.close()
 
 
-def test_no_bundle_fails_with_its_own_sentence(tmp_path, film) -> None:
+def test_no_bundle_fails_with_its_own_sentence(tmp_path, radiograph) -> None:
     service = AnalysisService(lambda: Predictor.load(tmp_path / "none"), **LIMITS)
     service.start()
     assert service.wait(60) == "failed"
     with pytest.raises(NoModel, match="no model bundle 'none'"):
-        service.analyse(film)
+        service.analyse(radiograph)
 
 
-def test_whatever_goes_wrong_while_loading_is_said(film) -> None:
+def test_whatever_goes_wrong_while_loading_is_said(radiograph) -> None:
     def load() -> Predictor:
         raise MemoryError("out of memory")
 
@@ -72,11 +72,11 @@ def test_whatever_goes_wrong_while_loading_is_said(film) -> None:
     service.start()
     assert service.wait(10) == "failed"
     with pytest.raises(AnalysisFailed, match="could not be loaded: out of memory"):
-        service.analyse(film)
+        service.analyse(radiograph)
 
 
-def test_a_refused_film_needs_no_model() -> None:
+def test_a_refused_radiograph_needs_no_model() -> None:
     service = AnalysisService(lambda: pytest.fail("must not load"), **LIMITS)
-    with pytest.raises(FilmTooSmall):
+    with pytest.raises(RadiographTooSmall):
         service.analyse(Radiograph(np.zeros((10, 10), np.float32), "PNG", 8, (0, 0), ""))
     assert service.state == "stopped"

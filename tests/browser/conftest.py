@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from werkzeug.serving import make_server
 
 from pneumonia.imaging.display import encode_png
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from tests.running import running
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -91,22 +91,22 @@ def normal_site(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="package")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def radiograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("films") / "film.png"
-    path.write_bytes(encode_png(synthetic_film(7, opacity=True, size=(480, 560))))
+    path.write_bytes(encode_png(synthetic_radiograph(7, opacity=True, size=(480, 560))))
     return path
 
 
 @pytest.fixture(scope="package")
-def reading_url(browser: Browser, site: str, film: Path) -> str:
+def reading_url(browser: Browser, site: str, radiograph: Path) -> str:
     """A reading on the pneumonia site, made by the form as a person makes it."""
-    return _read(browser, site, film)
+    return _read(browser, site, radiograph)
 
 
 @pytest.fixture(scope="package")
-def outlined_url(browser: Browser, site: str, site_folder: Path, film: Path) -> str:
+def outlined_url(browser: Browser, site: str, site_folder: Path, radiograph: Path) -> str:
     """A reading whose lungs were found: the tiny bundle cannot, so they are put in its row."""
-    url = _read(browser, site, film)
+    url = _read(browser, site, radiograph)
     with sqlite3.connect(site_folder / "var" / "pneumonia.sqlite3") as database:
         database.execute(
             "UPDATE readings SET outline = ? WHERE id = ?",
@@ -116,15 +116,15 @@ def outlined_url(browser: Browser, site: str, site_folder: Path, film: Path) -> 
 
 
 @pytest.fixture(scope="package")
-def normal_reading_url(browser: Browser, normal_site: str, film: Path) -> str:
-    return _read(browser, normal_site, film)
+def normal_reading_url(browser: Browser, normal_site: str, radiograph: Path) -> str:
+    return _read(browser, normal_site, radiograph)
 
 
-def _read(browser: Browser, address: str, film: Path) -> str:
+def _read(browser: Browser, address: str, radiograph: Path) -> str:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(address)
-        page.get_by_label("Drop a chest film").set_input_files(film)
+        page.get_by_label("Drop a chest film").set_input_files(radiograph)
         page.get_by_role("button", name="Read the film").click()
         page.wait_for_url("**/readings/*")
         return page.url

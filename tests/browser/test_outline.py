@@ -23,7 +23,7 @@ def corners(page: Page) -> list[float]:
     )
 
 
-def film_box(page: Page) -> tuple[float, float, float, float]:
+def radiograph_box(page: Page) -> tuple[float, float, float, float]:
     """Where the film itself is painted within its picture, which is letterboxed."""
     box = page.locator(".mapped img").first.bounding_box()
     scale = min(box["width"] / 560, box["height"] / 480)
@@ -33,13 +33,13 @@ def film_box(page: Page) -> tuple[float, float, float, float]:
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 800), (1300, 420)])
-def test_it_lies_where_the_lungs_are_on_the_film(visitor, outlined_url, size):
+def test_it_lies_where_the_lungs_are_on_the_radiograph(visitor, outlined_url, size):
     page = visitor.page(size=size)
     page.goto(outlined_url)
     page.get_by_role("checkbox", name="Lungs").check()
     for view in ("Side by side", "One picture"):
         page.get_by_label(view).check()
-        left, top, width, height = film_box(page)
+        left, top, width, height = radiograph_box(page)
         xs = [x for part in OUTLINE for x, _ in part]
         ys = [y for part in OUTLINE for _, y in part]
         expected = [
@@ -66,7 +66,7 @@ def test_l_switches_it_and_the_choice_is_remembered(page):
     expect(page.get_by_text("outline of the lungs on or off")).to_be_visible()
 
 
-def test_its_line_is_as_thin_on_a_large_film_as_on_a_small_one(page):
+def test_its_line_is_as_thin_on_a_large_radiograph_as_on_a_small_one(page):
     page.get_by_role("checkbox", name="Lungs").check()
     line = page.locator(".outline polygon").first
     expect(line).to_have_css("vector-effect", "non-scaling-stroke")

@@ -14,11 +14,14 @@ CAUTION = "right for 61 of 85 pneumonias. Do not choose treatment by it."
 
 @pytest.fixture(scope="module")
 def told_url(
-    browser: Browser, pattern_bundle: Path, tmp_path_factory: pytest.TempPathFactory, film: Path
+    browser: Browser,
+    pattern_bundle: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    radiograph: Path,
 ) -> Iterator[str]:
     """A reading called pneumonia by a model that tells bacterial from viral."""
     with serve(pattern_bundle, tmp_path_factory.mktemp("told"), 0.0) as address:
-        yield _read(browser, address, film)
+        yield _read(browser, address, radiograph)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

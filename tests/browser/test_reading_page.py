@@ -72,7 +72,7 @@ def test_single_keys_can_be_switched_off(page):
     expect(page.get_by_label("Side by side")).to_be_checked()
 
 
-def test_film_and_map_lie_exactly_over_each_other_undistorted(page):
+def test_radiograph_and_map_lie_exactly_over_each_other_undistorted(page):
     boxes = page.locator(".mapped img").evaluate_all(
         "images => images.map((i) => { const b = i.getBoundingClientRect(); "
         "return [b.x, b.y, b.width, b.height]; })"
@@ -116,7 +116,7 @@ def test_bar_carries_the_probability_of_the_reading(page):
     expect(page.locator(".figures dd").first).to_have_text(re.compile(r"^([<>] )?\d+ %$"))
 
 
-def test_normal_finding_shows_one_film_and_no_map(visitor, normal_reading_url):
+def test_normal_finding_shows_one_radiograph_and_no_map(visitor, normal_reading_url):
     page = visitor.page()
     page.goto(normal_reading_url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Normal")
@@ -141,10 +141,10 @@ def test_paper_gets_both_pictures_and_no_buttons(page):
     assert ink == "rgb(23, 27, 31)"
 
 
-def test_reading_is_deleted_for_good_after_a_second_press(visitor, site, film):
+def test_reading_is_deleted_for_good_after_a_second_press(visitor, site, radiograph):
     page = visitor.page(scripted=False)
     page.goto(site)
-    page.get_by_label("Choose a chest film").set_input_files(film)
+    page.get_by_label("Choose a chest film").set_input_files(radiograph)
     page.get_by_role("button", name="Read the film").click()
     page.wait_for_url("**/readings/*")
     address = page.url

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pneumonia.imaging.display import encode_png
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 # Hands files to the page as a drag and drop or a paste does.
 HAND_OVER = """
@@ -39,10 +39,10 @@ def expect_reading(page: Page) -> None:
     expect(page.get_by_text("560 × 480 pixels")).to_be_visible()
 
 
-def test_file_button_works_without_javascript(visitor, site, film):
+def test_file_button_works_without_javascript(visitor, site, radiograph):
     page = visitor.page(scripted=False)
     page.goto(site)
-    page.get_by_label("Choose a chest film").set_input_files(film)
+    page.get_by_label("Choose a chest film").set_input_files(radiograph)
     page.get_by_role("button", name="Read the film").click()
     expect_reading(page)
     page.goto(site)
@@ -50,25 +50,25 @@ def test_file_button_works_without_javascript(visitor, site, film):
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
-def test_film_handed_to_the_page_is_read_at_once(visitor, site, film, kind):
+def test_radiograph_handed_to_the_page_is_read_at_once(visitor, site, radiograph, kind):
     page = visitor.page()
     page.goto(site)
-    hand_over(page, kind, film)
+    hand_over(page, kind, radiograph)
     expect_reading(page)
 
 
-def test_page_shows_where_a_dragged_film_may_fall(visitor, site, film):
+def test_page_shows_where_a_dragged_radiograph_may_fall(visitor, site, radiograph):
     page = visitor.page()
     page.goto(site)
     veil = page.get_by_text("Drop the film to read it")
     expect(veil).to_be_hidden()
-    hand_over(page, "dragenter", film)
+    hand_over(page, "dragenter", radiograph)
     expect(veil).to_be_visible()
-    hand_over(page, "dragleave", film)
+    hand_over(page, "dragleave", radiograph)
     expect(veil).to_be_hidden()
 
 
-def test_keyboard_alone_reaches_a_reading(visitor, site, film):
+def test_keyboard_alone_reaches_a_reading(visitor, site, radiograph):
     page = visitor.page()
     # The browser hands choosers over once somebody listens; listening begins before the page does.
     page.on("filechooser", lambda chooser: None)
@@ -81,7 +81,7 @@ def test_keyboard_alone_reaches_a_reading(visitor, site, film):
     expect(file_input).to_be_focused()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
-    chooser.value.set_files(film)
+    chooser.value.set_files(radiograph)
     expect(page.get_by_text("Chosen: film.png")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Read the film")).to_be_focused()
@@ -90,11 +90,11 @@ def test_keyboard_alone_reaches_a_reading(visitor, site, film):
 
 
 def test_button_says_reading_while_posting_and_is_itself_again_after_going_back(
-    visitor, site, film
+    visitor, site, radiograph
 ):
     page = visitor.page()
     page.goto(site)
-    page.get_by_label("Drop a chest film").set_input_files(film)
+    page.get_by_label("Drop a chest film").set_input_files(radiograph)
     button = page.locator("form.upload button[type=submit]")
     with page.expect_request(lambda request: request.method == "POST"):
         during = button.evaluate(
@@ -137,12 +137,12 @@ def test_too_large_a_file_is_refused_without_sending_it(visitor, site, tmp_path)
     assert posts == []
 
 
-def test_several_films_at_once_are_refused(visitor, site, film, tmp_path):
+def test_several_radiographs_at_once_are_refused(visitor, site, radiograph, tmp_path):
     second = tmp_path / "second.png"
-    second.write_bytes(encode_png(synthetic_film(8, opacity=False, size=(300, 300))))
+    second.write_bytes(encode_png(synthetic_radiograph(8, opacity=False, size=(300, 300))))
     page = visitor.page()
     page.goto(site)
-    hand_over(page, "drop", film, second)
+    hand_over(page, "drop", radiograph, second)
     expect(page.get_by_role("alert")).to_contain_text("2 files were given")
     assert page.url == f"{site}/"
 

@@ -17,16 +17,16 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from werkzeug.test import TestResponse
 
 from pneumonia.imaging.display import encode_png
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 
-def film() -> bytes:
-    return encode_png(synthetic_film(5, opacity=True, size=(256, 224)))
+def radiograph() -> bytes:
+    return encode_png(synthetic_radiograph(5, opacity=True, size=(256, 224)))
 
 
 def jpeg(mode: str) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(synthetic_film(5, opacity=True, size=(256, 224))).convert(mode).save(
+    Image.fromarray(synthetic_radiograph(5, opacity=True, size=(256, 224))).convert(mode).save(
         out, "JPEG"
     )
     return out.getvalue()
@@ -79,8 +79,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, int, str]] = {
     "empty": (lambda: b"", "film.png", 400, "empty_file"),
     "one byte": (lambda: b"\xff", "film.jpg", 415, "unsupported_format"),
     "truncated JPEG": (lambda: jpeg("L")[:2000], "film.jpg", 422, "damaged_image"),
-    "truncated PNG": (lambda: film()[:2000], "film.png", 422, "damaged_image"),
-    "PNG cut in its header": (lambda: film()[:20], "film.png", 422, "damaged_image"),
+    "truncated PNG": (lambda: radiograph()[:2000], "film.png", 422, "damaged_image"),
+    "PNG cut in its header": (lambda: radiograph()[:20], "film.png", 422, "damaged_image"),
     "PNG of 50,000 x 50,000": (
         lambda: png_header(50_000, 50_000),
         "film.png",
@@ -102,7 +102,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, int, str]] = {
     "DICOM without pixels": (dicom_without_pixels, "film.dcm", 422, "no_pixel_data"),
     "blank film": (flat, "film.png", 422, "film_too_flat"),
     "thumbnail": (
-        lambda: encode_png(synthetic_film(1, opacity=False, size=(64, 64))[:48, :48]),
+        lambda: encode_png(synthetic_radiograph(1, opacity=False, size=(64, 64))[:48, :48]),
         "film.png",
         422,
         "film_too_small",
@@ -126,7 +126,7 @@ def test_each_gets_its_error_and_the_app_lives(client: FlaskClient, what: str) -
     assert len(body["detail"]) > 30
     assert "Traceback" not in body["detail"]
     assert "Test^Person" not in body["detail"]
-    assert send(client, film(), "film.png").status_code == 201
+    assert send(client, radiograph(), "film.png").status_code == 201
 
 
 def test_a_hundred_megabytes_are_refused_without_being_kept(client: FlaskClient) -> None:
@@ -151,7 +151,7 @@ def test_a_hundred_megabytes_are_refused_without_being_kept(client: FlaskClient)
     assert (response.status_code, response.get_json(force=True)["code"]) == (413, "file_too_large")
     assert body.left == 0  # read away, so that the client gets to see the answer
     assert body.largest == 2**16
-    assert send(client, film(), "film.png").status_code == 201
+    assert send(client, radiograph(), "film.png").status_code == 201
 
 
 def test_a_page_upload_of_the_same_files_shows_the_same_sentence(client: FlaskClient) -> None:

@@ -138,8 +138,8 @@ def test_a_huge_jpeg_inside_a_small_dicom_is_refused(grey, encode, encode_dicom)
 
 def test_a_picture_between_our_limit_and_pillows_own_gives_no_warning(encode, recwarn):
     data = encode(Image.new("1", (10_000, 9_500)), "PNG")
-    film = decode(data, Limits(max_pixels=100_000_000))
-    assert (film.width, film.height) == (10_000, 9_500)
+    radiograph = decode(data, Limits(max_pixels=100_000_000))
+    assert (radiograph.width, radiograph.height) == (10_000, 9_500)
     assert not recwarn.list
 
 
@@ -156,10 +156,10 @@ def test_nothing_of_the_metadata_is_kept(grey, encode):
     exif = Image.Exif()
     exif[0x010E] = "Doe^Jane"
     for options in ({"pnginfo": text}, {"exif": exif}):
-        film = decode(encode(Image.fromarray(grey), "PNG", **options))
-        kept = repr([getattr(film, name) for name in film.__dataclass_fields__])
+        radiograph = decode(encode(Image.fromarray(grey), "PNG", **options))
+        kept = repr([getattr(radiograph, name) for name in radiograph.__dataclass_fields__])
         assert "Doe" not in kept
-        np.testing.assert_array_equal(np.rint(film.pixels * 255), grey)
+        np.testing.assert_array_equal(np.rint(radiograph.pixels * 255), grey)
 
 
 def test_a_text_that_begins_like_a_dicom_group_is_not_dicom():
@@ -190,24 +190,27 @@ def test_random_bytes_never_raise_anything_else(start, rest):
 
 @pytest.fixture(scope="module")
 def sound(encode, encode_dicom) -> dict[str, bytes]:
-    film = np.arange(256, dtype=np.uint8).reshape(8, 32)
-    pictures = {name: encode(Image.fromarray(film), name) for name in ("PNG", "JPEG")}
-    return pictures | {s: encode_dicom(film, s) for s in ("explicit", "implicit", "jpeg")}
+    radiograph = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    pictures = {name: encode(Image.fromarray(radiograph), name) for name in ("PNG", "JPEG")}
+    return pictures | {s: encode_dicom(radiograph, s) for s in ("explicit", "implicit", "jpeg")}
 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "explicit", "implicit", "jpeg"]))
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-def test_a_spoilt_film_is_read_or_refused_by_an_image_error(data, kind, sound):
+def test_a_spoilt_radiograph_is_read_or_refused_by_an_image_error(data, kind, sound):
     spoilt = bytearray(sound[kind])
     for _ in range(data.draw(st.integers(1, 8))):
         spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
     try:
-        film = decode(bytes(spoilt))
+        radiograph = decode(bytes(spoilt))
     except ImageError as error:
         sentence, range_ = str(error), (0.0, 1.0)
     else:
-        sentence, range_ = "A film.", (float(film.pixels.min()), float(film.pixels.max()))
+        sentence, range_ = (
+            "A film.",
+            (float(radiograph.pixels.min()), float(radiograph.pixels.max())),
+        )
     assert sentence.endswith(".")
     assert 0 <= range_[0] <= range_[1] <= 1
 

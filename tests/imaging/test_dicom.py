@@ -16,31 +16,31 @@ SIGNED = np.array([[-2048, -1], [0, 2047]], np.int16)
 
 def test_jpeg_baseline_is_decoded(encode_dicom):
     ramp = np.tile(np.arange(40, 200, dtype=np.uint8), (64, 1))
-    film = decode(encode_dicom(ramp, "jpeg"))
-    assert (film.width, film.height, film.bits) == (160, 64, 8)
-    assert np.abs(film.pixels * 255 - ramp).max() <= 3
+    radiograph = decode(encode_dicom(ramp, "jpeg"))
+    assert (radiograph.width, radiograph.height, radiograph.bits) == (160, 64, 8)
+    assert np.abs(radiograph.pixels * 255 - ramp).max() <= 3
 
 
 def test_a_contradictory_presentation_lut_shape_is_pointed_out(grey, encode_dicom):
-    film = decode(encode_dicom(grey, PresentationLUTShape="INVERSE"))
-    assert film.pixels[0, 0] == 0  # the photometric interpretation decides
-    (warning,) = film.warnings
+    radiograph = decode(encode_dicom(grey, PresentationLUTShape="INVERSE"))
+    assert radiograph.pixels[0, 0] == 0  # the photometric interpretation decides
+    (warning,) = radiograph.warnings
     assert "(0028,0004) is MONOCHROME2 and (2050,0020) is INVERSE" in warning
 
 
 def test_rgb_is_read_as_luma(encode_dicom):
     rgb = np.zeros((4, 4, 3), np.uint8)
     rgb[..., 0] = 255
-    film = decode(encode_dicom(rgb))
-    np.testing.assert_allclose(film.pixels, 0.299, atol=0.003)
-    assert film.warnings == ("The picture has colour; a chest X-ray is grey.",)
+    radiograph = decode(encode_dicom(rgb))
+    np.testing.assert_allclose(radiograph.pixels, 0.299, atol=0.003)
+    assert radiograph.warnings == ("The picture has colour; a chest X-ray is grey.",)
 
 
 def test_ybr_jpeg_that_is_grey_has_no_colour_warning(encode_dicom):
     rgb = np.full((16, 16, 3), 120, np.uint8)
-    film = decode(encode_dicom(rgb, "jpeg", PhotometricInterpretation="YBR_FULL_422"))
-    np.testing.assert_allclose(film.pixels * 255, 120, atol=1.01)
-    assert film.warnings == ()
+    radiograph = decode(encode_dicom(rgb, "jpeg", PhotometricInterpretation="YBR_FULL_422"))
+    np.testing.assert_allclose(radiograph.pixels * 255, 120, atol=1.01)
+    assert radiograph.warnings == ()
 
 
 def test_a_data_set_without_preamble_is_read(encode_dicom):
@@ -64,7 +64,9 @@ def test_a_data_set_without_preamble_is_read(encode_dicom):
         ({"PatientAge": "62"}, "is not 1 to 5 years old"),
     ],
 )
-def test_what_does_not_fit_a_frontal_chest_film_is_a_warning(attributes, words, grey, encode_dicom):
+def test_what_does_not_fit_a_frontal_chest_radiograph_is_a_warning(
+    attributes, words, grey, encode_dicom
+):
     (warning,) = decode(encode_dicom(grey, **attributes)).warnings
     assert words in warning
 
@@ -77,7 +79,7 @@ def test_a_child_of_the_right_age_or_of_an_age_not_said_has_no_warning(age, grey
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "RG", "XR"])
-def test_a_chest_film_has_no_warning(modality, grey, encode_dicom):
+def test_a_chest_radiograph_has_no_warning(modality, grey, encode_dicom):
     data = encode_dicom(grey, Modality=modality, BodyPartExamined="CHEST", ViewPosition="PA")
     assert decode(data).warnings == ()
 
@@ -209,8 +211,8 @@ def test_a_deflated_file_without_group_length_is_refused(grey, encode_dicom):
 
 
 def test_no_sentence_and_no_attribute_carries_the_patient(grey, encode_dicom):
-    film = decode(encode_dicom(grey, Modality="MR", BodyPartExamined="HAND"))
-    kept = repr([getattr(film, name) for name in film.__dataclass_fields__])
+    radiograph = decode(encode_dicom(grey, Modality="MR", BodyPartExamined="HAND"))
+    kept = repr([getattr(radiograph, name) for name in radiograph.__dataclass_fields__])
     with pytest.raises(DamagedImage) as caught:
         decode(encode_dicom(grey, PixelData=bytes(200)))
     for text in (kept, str(caught.value)):

@@ -9,17 +9,17 @@ from PIL import Image
 from pneumonia.errors import DamagedImage
 from pneumonia.imaging import decode
 from pneumonia.imaging.display import decode_png, encode_png, to_display
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 
-def test_an_8_bit_film_keeps_its_grey_levels(grey, encode):
-    film = decode(encode(Image.fromarray(grey), "PNG"))
-    shown = to_display(film.pixels)
+def test_an_8_bit_radiograph_keeps_its_grey_levels(grey, encode):
+    radiograph = decode(encode(Image.fromarray(grey), "PNG"))
+    shown = to_display(radiograph.pixels)
     assert shown.dtype == np.uint8
     np.testing.assert_array_equal(shown, grey)
 
 
-def test_a_film_that_uses_a_sliver_of_its_depth_is_spread_over_the_screen():
+def test_a_radiograph_that_uses_a_sliver_of_its_depth_is_spread_over_the_screen():
     pixels = np.linspace(0.10, 0.20, 10_000, dtype=np.float32).reshape(100, 100)
     shown = to_display(pixels)
     assert (shown.min(), shown.max()) == (0, 255)
@@ -39,35 +39,35 @@ def test_outliers_do_not_hold_the_range():
     assert to_display(pixels)[-1, -1] == 255
 
 
-def test_a_flat_film_stays_what_it_is():
+def test_a_flat_radiograph_stays_what_it_is():
     np.testing.assert_array_equal(to_display(np.full((4, 4), 0.2, np.float32)), 51)
 
 
-def test_a_large_film_is_shown_as_exactly_in_little_memory():
+def test_a_large_radiograph_is_shown_as_exactly_in_little_memory():
     grey = np.random.default_rng(0).integers(0, 256, (3000, 2100), np.uint8)
     pixels = np.divide(grey, np.float32(255), dtype=np.float32)
     narrow = pixels * np.float32(0.4) + np.float32(0.3)
-    for film, expected in ((pixels, grey), (narrow, grey)):
+    for radiograph, expected in ((pixels, grey), (narrow, grey)):
         tracemalloc.start()
-        shown = to_display(film)
+        shown = to_display(radiograph)
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         np.testing.assert_allclose(shown.astype(int), expected, atol=1)
-        assert peak_bytes < film.nbytes
+        assert peak_bytes < radiograph.nbytes
     np.testing.assert_array_equal(to_display(pixels), grey)
 
 
 def test_grey_and_colour_survive_the_png():
-    film = synthetic_film(1, opacity=True, size=(120, 90))
-    colour = np.dstack([film, film // 2, 255 - film])
-    for picture in (film, colour):
+    radiograph = synthetic_radiograph(1, opacity=True, size=(120, 90))
+    colour = np.dstack([radiograph, radiograph // 2, 255 - radiograph])
+    for picture in (radiograph, colour):
         back = decode_png(encode_png(picture))
         assert back.dtype == np.uint8
         np.testing.assert_array_equal(back, picture)
 
 
 def test_the_png_holds_nothing_but_the_picture():
-    data = encode_png(synthetic_film(1, opacity=False, size=(64, 64)))
+    data = encode_png(synthetic_radiograph(1, opacity=False, size=(64, 64)))
     names, at = [], 8
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
@@ -84,7 +84,7 @@ def test_other_arrays_are_not_encoded(picture):
         encode_png(picture)
 
 
-def test_a_damaged_stored_film_is_said_to_be_damaged():
-    data = encode_png(synthetic_film(1, opacity=False, size=(64, 64)))
+def test_a_damaged_stored_radiograph_is_said_to_be_damaged():
+    data = encode_png(synthetic_radiograph(1, opacity=False, size=(64, 64)))
     with pytest.raises(DamagedImage, match="PNG file"):
         decode_png(data[: len(data) // 2])

@@ -34,7 +34,7 @@ def test_holes_are_filled() -> None:
     assert Lungs(probability).mask.sum() == 60 * 30
 
 
-def test_the_box_is_in_fractions_of_the_film_edges_on_edges() -> None:
+def test_the_box_is_in_fractions_of_the_radiograph_edges_on_edges() -> None:
     assert drawn(LEFT, RIGHT).box == (0.1, 0.2, 0.9, 0.8)
     assert drawn(np.s_[0:100, 0:100]).box == (0.0, 0.0, 1.0, 1.0)
 
@@ -57,13 +57,13 @@ def test_a_drawn_mask_of_any_size_becomes_the_same_lungs() -> None:
     assert lungs.box == pytest.approx((0.1, 0.2, 0.4, 0.8), abs=0.011)
 
 
-def test_the_input_spans_the_films_own_greys() -> None:
-    film = np.tile(np.linspace(0.3, 0.5, 64, dtype=np.float32), (64, 1))
-    small = to_input(film, 32)
+def test_the_input_spans_the_radiographs_own_greys() -> None:
+    radiograph = np.tile(np.linspace(0.3, 0.5, 64, dtype=np.float32), (64, 1))
+    small = to_input(radiograph, 32)
     assert small.shape == (32, 32)
     assert (small.min(), small.max()) == pytest.approx((-1, 1), abs=0.05)
-    np.testing.assert_allclose(to_input(film * 0.5 + 0.2, 32), small, atol=1e-4)
+    np.testing.assert_allclose(to_input(radiograph * 0.5 + 0.2, 32), small, atol=1e-4)
 
 
-def test_a_blank_film_is_no_number_out_of_range() -> None:
+def test_a_blank_radiograph_is_no_number_out_of_range() -> None:
     assert set(np.unique(to_input(np.full((64, 64), 0.5, np.float32), 32))) == {-1.0}

@@ -8,9 +8,9 @@ import pytest
 
 from pneumonia.imaging.overlay import colour_stops, legend, ramp, render
 from pneumonia.imaging.preprocess import Geometry
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
-FILM = synthetic_film(2, opacity=True, size=(96, 128))
+RADIOGRAPH = synthetic_radiograph(2, opacity=True, size=(96, 128))
 WHOLE = Geometry(128, 96, (0, 0, 128, 96))
 
 
@@ -18,61 +18,69 @@ def _values(level: float) -> np.ndarray:
     return np.full((7, 7), level, np.float32)
 
 
-def _as_rgb(film: np.ndarray) -> np.ndarray:
-    return np.dstack([film] * 3)
+def _as_rgb(radiograph: np.ndarray) -> np.ndarray:
+    return np.dstack([radiograph] * 3)
 
 
 @pytest.mark.parametrize("level", [0.0, -0.01, -50.0])
-def test_without_evidence_the_film_is_untouched_bit_for_bit(level):
-    np.testing.assert_array_equal(render(FILM, _values(level), 1.0, WHOLE, 1.0), _as_rgb(FILM))
+def test_without_evidence_the_radiograph_is_untouched_bit_for_bit(level):
+    np.testing.assert_array_equal(
+        render(RADIOGRAPH, _values(level), 1.0, WHOLE, 1.0), _as_rgb(RADIOGRAPH)
+    )
 
 
-def test_opacity_0_gives_the_film():
-    np.testing.assert_array_equal(render(FILM, _values(5), 1.0, WHOLE, 0.0), _as_rgb(FILM))
+def test_opacity_0_gives_the_radiograph():
+    np.testing.assert_array_equal(
+        render(RADIOGRAPH, _values(5), 1.0, WHOLE, 0.0), _as_rgb(RADIOGRAPH)
+    )
 
 
 def test_full_strength_at_opacity_1_is_the_last_colour_everywhere():
-    painted = render(FILM, _values(1), 1.0, WHOLE, 1.0)
+    painted = render(RADIOGRAPH, _values(1), 1.0, WHOLE, 1.0)
     np.testing.assert_array_equal(painted, np.broadcast_to(legend(256, 1)[0, -1], painted.shape))
 
 
-def test_half_opacity_is_a_linear_blend_of_film_and_colour():
-    painted = render(FILM, _values(1), 1.0, WHOLE, 0.5)
-    expected = 0.5 * _as_rgb(FILM) + 0.5 * legend(256, 1)[0, -1]
+def test_half_opacity_is_a_linear_blend_of_radiograph_and_colour():
+    painted = render(RADIOGRAPH, _values(1), 1.0, WHOLE, 0.5)
+    expected = 0.5 * _as_rgb(RADIOGRAPH) + 0.5 * legend(256, 1)[0, -1]
     assert np.abs(painted - expected).max() <= 0.5
 
 
 def test_strength_is_relative_to_full_scale_and_saturates():
     np.testing.assert_array_equal(
-        render(FILM, _values(3), 6.0, WHOLE, 0.7), render(FILM, _values(0.5), 1.0, WHOLE, 0.7)
+        render(RADIOGRAPH, _values(3), 6.0, WHOLE, 0.7),
+        render(RADIOGRAPH, _values(0.5), 1.0, WHOLE, 0.7),
     )
     np.testing.assert_array_equal(
-        render(FILM, _values(60), 6.0, WHOLE, 0.7), render(FILM, _values(6), 6.0, WHOLE, 0.7)
+        render(RADIOGRAPH, _values(60), 6.0, WHOLE, 0.7),
+        render(RADIOGRAPH, _values(6), 6.0, WHOLE, 0.7),
     )
 
 
 def test_only_the_positive_side_is_painted():
     values = np.where(np.arange(8) < 4, -4, 4).astype(np.float32)[None].repeat(8, 0)
-    painted = render(FILM, values, 4.0, WHOLE, 0.6)
+    painted = render(RADIOGRAPH, values, 4.0, WHOLE, 0.6)
     left, right = slice(0, 56), slice(80, 128)
-    np.testing.assert_array_equal(painted[:, left], _as_rgb(FILM)[:, left])
-    assert (painted[:, right] != _as_rgb(FILM)[:, right]).any(axis=2).all()
+    np.testing.assert_array_equal(painted[:, left], _as_rgb(RADIOGRAPH)[:, left])
+    assert (painted[:, right] != _as_rgb(RADIOGRAPH)[:, right]).any(axis=2).all()
 
 
 def test_outside_the_box_of_the_input_nothing_is_painted():
     box = Geometry(128, 96, (32, 24, 96, 72))
-    painted = render(FILM, _values(1), 1.0, box, 1.0)
-    outside = np.ones(FILM.shape, bool)
+    painted = render(RADIOGRAPH, _values(1), 1.0, box, 1.0)
+    outside = np.ones(RADIOGRAPH.shape, bool)
     outside[24:72, 32:96] = False
-    np.testing.assert_array_equal(painted[outside], _as_rgb(FILM)[outside])
+    np.testing.assert_array_equal(painted[outside], _as_rgb(RADIOGRAPH)[outside])
     assert (painted[~outside] == legend(2, 1)[0, 1]).all()
 
 
-def test_more_evidence_moves_every_pixel_further_from_the_film():
-    film = np.full((8, 8), 40, np.uint8)  # darker than every colour of the map
+def test_more_evidence_moves_every_pixel_further_from_the_radiograph():
+    radiograph = np.full((8, 8), 40, np.uint8)  # darker than every colour of the map
     geometry = Geometry(8, 8, (0, 0, 8, 8))
     strengths = np.linspace(0, 1, 40, dtype=np.float32)
-    painted = [render(film, _values(s), 1.0, geometry, 0.6)[0, 0].astype(int) for s in strengths]
+    painted = [
+        render(radiograph, _values(s), 1.0, geometry, 0.6)[0, 0].astype(int) for s in strengths
+    ]
     luminance = [p @ [0.299, 0.587, 0.114] for p in painted]
     assert (np.diff(luminance) >= 0).all()
     assert luminance[-1] - luminance[0] > 80
@@ -103,7 +111,7 @@ def test_the_legend_and_the_css_stops_are_one_scale():
     np.testing.assert_array_equal(picture[0], picture[2])
     stops = colour_stops(5)
     assert stops == [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in picture[0]]
-    painted = render(FILM, _values(1), 1.0, WHOLE, 1.0)[0, 0]
+    painted = render(RADIOGRAPH, _values(1), 1.0, WHOLE, 1.0)[0, 0]
     assert stops[-1] == "#" + bytes(painted).hex()
 
 
@@ -119,23 +127,25 @@ def test_the_legend_and_the_css_stops_are_one_scale():
 def test_values_out_of_range_are_refused(changes, sentence):
     arguments = {"full_scale": 1.0, "geometry": WHOLE, "opacity": 0.5} | changes
     with pytest.raises(ValueError, match=sentence):
-        render(FILM, _values(1), **arguments)
+        render(RADIOGRAPH, _values(1), **arguments)
 
 
-def test_a_film_of_many_bands_is_painted_as_if_in_one_and_in_little_memory():
+def test_a_radiograph_of_many_bands_is_painted_as_if_in_one_and_in_little_memory():
     height, width = 2500, 2300
-    film = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+    radiograph = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
     values = np.random.default_rng(1).normal(size=(16, 16)).astype(np.float32)
     geometry = Geometry(width, height, (-30.5, 20, width - 7, height + 11))
     tracemalloc.start()
-    painted = render(film, values, 2.0, geometry, 0.6)
+    painted = render(radiograph, values, 2.0, geometry, 0.6)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # The picture itself, three bytes a pixel, and one band of floats: not a film of them.
-    assert peak_bytes < 3 * film.size + 32 * 2**20
+    assert peak_bytes < 3 * radiograph.size + 32 * 2**20
 
-    steps = np.rint(np.clip(geometry.to_film(values) * np.float32(0.5), 0, 1) * 255).astype(int)
+    steps = np.rint(np.clip(geometry.to_radiograph(values) * np.float32(0.5), 0, 1) * 255).astype(
+        int
+    )
     alpha = (np.float32(0.6) * ramp(np.linspace(0, 1, 256, dtype=np.float32)))[steps, None]
     colours = legend(256, 1)[0][steps]
-    expected = film[..., None] * (1 - alpha) + alpha * colours
+    expected = radiograph[..., None] * (1 - alpha) + alpha * colours
     assert np.abs(painted - expected).max() <= 0.51

@@ -13,36 +13,50 @@ from pneumonia.imaging.preprocess import to_square
 pytestmark = pytest.mark.real
 
 
-def test_the_two_dicom_films_are_read_as_they_were_stored(real_data: Path):
+def test_the_two_dicom_radiographs_are_read_as_they_were_stored(real_data: Path):
     plain = (real_data / "dicom" / "chest-dx-mono2-implicit.dcm").read_bytes()
-    film = decode(plain)
-    assert (film.format, film.width, film.height, film.bits) == ("DICOM", 1024, 1024, 8)
-    assert film.value_range == (0, 252)
+    radiograph = decode(plain)
+    assert (radiograph.format, radiograph.width, radiograph.height, radiograph.bits) == (
+        "DICOM",
+        1024,
+        1024,
+        8,
+    )
+    assert radiograph.value_range == (0, 252)
     stored = np.frombuffer(plain[-(1024 * 1024) :], np.uint8).reshape(1024, 1024)
-    np.testing.assert_array_equal(to_display(film.pixels), stored)
+    np.testing.assert_array_equal(to_display(radiograph.pixels), stored)
 
     packed = (real_data / "dicom" / "chest-pa-mono2-jpeg8.dcm").read_bytes()
-    film = decode(packed)
-    assert (film.width, film.height, film.bits, film.value_range) == (1024, 1024, 8, (0, 254))
+    radiograph = decode(packed)
+    assert (radiograph.width, radiograph.height, radiograph.bits, radiograph.value_range) == (
+        1024,
+        1024,
+        8,
+        (0, 254),
+    )
     jpeg = np.frombuffer(packed[packed.index(b"\xff\xd8\xff") :], np.uint8)
     other = cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)
-    assert np.abs(film.pixels * 255 - other).max() <= 1.01
+    assert np.abs(radiograph.pixels * 255 - other).max() <= 1.01
 
 
 def test_every_original_decodes_and_equals_another_decoder(real_data: Path):
-    films = sorted((real_data / "originals").glob("*/*.jpeg"))
-    assert len(films) >= 100
-    for path in films:
+    radiographs = sorted((real_data / "originals").glob("*/*.jpeg"))
+    assert len(radiographs) >= 100
+    for path in radiographs:
         data = path.read_bytes()
-        film = decode(data)
+        radiograph = decode(data)
         other = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-        assert (film.format, film.pixels.shape, film.warnings) == ("JPEG", other.shape, ()), path
-        assert np.abs(film.pixels * 255 - other).max() <= 3.01, path
+        assert (radiograph.format, radiograph.pixels.shape, radiograph.warnings) == (
+            "JPEG",
+            other.shape,
+            (),
+        ), path
+        assert np.abs(radiograph.pixels * 255 - other).max() <= 3.01, path
 
 
 def test_an_original_and_its_training_copy_give_the_same_square(real_data: Path):
-    films = sorted((real_data / "originals").glob("*/*.jpeg"))[::10]
-    for path in films:
+    radiographs = sorted((real_data / "originals").glob("*/*.jpeg"))[::10]
+    for path in radiographs:
         copy = real_data / "kermany" / "train" / path.parent.name / path.name
         original, small = decode(path.read_bytes()).pixels, decode(copy.read_bytes()).pixels
         np.testing.assert_array_equal(to_square(original, 224), to_square(small, 224), str(path))
@@ -52,7 +66,7 @@ def test_ct_and_photos_decode_too(real_data: Path):
     pictures = sorted((real_data / "not-chest-xray").glob("*/*"))[::9]
     warned = 0
     for path in pictures:
-        film = decode(path.read_bytes())
-        assert 0 <= film.pixels.min() <= film.pixels.max() <= 1
-        warned += "The picture has colour; a chest X-ray is grey." in film.warnings
+        radiograph = decode(path.read_bytes())
+        assert 0 <= radiograph.pixels.min() <= radiograph.pixels.max() <= 1
+        warned += "The picture has colour; a chest X-ray is grey." in radiograph.warnings
     assert warned >= 5

@@ -34,7 +34,7 @@ def network(built: Classifier) -> Classifier:
 
 
 @pytest.fixture
-def films() -> torch.Tensor:
+def radiographs() -> torch.Tensor:
     return torch.randn(3, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 
 
@@ -96,18 +96,18 @@ def test_every_parameter_receives_a_gradient(network) -> None:
     assert without == []
 
 
-def test_a_film_gets_the_same_answer_alone_and_in_company(network, films) -> None:
+def test_a_radiograph_gets_the_same_answer_alone_and_in_company(network, radiographs) -> None:
     with torch.inference_mode():
-        together = network(films)
-        alone = torch.cat([network(one[None]) for one in films])
+        together = network(radiographs)
+        alone = torch.cat([network(one[None]) for one in radiographs])
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-5)
     assert together.std(dim=0).min() > 100 * (together - alone).abs().max(), "films look alike"
 
 
-def test_the_map_adds_up_to_the_logit(network, films) -> None:
+def test_the_map_adds_up_to_the_logit(network, radiographs) -> None:
     """Its mean, each bias times the gradient there, and the entropy of the patterns."""
     with torch.no_grad():
-        features = network.forward_features(films)
+        features = network.forward_features(radiographs)
         maps = network.map(features)
     at_biases = []
     handles = [
@@ -128,7 +128,7 @@ def test_the_map_adds_up_to_the_logit(network, films) -> None:
 
 
 def test_a_network_read_from_its_file_gives_the_same_answers(
-    network, films, tmp_path: Path
+    network, radiographs, tmp_path: Path
 ) -> None:
     state = {k: v for k, v in network.state_dict().items() if not k.startswith("auxiliary.")}
     weights.write(tmp_path / "w", state, {})
@@ -139,7 +139,7 @@ def test_a_network_read_from_its_file_gives_the_same_answers(
     other.load_state_dict(read, assign=True)
     with torch.inference_mode():
         for one, two in zip(
-            network.forward_with_map(films), other.forward_with_map(films), strict=True
+            network.forward_with_map(radiographs), other.forward_with_map(radiographs), strict=True
         ):
             assert torch.equal(one, two)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pneumonia.errors import BadSetting, FilmMissing, ReadingNotFound, StorageUnavailable
+from pneumonia.errors import BadSetting, RadiographMissing, ReadingNotFound, StorageUnavailable
 from pneumonia.records import Reading, Store
 
 PNG = b"\x89PNG\r\n\x1a\n any bytes at all"
 Make = Callable[..., Reading]
 
 
-def film_files(folder: Path) -> list[str]:
+def radiograph_files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.glob("films/**/*") if p.is_file())
 
 
@@ -77,31 +77,33 @@ def test_a_second_store_sees_what_the_first_kept(
     store.add(kept, PNG)
     other = Store(f"sqlite:///{tmp_path / 'readings.sqlite3'}", tmp_path)
     assert other.get(kept.id).image == kept.image
-    assert other.film(kept.id) == PNG
+    assert other.radiograph(kept.id) == PNG
     other.close()
 
 
-def test_the_film_lies_under_the_first_two_digits(
+def test_the_radiograph_lies_under_the_first_two_digits(
     store: Store, make_reading: Make, tmp_path: Path
 ) -> None:
     kept = make_reading()
     store.add(kept, PNG)
-    assert film_files(tmp_path) == [f"films/{kept.id[:2]}/{kept.id}.png"]
-    assert store.film(kept.id) == PNG
+    assert radiograph_files(tmp_path) == [f"films/{kept.id[:2]}/{kept.id}.png"]
+    assert store.radiograph(kept.id) == PNG
     assert (tmp_path / "films").stat().st_mode & 0o077 == 0
 
 
-def test_a_row_that_fails_leaves_no_film(store: Store, make_reading: Make, tmp_path: Path) -> None:
+def test_a_row_that_fails_leaves_no_radiograph(
+    store: Store, make_reading: Make, tmp_path: Path
+) -> None:
     broken = make_reading()
     object.__setattr__(broken.finding, "logit", None)
     with pytest.raises(TypeError):
         store.add(broken, PNG)
-    assert film_files(tmp_path) == []
+    assert radiograph_files(tmp_path) == []
     with pytest.raises(ReadingNotFound):
         store.get(broken.id)
 
 
-def test_a_database_that_refuses_the_row_leaves_no_film(
+def test_a_database_that_refuses_the_row_leaves_no_radiograph(
     store: Store, make_reading: Make, tmp_path: Path
 ) -> None:
     store.migrate()
@@ -112,10 +114,10 @@ def test_a_database_that_refuses_the_row_leaves_no_film(
         )
     with pytest.raises(StorageUnavailable, match=r"^The server cannot store the reading: "):
         store.add(make_reading(), PNG)
-    assert film_files(tmp_path) == []
+    assert radiograph_files(tmp_path) == []
 
 
-def test_a_film_that_cannot_be_written_leaves_no_row(
+def test_a_radiograph_that_cannot_be_written_leaves_no_row(
     store: Store, make_reading: Make, tmp_path: Path
 ) -> None:
     (tmp_path / "films").write_text("a file where the folder should be")
@@ -126,24 +128,26 @@ def test_a_film_that_cannot_be_written_leaves_no_row(
         store.get(kept.id)
 
 
-def test_delete_removes_row_and_film(store: Store, make_reading: Make, tmp_path: Path) -> None:
+def test_delete_removes_row_and_radiograph(
+    store: Store, make_reading: Make, tmp_path: Path
+) -> None:
     gone, stays = make_reading(), make_reading()
     store.add(gone, PNG)
     store.add(stays, PNG)
     store.delete(gone.id)
-    assert film_files(tmp_path) == [f"films/{stays.id[:2]}/{stays.id}.png"]
-    for ask in (store.get, store.film, store.delete):
+    assert radiograph_files(tmp_path) == [f"films/{stays.id[:2]}/{stays.id}.png"]
+    for ask in (store.get, store.radiograph, store.delete):
         with pytest.raises(ReadingNotFound, match=f"^There is no reading {gone.id}"):
             ask(gone.id)
     assert store.get(stays.id).id == stays.id
 
 
-def test_a_missing_film_is_named(store: Store, make_reading: Make, tmp_path: Path) -> None:
+def test_a_missing_radiograph_is_named(store: Store, make_reading: Make, tmp_path: Path) -> None:
     kept = make_reading()
     store.add(kept, PNG)
     (tmp_path / "films" / kept.id[:2] / f"{kept.id}.png").unlink()
-    with pytest.raises(FilmMissing, match=f"^The picture of reading {kept.id} is missing"):
-        store.film(kept.id)
+    with pytest.raises(RadiographMissing, match=f"^The picture of reading {kept.id} is missing"):
+        store.radiograph(kept.id)
     assert store.get(kept.id).id == kept.id
     store.delete(kept.id)  # what is left of it can still be removed
     with pytest.raises(ReadingNotFound):
@@ -163,7 +167,7 @@ def test_find_keeps_the_order_and_leaves_out_what_is_gone(store: Store, make_rea
     "bad", ["", "x", "../../etc/passwd", "A" * 32, "0" * 31, "0" * 33, "0" * 32 + "\n", "é" * 32]
 )
 def test_what_is_not_an_id_is_never_made_a_path(store: Store, bad: str) -> None:
-    for ask in (store.get, store.film, store.delete):
+    for ask in (store.get, store.radiograph, store.delete):
         with pytest.raises(ReadingNotFound, match=r"^There is no reading "):
             ask(bad)
 

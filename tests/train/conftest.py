@@ -6,11 +6,11 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 synthetic films of 60 patients, half of them with a consolidation nobody can miss.
 
     It is a white block, so that even a tiny network learns it in seconds, whatever the seed.
@@ -21,10 +21,10 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name = f"person{seed}_virus_{seed}.png" if sick else f"IM-{seed:04}-0001.png"
         folder = root / "train" / ("PNEUMONIA" if sick else "NORMAL")
         folder.mkdir(parents=True, exist_ok=True)
-        film = synthetic_film(seed, opacity=sick, size=(96, 112))
+        radiograph = synthetic_radiograph(seed, opacity=sick, size=(96, 112))
         if sick:
-            film[30:70, 20:95] = 255
-        cv2.imwrite(str(folder / name), film)
+            radiograph[30:70, 20:95] = 255
+        cv2.imwrite(str(folder / name), radiograph)
     return root
 
 

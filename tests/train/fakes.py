@@ -31,16 +31,21 @@ class FakePredictor:
         self.lungs = lungs
         self.heat = np.zeros((1, 1), np.float32) if heat is None else heat
 
-    def examine(self, films: Sequence[Radiograph]) -> list[Examined]:
-        return [Examined(film, film.pixels, self.lungs, *gate.judge(film)) for film in films]
+    def examine(self, radiographs: Sequence[Radiograph]) -> list[Examined]:
+        return [
+            Examined(radiograph, radiograph.pixels, self.lungs, *gate.judge(radiograph))
+            for radiograph in radiographs
+        ]
 
     def read(self, examined: Sequence[Examined]) -> list[Finding]:
         self.batches.append(len(examined))
         return [self.finding(e) for e in examined]
 
     def finding(self, examined: Examined) -> Finding:
-        film, probability = examined.film, float(examined.film.pixels.mean())
-        geometry = Geometry(film.width, film.height, (0, 0, film.width, film.height))
+        radiograph, probability = examined.radiograph, float(examined.radiograph.pixels.mean())
+        geometry = Geometry(
+            radiograph.width, radiograph.height, (0, 0, radiograph.width, radiograph.height)
+        )
         return Finding(
             label=BALANCED.label(probability),
             probability=probability,

@@ -33,7 +33,7 @@ name = "focal"
 [optimiser]
 name = "adam"
 learning_rate = 1e-3
-fresh_rate = 1e-3
+new_layer_rate = 1e-3
 head_rate = 1e-3
 
 [schedule]

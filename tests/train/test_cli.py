@@ -20,10 +20,10 @@ from train import cli, terminal
 def recipe_file(tmp_path_factory) -> Path:
     """The default recipe, made small."""
     text = (ROOT / "train" / "recipes" / "default.toml").read_text()
-    text = text.replace('frame = "lungs"', 'frame = "film"')  # the films here have none
+    text = text.replace('crop = "lungs"', 'crop = "film"')  # the films here have none
     for name, value in {
         "architecture": '"resnet18"', "size": "64", "epochs": "2", "batch_size": "4",
-        "fraction": "0.3", "seed": "1", "precision": '"float32"', "films_per_epoch": "0",
+        "fraction": "0.3", "seed": "1", "precision": '"float32"', "samples_per_epoch": "0",
         "grid": "64", "levels": '"window"', "covered": "0.0", "outside": "0.0",
     }.items():  # fmt: skip
         text = re.sub(rf"(?m)^{name} = [^#\n]*", f"{name} = {value}", text)
@@ -36,17 +36,17 @@ def invoke(command, *args: object):
     return CliRunner().invoke(command, [str(a) for a in args], catch_exceptions=False)
 
 
-def test_train_then_evaluate(films, recipe_file, tmp_path) -> None:
+def test_train_then_evaluate(radiographs, recipe_file, tmp_path) -> None:
     out = tmp_path / "models" / "small"
     trained = invoke(
-        cli.train, "--data", films, "--recipe", recipe_file, "--init-weights", "none",
+        cli.train, "--data", radiographs, "--recipe", recipe_file, "--init-weights", "none",
         "--out", out, "--runs", tmp_path / "runs", "--device", "cpu",
     )  # fmt: skip
     assert trained.exit_code == 0, trained.output
     assert "wrote bundle small" in trained.output
 
     measured = invoke(
-        cli.evaluate, "--data", films, "--split", "validation", "--model", "small",
+        cli.evaluate, "--data", radiographs, "--split", "validation", "--model", "small",
         "--models-dir", tmp_path / "models", "--out", tmp_path / "report",
     )  # fmt: skip
     assert measured.exit_code == 0, measured.output
@@ -61,16 +61,16 @@ def test_train_then_evaluate(films, recipe_file, tmp_path) -> None:
     assert set(evidence["discrimination"]["points"]) == set(card["operating_points"])
     assert evidence["stress"]["robustness"]["inversion"]["n"] == found["n"]
     page = (tmp_path / "report" / "evidence.html").read_text()
-    assert f"<h1>Evidence: small on {films.name}, validation</h1>" in page
+    assert f"<h1>Evidence: small on {radiographs.name}, validation</h1>" in page
     assert f"the evidence report is {tmp_path / 'report' / 'evidence.html'}" in measured.output
 
 
-def test_a_setting_of_the_recipe_can_be_changed(films, recipe_file, tmp_path) -> None:
+def test_a_setting_of_the_recipe_can_be_changed(radiographs, recipe_file, tmp_path) -> None:
     trained = invoke(
-        cli.train, "--data", films, "--recipe", recipe_file, "--init-weights", "none",
+        cli.train, "--data", radiographs, "--recipe", recipe_file, "--init-weights", "none",
         "--out", tmp_path / "changed", "--runs", tmp_path / "runs", "--device", "cpu",
         "--set", "network.until=layer1", "--set", "optimiser.name=adam", "--epochs", "1",
-        "--set", "altered_films=false",
+        "--set", "perturbed_radiographs=false",
     )  # fmt: skip
     assert trained.exit_code == 0, trained.output
     recipe = json.loads((tmp_path / "changed" / "card.json").read_text())["recipe"]
@@ -87,8 +87,8 @@ def test_a_setting_of_the_recipe_can_be_changed(films, recipe_file, tmp_path) ->
         ("training.epochs", "must be KEY=VALUE"),
     ],
 )
-def test_a_setting_that_cannot_be_is_said(films, setting, said) -> None:
-    found = invoke(cli.train, "--data", films, "--recipe", "pneunet", "--set", setting)
+def test_a_setting_that_cannot_be_is_said(radiographs, setting, said) -> None:
+    found = invoke(cli.train, "--data", radiographs, "--recipe", "pneunet", "--set", setting)
     assert found.exit_code == 1
     assert said in found.output
 
@@ -120,15 +120,15 @@ def test_recipes_are_listed_with_their_papers() -> None:
     assert "Hossain" in found.output
 
 
-def test_an_unknown_split_names_those_there_are(films, tiny_bundle) -> None:
-    found = invoke(cli.evaluate, "--data", films, "--split", "tset", "--model", tiny_bundle)
+def test_an_unknown_split_names_those_there_are(radiographs, tiny_bundle) -> None:
+    found = invoke(cli.evaluate, "--data", radiographs, "--split", "tset", "--model", tiny_bundle)
     assert found.exit_code == 1
     assert "train" in found.output
 
 
-def test_a_quick_evaluation_at_another_operating_point(films, tiny_bundle, tmp_path) -> None:
+def test_a_quick_evaluation_at_another_operating_point(radiographs, tiny_bundle, tmp_path) -> None:
     measured = invoke(
-        cli.evaluate, "--data", films, "--split", "train", "--model", tiny_bundle,
+        cli.evaluate, "--data", radiographs, "--split", "train", "--model", tiny_bundle,
         "--out", tmp_path, "--quick", "--operating-point", "screening", "--device", "cpu",
     )  # fmt: skip
     assert measured.exit_code == 0, measured.output
@@ -137,14 +137,14 @@ def test_a_quick_evaluation_at_another_operating_point(films, tiny_bundle, tmp_p
     evidence = json.loads((tmp_path / "evidence.json").read_text())
     assert evidence["stress"] is None
     assert evidence["command"] == (
-        f"flask evaluate --data {films.name} --split train --model tiny "
+        f"flask evaluate --data {radiographs.name} --split train --model tiny "
         "--operating-point screening --quick"
     )
 
 
-def test_an_unknown_operating_point_names_those_there_are(films, tiny_bundle) -> None:
+def test_an_unknown_operating_point_names_those_there_are(radiographs, tiny_bundle) -> None:
     found = invoke(
-        cli.evaluate, "--data", films, "--split", "train", "--model", tiny_bundle,
+        cli.evaluate, "--data", radiographs, "--split", "train", "--model", tiny_bundle,
         "--operating-point", "youden",
     )  # fmt: skip
     assert found.exit_code == 1
@@ -152,9 +152,9 @@ def test_an_unknown_operating_point_names_those_there_are(films, tiny_bundle) ->
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_killed_process_says_how_to_go_on(films, recipe_file, tmp_path, ending) -> None:
+def test_a_killed_process_says_how_to_go_on(radiographs, recipe_file, tmp_path, ending) -> None:
     command = [
-        sys.executable, "-m", "train", "--data", films, "--recipe", recipe_file,
+        sys.executable, "-m", "train", "--data", radiographs, "--recipe", recipe_file,
         "--init-weights", "none", "--epochs", "500", "--out", tmp_path / "own",
         "--runs", tmp_path / "runs",
     ]  # fmt: skip

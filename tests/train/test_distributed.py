@@ -28,7 +28,7 @@ WHOLE = {
     'name = "adam"': 'name = "sgd"\nmomentum = 0.9',
     "learning_rate = 1e-3": "learning_rate = 1e-2",
     'by = "film"': 'by = "patient"',
-    "epochs = 2": 'epochs = 3\nmonitor = "auroc"\nfilms_per_epoch = 13\naverage_decay = 0.8',
+    "epochs = 2": 'epochs = 3\nmonitor = "auroc"\nsamples_per_epoch = 13\naverage_decay = 0.8',
     "batch_size = 25": "batch_size = 4",
 }
 HEAD = {
@@ -63,9 +63,10 @@ def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def in_two(toml: Path, films: Path, base: Path, init: object, *program: str) -> list[object]:
+def in_two(toml: Path, radiographs: Path, base: Path, init: object, *program: str) -> list[object]:
     return [
-        *program, "--data", films, "--recipe", toml, "--out", base / "two", "--runs", base / "runs",
+        *program, "--data", radiographs, "--recipe", toml, "--out", base / "two",
+        "--runs", base / "runs",
         "--init-weights", init, "--lungs", "none", "--device", "cpu",
     ]  # fmt: skip
 
@@ -79,11 +80,11 @@ def best_epoch(trained: Trained) -> int:
     return int(checkpoint.read(trained.folder / "best.pt")["epoch"])
 
 
-def train_both(toml: Path, films: Path, base: Path, init: str) -> tuple[Trained, Trained]:
+def train_both(toml: Path, radiographs: Path, base: Path, init: str) -> tuple[Trained, Trained]:
     listener = Listener()
-    options = run.Options(str(films), str(base / "one"), init, device="cpu")
+    options = run.Options(str(radiographs), str(base / "one"), init, device="cpu")
     run.start(recipe.load(str(toml)), options, base / "alone", listener)
-    done = torchrun(*in_two(toml, films, base, init, "-m", "train"))
+    done = torchrun(*in_two(toml, radiographs, base, init, "-m", "train"))
     assert done.returncode == 0, done.stderr
     return (
         Trained(run_folder(base / "alone"), base / "one", "\n".join(listener.lines)),
@@ -92,18 +93,18 @@ def train_both(toml: Path, films: Path, base: Path, init: str) -> tuple[Trained,
 
 
 @pytest.fixture(scope="module")
-def whole(films, tmp_path_factory) -> tuple[Trained, Trained]:
+def whole(radiographs, tmp_path_factory) -> tuple[Trained, Trained]:
     base = tmp_path_factory.mktemp("whole")
-    return train_both(write_recipe(base, **WHOLE), films, base, "none")
+    return train_both(write_recipe(base, **WHOLE), radiographs, base, "none")
 
 
 @pytest.fixture(scope="module")
-def head(films, tmp_path_factory) -> tuple[Trained, Trained]:
+def head(radiographs, tmp_path_factory) -> tuple[Trained, Trained]:
     base = tmp_path_factory.mktemp("head")
     torch.manual_seed(11)
     body = build(NetworkSpec("resnet18", until="layer1")).body.state_dict()
     weights.write(base / "init.safetensors", body, {})
-    return train_both(write_recipe(base, **HEAD), films, base, str(base / "init.safetensors"))
+    return train_both(write_recipe(base, **HEAD), radiographs, base, str(base / "init.safetensors"))
 
 
 def assert_alike(one: Trained, two: Trained, tolerance: float) -> None:
@@ -146,10 +147,10 @@ def test_one_process_speaks_and_writes(whole) -> None:
 
 
 def test_one_dead_process_ends_the_run_which_goes_on_to_the_same_result(
-    whole, films, tmp_path
+    whole, radiographs, tmp_path
 ) -> None:
     toml = write_recipe(tmp_path, **WHOLE)
-    died = torchrun(*in_two(toml, films, tmp_path, "none", "-m", "tests.train.dying"))
+    died = torchrun(*in_two(toml, radiographs, tmp_path, "none", "-m", "tests.train.dying"))
     assert died.returncode != 0
     folder = run_folder(tmp_path / "runs")
     assert "Process 1 of 2 gives up: " in died.stderr
@@ -164,16 +165,16 @@ def test_one_dead_process_ends_the_run_which_goes_on_to_the_same_result(
     assert_alike(whole[1], Trained(folder, tmp_path / "two", resumed.stdout), tolerance=1e-6)
 
 
-def test_a_batch_of_fewer_films_than_processes_is_refused(films, tmp_path) -> None:
+def test_a_batch_of_fewer_radiographs_than_processes_is_refused(radiographs, tmp_path) -> None:
     toml = write_recipe(tmp_path, **WHOLE | {"batch_size = 25": "batch_size = 1"})
-    refused = torchrun(*in_two(toml, films, tmp_path, "none", "-m", "train"))
+    refused = torchrun(*in_two(toml, radiographs, tmp_path, "none", "-m", "train"))
     assert refused.returncode != 0
     assert "A batch of 1 films cannot be shared among 2 processes." in refused.stderr
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
-def test_each_film_of_a_batch_is_one_process_s(world: int) -> None:
+def test_each_radiograph_of_a_batch_is_one_process_s(world: int) -> None:
     order = EpochSampler(13, seed=3)
     everyone = [list(Shares(order, 4, rank, world)) for rank in range(world)]
     sizes = list(Shares(order, 4, 0, world).sizes())

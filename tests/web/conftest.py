@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from pneumonia.config import Settings
 from pneumonia.imaging.display import encode_png
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.web.services import services
 from tests.running import running
 
@@ -23,8 +23,8 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture(scope="session")
-def film_png() -> bytes:
-    return encode_png(synthetic_film(11, opacity=True, size=(300, 260)))
+def radiograph_png() -> bytes:
+    return encode_png(synthetic_radiograph(11, opacity=True, size=(300, 260)))
 
 
 @pytest.fixture
@@ -124,10 +124,13 @@ def upload() -> Callable[..., Any]:
 
 @pytest.fixture
 def page(
-    upload: Callable[..., Any], client: FlaskClient, token: Callable[..., str], film_png: bytes
+    upload: Callable[..., Any],
+    client: FlaskClient,
+    token: Callable[..., str],
+    radiograph_png: bytes,
 ) -> str:
     """The path of a reading's page, made through the form."""
-    response = upload(client, film_png, token(client))
+    response = upload(client, radiograph_png, token(client))
     assert response.status_code == 303
     location: str = response.headers["Location"]
     assert re.fullmatch(r"/readings/[0-9a-f]{32}", location)

@@ -31,9 +31,9 @@ def shape(value: Any) -> Any:
 
 
 def test_a_reading_has_exactly_the_fields_of_the_contract(
-    client: FlaskClient, send: Send, film_png: bytes, tiny_bundle: Path
+    client: FlaskClient, send: Send, radiograph_png: bytes, tiny_bundle: Path
 ) -> None:
-    response = send(client, film_png)
+    response = send(client, radiograph_png)
     assert response.status_code == 201
     assert response.content_type == "application/json"
     body = response.get_json()
@@ -62,7 +62,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         {"name": name, "threshold": point.threshold, "label": point.label(body["probability"])}
         for name, point in card.operating_points.items()
     ]
-    digest = hashlib.sha256(film_png).hexdigest()
+    digest = hashlib.sha256(radiograph_png).hexdigest()
     assert body["image"] == {"format": "PNG", "width": 260, "height": 300, "sha256": digest}
     assert body["quality"] == {"accepted": True, "warnings": [], "inverted": False}
     assert body["lungs"] == []  # the tiny bundle has no lung network
@@ -76,18 +76,18 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
 
 
 def test_the_example_in_the_documentation_has_the_fields_of_a_reading(
-    client: FlaskClient, send: Send, film_png: bytes
+    client: FlaskClient, send: Send, radiograph_png: bytes
 ) -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     example = json.loads(text.partition("```json\n")[2].partition("```")[0])
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     assert shape(example) == shape(body)
     described = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
     assert set(body) - described == {"id", "created_at"}
 
 
 def test_the_operating_point_that_decides_can_be_chosen(
-    make_app: Any, make_bundle: Any, send: Send, film_png: bytes
+    make_app: Any, make_bundle: Any, send: Send, radiograph_png: bytes
 ) -> None:
     points = {
         "screening": {"threshold": 0.0, "indeterminate": None},
@@ -96,7 +96,7 @@ def test_the_operating_point_that_decides_can_be_chosen(
     }
     bundle = make_bundle(operating_points=points)
     client = make_app(bundle=bundle, operating_point="confirming").test_client()
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     assert (body["label"], body["operating_point"]["name"]) == ("normal", "confirming")
     assert [(one["name"], one["label"]) for one in body["operating_points"]] == [
         ("screening", "pneumonia"),
@@ -107,10 +107,10 @@ def test_the_operating_point_that_decides_can_be_chosen(
 
 
 def test_a_reading_of_another_model_knows_its_own_operating_point_only(
-    make_app: Any, make_bundle: Any, send: Send, film_png: bytes
+    make_app: Any, make_bundle: Any, send: Send, radiograph_png: bytes
 ) -> None:
     client = make_app().test_client()
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     assert len(body["operating_points"]) == 3
     later = make_app(bundle=make_bundle(0.123)).test_client()
     again = later.get(body["links"]["self"]).get_json()
@@ -119,26 +119,26 @@ def test_a_reading_of_another_model_knows_its_own_operating_point_only(
 
 
 def test_what_another_model_was_for_is_not_known(
-    app: Flask, client: FlaskClient, send: Send, film_png: bytes
+    app: Flask, client: FlaskClient, send: Send, radiograph_png: bytes
 ) -> None:
     store = services(app).store
-    kept = store.get(send(client, film_png).get_json()["id"])
+    kept = store.get(send(client, radiograph_png).get_json()["id"])
     assert "A film does not tell the age." in client.get(f"/readings/{kept.id}").text
     finding = replace(kept.finding, model=ModelRef("tiny", "0" * 64))
     other = replace(kept, id=uuid.uuid4().hex, finding=finding)
-    store.add(other, film_png)
+    store.add(other, radiograph_png)
     assert client.get(f"/api/v1/readings/{other.id}").get_json()["intended_use"] is None
     assert "A film does not tell the age." not in client.get(f"/readings/{other.id}").text
 
 
 def test_an_operating_point_that_is_not_there_is_said_when_the_model_loads(
-    make_app: Any, send: Send, film_png: bytes, problem: Problem
+    make_app: Any, send: Send, radiograph_png: bytes, problem: Problem
 ) -> None:
     app = make_app(operating_point="youden", start=False)
     client = app.test_client()
     assert client.get("/").status_code == 200
     assert services(app).analysis.wait(60) == "failed"
-    detail = problem(send(client, film_png), 503, "bad_setting")
+    detail = problem(send(client, radiograph_png), 503, "bad_setting")
     assert detail == (
         "The model 'tiny' has no operating point 'youden'. Choose one of screening, balanced, "
         "confirming with PNEUMONIA_OPERATING_POINT or --operating-point."
@@ -147,21 +147,21 @@ def test_an_operating_point_that_is_not_there_is_said_when_the_model_loads(
 
 
 def test_the_outline_of_the_lungs_is_told_as_it_was_found(
-    app: Flask, client: FlaskClient, send: Send, film_png: bytes
+    app: Flask, client: FlaskClient, send: Send, radiograph_png: bytes
 ) -> None:
     store = services(app).store
-    kept = store.get(send(client, film_png).get_json()["id"])
+    kept = store.get(send(client, radiograph_png).get_json()["id"])
     outline = (((0.1, 0.2), (0.4, 0.2), (0.3333, 0.8)),)
     finding = replace(kept.finding, outline=outline, quality=Quality(inverted=True))
     other = replace(kept, id=uuid.uuid4().hex, finding=finding)
-    store.add(other, film_png)
+    store.add(other, radiograph_png)
     body = client.get(f"/api/v1/readings/{other.id}").get_json()
     assert body["lungs"] == [[[0.1, 0.2], [0.4, 0.2], [0.3333, 0.8]]]
     assert body["quality"] == {"accepted": True, "warnings": [], "inverted": True}
 
 
-def test_the_time_is_now_in_utc(client: FlaskClient, send: Send, film_png: bytes) -> None:
-    text = send(client, film_png).get_json()["created_at"]
+def test_the_time_is_now_in_utc(client: FlaskClient, send: Send, radiograph_png: bytes) -> None:
+    text = send(client, radiograph_png).get_json()["created_at"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
     age = datetime.now(UTC) - datetime.fromisoformat(text)
     assert timedelta(0) <= age < timedelta(minutes=1)
@@ -179,13 +179,13 @@ def test_label_and_confidence_follow_the_operating_point(
     make_app: Any,
     make_bundle: Any,
     send: Send,
-    film_png: bytes,
+    radiograph_png: bytes,
     threshold: float,
     band: list[float] | None,
     label: str,
 ) -> None:
     client = make_app(bundle=make_bundle(threshold, band)).test_client()
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     p = body["probability"]
     assert 0 < p < 1
     expected = {"pneumonia": p, "normal": 1 - p, "indeterminate": max(p, 1 - p)}
@@ -194,24 +194,24 @@ def test_label_and_confidence_follow_the_operating_point(
 
 
 def test_asking_again_gives_the_very_same_body(
-    client: FlaskClient, send: Send, film_png: bytes
+    client: FlaskClient, send: Send, radiograph_png: bytes
 ) -> None:
-    created = send(client, film_png)
+    created = send(client, radiograph_png)
     again = client.get(created.headers["Location"])
     assert again.status_code == 200
     assert again.data == created.data
 
 
-def test_the_same_film_gives_the_same_probability_and_another_id(
-    client: FlaskClient, send: Send, film_png: bytes
+def test_the_same_radiograph_gives_the_same_probability_and_another_id(
+    client: FlaskClient, send: Send, radiograph_png: bytes
 ) -> None:
-    first, second = (send(client, film_png).get_json() for _ in range(2))
+    first, second = (send(client, radiograph_png).get_json() for _ in range(2))
     assert first["id"] != second["id"]
     assert second["probability"] == pytest.approx(first["probability"], abs=1e-6)
 
 
-def test_every_link_answers(client: FlaskClient, send: Send, film_png: bytes) -> None:
-    links = send(client, film_png).get_json()["links"]
+def test_every_link_answers(client: FlaskClient, send: Send, radiograph_png: bytes) -> None:
+    links = send(client, radiograph_png).get_json()["links"]
     found = {name: client.get(link) for name, link in links.items()}
     assert {name: (r.status_code, r.mimetype) for name, r in found.items()} == {
         "self": (200, "application/json"),
@@ -222,17 +222,17 @@ def test_every_link_answers(client: FlaskClient, send: Send, film_png: bytes) ->
 
 
 def test_the_name_of_the_file_means_nothing(
-    client: FlaskClient, send: Send, film_png: bytes
+    client: FlaskClient, send: Send, radiograph_png: bytes
 ) -> None:
-    body = send(client, film_png, name="../../patient Ann Other 1950.dcm").get_json()
+    body = send(client, radiograph_png, name="../../patient Ann Other 1950.dcm").get_json()
     assert body["image"]["format"] == "PNG"
     assert b"Other" not in client.get(body["links"]["page"]).data
 
 
 def test_deleting_takes_the_reading_and_its_pictures_away(
-    client: FlaskClient, send: Send, film_png: bytes, problem: Problem
+    client: FlaskClient, send: Send, radiograph_png: bytes, problem: Problem
 ) -> None:
-    links = send(client, film_png).get_json()["links"]
+    links = send(client, radiograph_png).get_json()["links"]
     gone = client.delete(links["self"])
     assert (gone.status_code, gone.data) == (204, b"")
     problem(client.get(links["self"]), 404, "reading_not_found")
@@ -262,12 +262,12 @@ def test_an_unknown_address_of_the_api_is_a_problem(client: FlaskClient, problem
 
 
 def test_uploads_are_limited_together_over_both_doors(
-    make_app: Any, send: Send, film_png: bytes, problem: Problem
+    make_app: Any, send: Send, radiograph_png: bytes, problem: Problem
 ) -> None:
     client = make_app(rate_limit="2 per hour").test_client()
-    assert send(client, film_png).status_code == 201
+    assert send(client, radiograph_png).status_code == 201
     assert send(client, b"not an image").status_code == 415
-    refused = send(client, film_png)
+    refused = send(client, radiograph_png)
     problem(refused, 429, "rate_limited")
     assert 3500 < int(refused.headers["Retry-After"]) <= 3601
     other_client = {"REMOTE_ADDR": "192.0.2.7"}
@@ -277,10 +277,10 @@ def test_uploads_are_limited_together_over_both_doors(
 
 
 def test_a_mistake_of_ours_is_a_500_without_its_insides(
-    client: FlaskClient, send: Send, film_png: bytes, problem: Problem, monkeypatch: Any
+    client: FlaskClient, send: Send, radiograph_png: bytes, problem: Problem, monkeypatch: Any
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("the inside story")
 
     monkeypatch.setattr("pneumonia.web.api.as_json", fail)
-    assert "inside story" not in problem(send(client, film_png), 500, "internal_error")
+    assert "inside story" not in problem(send(client, radiograph_png), 500, "internal_error")

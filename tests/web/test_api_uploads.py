@@ -11,9 +11,9 @@ Problem = Callable[..., str]
 
 
 def test_a_wrong_field_is_named(
-    client: FlaskClient, send: Send, film_png: bytes, problem: Problem
+    client: FlaskClient, send: Send, radiograph_png: bytes, problem: Problem
 ) -> None:
-    detail = problem(send(client, film_png, field="file"), 400, "no_image")
+    detail = problem(send(client, radiograph_png, field="file"), 400, "no_image")
     assert detail == (
         "The file came in the field 'file'. Send a JPEG, PNG or DICOM file as "
         "multipart/form-data in the field 'image'."
@@ -28,9 +28,9 @@ def test_text_in_the_field_is_not_a_file(client: FlaskClient, problem: Problem) 
 
 
 def test_a_bare_body_is_told_how_to_be_sent(
-    client: FlaskClient, film_png: bytes, problem: Problem
+    client: FlaskClient, radiograph_png: bytes, problem: Problem
 ) -> None:
-    response = client.post("/api/v1/readings", data=film_png, content_type="image/png")
+    response = client.post("/api/v1/readings", data=radiograph_png, content_type="image/png")
     detail = problem(response, 400, "no_image")
     assert detail.startswith("The request is image/png. Send a JPEG, PNG or DICOM file as multi")
 
@@ -49,8 +49,10 @@ def test_a_broken_multipart_body_is_no_image(client: FlaskClient, problem: Probl
         problem(response, 400, "no_image")
 
 
-def test_two_files_are_refused(client: FlaskClient, film_png: bytes, problem: Problem) -> None:
-    files = [(io.BytesIO(film_png), f"{name}.png") for name in "ab"]
+def test_two_files_are_refused(
+    client: FlaskClient, radiograph_png: bytes, problem: Problem
+) -> None:
+    files = [(io.BytesIO(radiograph_png), f"{name}.png") for name in "ab"]
     response = client.post("/api/v1/readings", data={"image": files})
     detail = problem(response, 400, "bad_parameter")
     assert detail.startswith("The field 'image' holds 2 files; one image is read at a time.")
@@ -74,7 +76,7 @@ def test_a_file_over_the_limit_is_413(make_app: Any, send: Send, problem: Proble
 
 
 def test_an_image_over_the_pixel_limit_is_413(
-    make_app: Any, send: Send, film_png: bytes, problem: Problem
+    make_app: Any, send: Send, radiograph_png: bytes, problem: Problem
 ) -> None:
     client = make_app(max_pixels=300 * 260 - 1).test_client()
-    assert "260 x 300 pixels" in problem(send(client, film_png), 413, "too_many_pixels")
+    assert "260 x 300 pixels" in problem(send(client, radiograph_png), 413, "too_many_pixels")

@@ -13,7 +13,7 @@ from click.testing import Result
 from flask import Flask
 
 from pneumonia.imaging.display import decode_png, encode_png
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.web import tables
 
 FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"} | {
@@ -22,14 +22,14 @@ FIELDS = {"file", "label", "probability", "confidence", "operating_point", "mode
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
+def radiographs(tmp_path: Path) -> Path:
     """Two sound films of one name, a text file between them, a hidden one, a film too small."""
     folder = tmp_path / "films"
     (folder / "b").mkdir(parents=True)
     (folder / ".cache").mkdir()
     for index, path in enumerate(("a.png", "b/a.png", ".cache/h.png", ".hidden.png")):
-        film = synthetic_film(index, opacity=True, size=(240, 260))
-        (folder / path).write_bytes(encode_png(film))
+        radiograph = synthetic_radiograph(index, opacity=True, size=(240, 260))
+        (folder / path).write_bytes(encode_png(radiograph))
     (folder / "b" / "notes.txt").write_text("not a film")
     (folder / "c.png").write_bytes(encode_png(np.zeros((20, 20), np.uint8)))
     return folder
@@ -39,11 +39,11 @@ def predict(app: Flask, *arguments: object) -> Result:
     return app.test_cli_runner().invoke(args=["predict", *map(str, arguments)])
 
 
-def test_json_has_one_object_per_file_in_order(app: Flask, films: Path) -> None:
-    result = predict(app, films, "--format", "json")
+def test_json_has_one_object_per_file_in_order(app: Flask, radiographs: Path) -> None:
+    result = predict(app, radiographs, "--format", "json")
     rows = json.loads(result.stdout)
     assert result.exit_code == 1
-    assert [Path(row["file"]).relative_to(films).as_posix() for row in rows] == [
+    assert [Path(row["file"]).relative_to(radiographs).as_posix() for row in rows] == [
         "a.png",
         "c.png",
         "b/a.png",
@@ -61,9 +61,11 @@ def test_json_has_one_object_per_file_in_order(app: Flask, films: Path) -> None:
     assert "20 x 20 pixels" in rows[1]["error"]["detail"]
 
 
-def test_a_row_is_what_the_api_says_of_the_same_file(app: Flask, films: Path, send: Any) -> None:
-    rows = json.loads(predict(app, films / "a.png", "--format", "json").stdout)
-    answer = send(app.test_client(), (films / "a.png").read_bytes()).get_json()
+def test_a_row_is_what_the_api_says_of_the_same_file(
+    app: Flask, radiographs: Path, send: Any
+) -> None:
+    rows = json.loads(predict(app, radiographs / "a.png", "--format", "json").stdout)
+    answer = send(app.test_client(), (radiographs / "a.png").read_bytes()).get_json()
     (row,) = rows
     assert row["probability"] == pytest.approx(answer["probability"], abs=1e-6)
     assert row["confidence"] == pytest.approx(answer["confidence"], abs=1e-6)
@@ -72,8 +74,8 @@ def test_a_row_is_what_the_api_says_of_the_same_file(app: Flask, films: Path, se
     assert row["error"] is None
 
 
-def test_csv_is_flat_with_a_header(app: Flask, films: Path) -> None:
-    result = predict(app, films, "--format", "csv")
+def test_csv_is_flat_with_a_header(app: Flask, radiographs: Path) -> None:
+    result = predict(app, radiographs, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert result.exit_code == 1
     assert tuple(rows[0]) == tables.CSV_FIELDS
@@ -91,8 +93,8 @@ def test_csv_is_flat_with_a_header(app: Flask, films: Path) -> None:
     assert "plain text" in bad["detail"]
 
 
-def test_the_table_is_aligned_and_explains_refusals(app: Flask, films: Path) -> None:
-    result = predict(app, films)
+def test_the_table_is_aligned_and_explains_refusals(app: Flask, radiographs: Path) -> None:
+    result = predict(app, radiographs)
     lines = result.stdout.splitlines()
     header, rows, notes = lines[0], lines[1:5], lines[6:]
     at = header.index("label")
@@ -100,34 +102,34 @@ def test_the_table_is_aligned_and_explains_refusals(app: Flask, films: Path) -> 
     assert [row[at:].split()[0] for row in rows][1::2] == ["film_too_small", "unsupported_format"]
     assert header.split()[:4] == ["file", "label", "probability", "confidence"]
     assert [note.partition(": ")[0] for note in notes] == [
-        str(films / "c.png"),
-        str(films / "b" / "notes.txt"),
+        str(radiographs / "c.png"),
+        str(radiographs / "b" / "notes.txt"),
     ]
 
 
-def test_all_well_is_status_0(app: Flask, films: Path) -> None:
-    result = predict(app, films / "a.png", films / "b" / "a.png")
+def test_all_well_is_status_0(app: Flask, radiographs: Path) -> None:
+    result = predict(app, radiographs / "a.png", radiographs / "b" / "a.png")
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_a_missing_path_is_a_row(app: Flask, films: Path) -> None:
-    result = predict(app, films / "a.png", films / "none.png", "--format", "json")
+def test_a_missing_path_is_a_row(app: Flask, radiographs: Path) -> None:
+    result = predict(app, radiographs / "a.png", radiographs / "none.png", "--format", "json")
     rows = json.loads(result.stdout)
     assert result.exit_code == 1
     assert rows[0]["error"] is None
     assert rows[1]["error"] == {
         "code": "file_not_found",
-        "detail": f"There is no file {films / 'none.png'}. Check the path.",
+        "detail": f"There is no file {radiographs / 'none.png'}. Check the path.",
     }
 
 
 def test_paths_that_cannot_be_opened_are_rows_and_the_rest_goes_on(
-    app: Flask, films: Path, tmp_path: Path
+    app: Flask, radiographs: Path, tmp_path: Path
 ) -> None:
     dangling = tmp_path / "dangling.png"
     dangling.symlink_to(tmp_path / "nowhere")
-    below_a_file, too_long = films / "a.png" / "x.png", tmp_path / ("x" * 300)
-    paths = (below_a_file, too_long, dangling, films / "a.png")
+    below_a_file, too_long = radiographs / "a.png" / "x.png", tmp_path / ("x" * 300)
+    paths = (below_a_file, too_long, dangling, radiographs / "a.png")
     result = predict(app, *paths, "--format", "json")
     assert result.exit_code == 1
     rows = json.loads(result.stdout)
@@ -140,16 +142,16 @@ def test_paths_that_cannot_be_opened_are_rows_and_the_rest_goes_on(
     ]
 
 
-def test_a_folder_that_cannot_be_listed_is_a_row(app: Flask, films: Path) -> None:
+def test_a_folder_that_cannot_be_listed_is_a_row(app: Flask, radiographs: Path) -> None:
     """Too deep to have a path, because root may list whatever has one."""
-    name, folder = "d" * 250, os.open(films, os.O_RDONLY)
+    name, folder = "d" * 250, os.open(radiographs, os.O_RDONLY)
     for _ in range(20):
         os.mkdir(name, dir_fd=folder)
         below = os.open(name, os.O_RDONLY, dir_fd=folder)
         os.close(folder)
         folder = below
     os.close(folder)
-    rows = json.loads(predict(app, films, "--format", "json").stdout)
+    rows = json.loads(predict(app, radiographs, "--format", "json").stdout)
     assert [Path(row["file"]).name for row in rows[:-1]] == [
         "a.png",
         "c.png",
@@ -161,13 +163,13 @@ def test_a_folder_that_cannot_be_listed_is_a_row(app: Flask, films: Path) -> Non
     assert rows[-1]["error"]["detail"].endswith("cannot be opened: File name too long.")
 
 
-def test_an_overlay_that_cannot_be_written_is_its_films_row(
-    app: Flask, films: Path, tmp_path: Path
+def test_an_overlay_that_cannot_be_written_is_its_radiographs_row(
+    app: Flask, radiographs: Path, tmp_path: Path
 ) -> None:
-    long = films / f"{'x' * 246}.png"  # ".overlay.png" makes it longer than a name may be
-    long.write_bytes((films / "a.png").read_bytes())
+    long = radiographs / f"{'x' * 246}.png"  # ".overlay.png" makes it longer than a name may be
+    long.write_bytes((radiographs / "a.png").read_bytes())
     out = tmp_path / "out"
-    result = predict(app, long, films / "a.png", "--overlay", out, "--format", "json")
+    result = predict(app, long, radiographs / "a.png", "--overlay", out, "--format", "json")
     rows = json.loads(result.stdout)
     assert result.exit_code == 1
     assert rows[0]["error"]["code"] == "storage_unavailable"
@@ -196,24 +198,24 @@ def test_an_empty_folder_is_a_sentence(app: Flask, tmp_path: Path) -> None:
     )
 
 
-def test_a_file_named_twice_is_read_once(app: Flask, films: Path) -> None:
-    rows = json.loads(predict(app, films, films / "a.png", "--format", "json").stdout)
+def test_a_file_named_twice_is_read_once(app: Flask, radiographs: Path) -> None:
+    rows = json.loads(predict(app, radiographs, radiographs / "a.png", "--format", "json").stdout)
     assert len(rows) == 4
 
 
-def test_without_a_bundle_it_says_so_and_ends_with_2(make_app: Any, films: Path) -> None:
-    result = predict(make_app(start=False, model="absent"), films)
+def test_without_a_bundle_it_says_so_and_ends_with_2(make_app: Any, radiographs: Path) -> None:
+    result = predict(make_app(start=False, model="absent"), radiographs)
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.startswith("Error: There is no model bundle 'absent'")
 
 
-def test_overlays_are_written_for_readable_films_without_collisions(
-    make_app: Any, make_bundle: Any, films: Path, tmp_path: Path
+def test_overlays_are_written_for_readable_radiographs_without_collisions(
+    make_app: Any, make_bundle: Any, radiographs: Path, tmp_path: Path
 ) -> None:
     app = make_app(bundle=make_bundle(0.0), start=False)
     out = tmp_path / "new" / "overlays"
-    result = predict(app, films, "--overlay", out, "--format", "json")
+    result = predict(app, radiographs, "--overlay", out, "--format", "json")
     assert result.exit_code == 1
     names = sorted(path.name for path in out.iterdir())
     assert len(names) == 2
@@ -223,30 +225,32 @@ def test_overlays_are_written_for_readable_films_without_collisions(
     assert not np.array_equal(*pictures)
 
 
-def test_one_film_of_a_name_keeps_its_name(app: Flask, films: Path, tmp_path: Path) -> None:
-    predict(app, films / "a.png", "--overlay", tmp_path / "out")
+def test_one_radiograph_of_a_name_keeps_its_name(
+    app: Flask, radiographs: Path, tmp_path: Path
+) -> None:
+    predict(app, radiographs / "a.png", "--overlay", tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png.overlay.png"]
 
 
-def test_more_films_than_a_batch_come_out_in_order(make_app: Any, tmp_path: Path) -> None:
+def test_more_radiographs_than_a_batch_come_out_in_order(make_app: Any, tmp_path: Path) -> None:
     app = make_app(start=False, max_batch=2)
     for index in range(5):
-        film = synthetic_film(index, opacity=False, size=(100 + index, 120))
-        (tmp_path / f"{index}.png").write_bytes(encode_png(film))
+        radiograph = synthetic_radiograph(index, opacity=False, size=(100 + index, 120))
+        (tmp_path / f"{index}.png").write_bytes(encode_png(radiograph))
     paths = [tmp_path / f"{index}.png" for index in (3, 1, 4, 0, 2)]
     rows = json.loads(predict(app, *paths, "--format", "json").stdout)
     assert [row["image"]["height"] for row in rows] == [103, 101, 104, 100, 102]
 
 
-def test_the_operating_point_can_be_chosen_for_one_run(make_app: Any, films: Path) -> None:
+def test_the_operating_point_can_be_chosen_for_one_run(make_app: Any, radiographs: Path) -> None:
     app = make_app(start=False, operating_point="screening")
     names = {
-        arguments: json.loads(predict(app, films / "a.png", "--format", "json", *arguments).stdout)[
-            0
-        ]["operating_point"]["name"]
+        arguments: json.loads(
+            predict(app, radiographs / "a.png", "--format", "json", *arguments).stdout
+        )[0]["operating_point"]["name"]
         for arguments in ((), ("--operating-point", "confirming"))
     }
     assert list(names.values()) == ["screening", "confirming"]
-    result = predict(app, films / "a.png", "--operating-point", "youden")
+    result = predict(app, radiographs / "a.png", "--operating-point", "youden")
     assert result.exit_code == 2
     assert "has no operating point 'youden'. Choose one of screening, balanced" in result.stderr

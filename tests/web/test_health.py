@@ -14,7 +14,7 @@ from tests.running import settings_for
 
 
 def test_ready_once_the_model_is_warm_and_not_before(
-    tiny_bundle: Path, tmp_path: Path, send: Any, film_png: bytes, problem: Any
+    tiny_bundle: Path, tmp_path: Path, send: Any, radiograph_png: bytes, problem: Any
 ) -> None:
     may_load = threading.Event()
 
@@ -30,7 +30,7 @@ def test_ready_once_the_model_is_warm_and_not_before(
     loading = client.get("/readyz")  # asking is enough to start it
     problem(loading, 503, "model_not_ready")
     assert loading.headers["Retry-After"] == "3"
-    problem(send(client, film_png), 503, "model_not_ready")
+    problem(send(client, radiograph_png), 503, "model_not_ready")
     page = client.get("/").get_data(as_text=True)
     assert 'data-state="loading"' in page
 
@@ -44,7 +44,7 @@ def test_ready_once_the_model_is_warm_and_not_before(
         "status": "ready",
         "model": {"id": card.id, "sha256": card.weights_sha256},
     }
-    assert send(client, film_png).status_code == 201
+    assert send(client, radiograph_png).status_code == 201
     service.close()
 
 
@@ -58,12 +58,12 @@ def test_a_model_that_cannot_load_is_never_ready_but_alive(make_app: Any, proble
 
 
 def test_not_ready_without_a_database(
-    make_app: Any, tmp_path: Any, send: Any, film_png: bytes, problem: Any
+    make_app: Any, tmp_path: Any, send: Any, radiograph_png: bytes, problem: Any
 ) -> None:
     (tmp_path / "var").write_text("a file where the data folder should be")
     client: FlaskClient = make_app(secret_key="k" * 32).test_client()
     problem(client.get("/readyz"), 503, "storage_unavailable")
-    problem(send(client, film_png), 503, "storage_unavailable")
+    problem(send(client, radiograph_png), 503, "storage_unavailable")
     assert client.get("/healthz").status_code == 200
     assert client.get("/").status_code == 200
 

@@ -75,7 +75,7 @@ def card(*points: OperatingPoint) -> Any:
         ),
     ],
 )
-def test_films_scored_alike_are_counted(probability: float, said: str) -> None:
+def test_radiographs_scored_alike_are_counted(probability: float, said: str) -> None:
     assert plain(say_frequency(probability, GROUPS)) == said
 
 
@@ -91,13 +91,13 @@ def test_nothing_is_said_without_a_count() -> None:
     assert say_prevalence(()) is None
 
 
-def test_groups_of_one_kind_are_one_line_and_no_film_is_lost() -> None:
+def test_groups_of_one_kind_are_one_line_and_no_radiograph_is_lost() -> None:
     assert merge_alike(GROUPS) == [Frequency(0.001, 0.2, 60, 0), *GROUPS[2:]]
     same = (Frequency(0.1, 0.2, 30, 15), Frequency(0.3, 0.4, 30, 15))
     assert merge_alike(same) == list(same)
 
 
-def test_every_point_calls_the_film_and_one_decides() -> None:
+def test_every_point_calls_the_radiograph_and_one_decides() -> None:
     found = find_calls(finding(0.6, BALANCED), card(CONFIRMING, SCREENING, BALANCED))
     assert found == [
         Call(SCREENING, "pneumonia", False),

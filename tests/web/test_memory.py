@@ -34,7 +34,7 @@ end.set()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's malloc, read through /proc")
-def test_threads_keep_nothing_of_large_films() -> None:
+def test_threads_keep_nothing_of_large_radiographs() -> None:
     kept_mb = {
         mode: int(
             subprocess.run(

@@ -19,7 +19,7 @@ def test_without_a_bundle_the_app_starts_and_says_what_to_do(
     make_app: Any,
     tmp_path: Any,
     token: Token,
-    film_png: bytes,
+    radiograph_png: bytes,
     send: Any,
     problem: Any,
 ) -> None:
@@ -30,10 +30,10 @@ def test_without_a_bundle_the_app_starts_and_says_what_to_do(
     home = client.get("/")
     assert home.status_code == 200
     assert "flask train --data DIR" in home.get_data(as_text=True)
-    answer = send(client, film_png)
+    answer = send(client, radiograph_png)
     assert problem(answer, 503, "no_model").startswith("There is no model bundle 'default': ")
     assert answer.headers["Retry-After"] == "60"
-    page = upload(client, film_png, token(client))
+    page = upload(client, radiograph_png, token(client))
     assert page.status_code == 503
     assert "There is no model bundle" in page.get_data(as_text=True)
     model = client.get("/model")
@@ -42,7 +42,7 @@ def test_without_a_bundle_the_app_starts_and_says_what_to_do(
 
 
 def test_a_damaged_bundle_is_refused_with_its_reason(
-    make_app: Any, make_bundle: Any, film_png: bytes, send: Any, problem: Any
+    make_app: Any, make_bundle: Any, radiograph_png: bytes, send: Any, problem: Any
 ) -> None:
     bundle = make_bundle()
     with (bundle / "weights.safetensors").open("r+b") as weights:
@@ -52,7 +52,7 @@ def test_a_damaged_bundle_is_refused_with_its_reason(
     client = app.test_client()
     client.get("/readyz")
     assert services(app).analysis.wait(60) == "failed"
-    detail = problem(send(client, film_png), 503, "damaged_bundle")
+    detail = problem(send(client, radiograph_png), 503, "damaged_bundle")
     assert "SHA-256" in detail
     assert problem(client.get("/readyz"), 503, "damaged_bundle") == detail
 

@@ -37,10 +37,10 @@ def test_the_reading_is_among_the_recent_ones_of_this_browser_only(
 
 
 def test_the_last_eight_are_remembered_newest_first(
-    upload: Upload, client: FlaskClient, token: Token, film_png: bytes
+    upload: Upload, client: FlaskClient, token: Token, radiograph_png: bytes
 ) -> None:
     csrf = token(client)
-    made = [upload(client, film_png, csrf).headers["Location"] for _ in range(10)]
+    made = [upload(client, radiograph_png, csrf).headers["Location"] for _ in range(10)]
     shown = re.findall(r'href="(/readings/[0-9a-f]{32})"', client.get("/").get_data(as_text=True))
     assert shown == made[:1:-1]
 
@@ -57,7 +57,7 @@ def test_deleting_leads_home_and_says_so_once(client: FlaskClient, page: str, to
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_is_read_like_any_film(client: FlaskClient, token: Token, name: str) -> None:
+def test_a_sample_is_read_like_any_radiograph(client: FlaskClient, token: Token, name: str) -> None:
     picture = client.get(f"/samples/{name}.png")
     assert picture.mimetype == "image/png"
     assert decode_png(picture.data).shape == (896, 768)
@@ -67,7 +67,7 @@ def test_a_sample_is_read_like_any_film(client: FlaskClient, token: Token, name:
     assert (body["image"]["format"], body["image"]["width"]) == ("PNG", 768)
 
 
-def test_the_samples_are_different_films(client: FlaskClient) -> None:
+def test_the_samples_are_different_radiographs(client: FlaskClient) -> None:
     assert len({client.get(f"/samples/{name}.png").data for name in SAMPLES}) == len(SAMPLES) == 4
 
 
@@ -123,10 +123,10 @@ def test_a_file_too_large_to_parse_comes_back_to_the_form(
 
 @pytest.mark.parametrize("csrf", [None, "", "forged"])
 def test_a_form_without_its_token_is_refused(
-    upload: Upload, client: FlaskClient, film_png: bytes, csrf: str | None
+    upload: Upload, client: FlaskClient, radiograph_png: bytes, csrf: str | None
 ) -> None:
     client.get("/")
-    response = upload(client, film_png, csrf)
+    response = upload(client, radiograph_png, csrf)
     assert response.status_code == 400
     assert "Reload the page and send it again." in response.get_data(as_text=True)
 
@@ -156,7 +156,7 @@ def test_an_unknown_page_is_a_page(client: FlaskClient) -> None:
 
 
 def test_the_reading_says_what_the_number_means(
-    upload: Upload, make_app: Any, make_bundle: Any, token: Token, film_png: bytes
+    upload: Upload, make_app: Any, make_bundle: Any, token: Token, radiograph_png: bytes
 ) -> None:
     groups = [
         {"low": 0.0, "high": 0.0001, "n": 30, "pneumonia": 0},
@@ -168,7 +168,7 @@ def test_the_reading_says_what_the_number_means(
     }
     bundle = make_bundle(operating_points=points, calibration={"frequency": groups})
     client = make_app(bundle=bundle).test_client()
-    text = client.get(upload(client, film_png, token(client)).headers["Location"]).text
+    text = client.get(upload(client, radiograph_png, token(client)).headers["Location"]).text
     text = text.replace("\N{NO-BREAK SPACE}", " ")
     assert "about 32 show pneumonia in the validation data (13 of 40 films, scored" in text
     others = "screening (from &lt; 1 %) pneumonia"
@@ -194,12 +194,12 @@ def test_the_reading_says_for_whom_it_holds(
     make_app: Any,
     make_bundle: Any,
     token: Token,
-    film_png: bytes,
+    radiograph_png: bytes,
     population: str,
     said: str,
 ) -> None:
     client = make_app(bundle=make_bundle(population=population)).test_client()
-    text = client.get(upload(client, film_png, token(client)).headers["Location"]).text
+    text = client.get(upload(client, radiograph_png, token(client)).headers["Location"]).text
     assert f'<p class="population">{said}</p>' in text
 
 

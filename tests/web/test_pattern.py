@@ -46,10 +46,10 @@ def words(client: FlaskClient, reading_id: str) -> str:
 
 
 def test_under_a_pneumonia_verdict_page_and_api_say_it_alike(
-    make_app: Any, three: Any, send: Send, film_png: bytes
+    make_app: Any, three: Any, send: Send, radiograph_png: bytes
 ) -> None:
     client = make_app(bundle=three(0.0)).test_client()
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     pattern = body["pattern"]
     assert list(pattern) == ["label", "confidence", "caution"]
     assert pattern["label"] in ("bacterial", "viral")
@@ -67,11 +67,17 @@ def test_under_a_pneumonia_verdict_page_and_api_say_it_alike(
     [(1.0, None, "normal"), (0.5, [0.0, 1.0], "indeterminate")],
 )
 def test_under_another_verdict_nothing_is_said_but_it_is_kept(
-    make_app: Any, three: Any, send: Send, film_png: bytes, threshold: Any, band: Any, label: str
+    make_app: Any,
+    three: Any,
+    send: Send,
+    radiograph_png: bytes,
+    threshold: Any,
+    band: Any,
+    label: str,
 ) -> None:
     app = make_app(bundle=three(threshold, band))
     client = app.test_client()
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     assert (body["label"], body["pattern"]) == (label, None)
     assert services(app).store.get(body["id"]).finding.pattern is not None
     text = words(client, body["id"])
@@ -81,25 +87,25 @@ def test_under_another_verdict_nothing_is_said_but_it_is_kept(
 
 @pytest.mark.parametrize("without", ["one output", "a card without it"])
 def test_a_model_that_does_not_tell_them_apart_says_nothing(
-    make_app: Any, make_bundle: Any, three: Any, send: Send, film_png: bytes, without: str
+    make_app: Any, make_bundle: Any, three: Any, send: Send, radiograph_png: bytes, without: str
 ) -> None:
     bundle = make_bundle(0.0) if without == "one output" else three(0.0, pattern=None)
     client = make_app(bundle=bundle).test_client()
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     assert (body["label"], body["pattern"]) == ("pneumonia", None)
     assert "Unreliable" not in words(client, body["id"])
     assert "Bacterial or viral" not in client.get("/model").text
 
 
 def test_the_reading_of_a_model_no_longer_served_keeps_a_caution(
-    make_app: Any, three: Any, send: Send, film_png: bytes
+    make_app: Any, three: Any, send: Send, radiograph_png: bytes
 ) -> None:
     app = make_app(bundle=three(0.0))
     client, store = app.test_client(), services(app).store
-    kept = store.get(send(client, film_png).get_json()["id"])
+    kept = store.get(send(client, radiograph_png).get_json()["id"])
     finding = replace(kept.finding, model=ModelRef("three", "0" * 64), pattern=Pattern.of(0.25))
     other = replace(kept, id=uuid.uuid4().hex, finding=finding)
-    store.add(other, film_png)
+    store.add(other, radiograph_png)
     assert client.get(f"/api/v1/readings/{other.id}").get_json()["pattern"] == {
         "label": "bacterial",
         "confidence": 0.75,
@@ -121,27 +127,27 @@ def test_the_model_page_shows_how_well_it_went(make_app: Any, pattern_bundle: Pa
 
 
 def test_the_command_line_says_it_too(
-    make_app: Any, three: Any, film_png: bytes, tmp_path: Path
+    make_app: Any, three: Any, radiograph_png: bytes, tmp_path: Path
 ) -> None:
-    film = tmp_path / "film.png"
-    film.write_bytes(film_png)
+    radiograph = tmp_path / "film.png"
+    radiograph.write_bytes(radiograph_png)
     runner = make_app(bundle=three(0.0), start=False).test_cli_runner()
-    (row,) = json.loads(runner.invoke(args=["predict", "--format", "json", str(film)]).stdout)
+    (row,) = json.loads(runner.invoke(args=["predict", "--format", "json", str(radiograph)]).stdout)
     assert row["pattern"].keys() == {"label", "confidence", "caution"}
     assert row["pattern"]["caution"] == CAUTION
-    table = runner.invoke(args=["predict", str(film)]).stdout
+    table = runner.invoke(args=["predict", str(radiograph)]).stdout
     assert f"{row['pattern']['label']} {round(100 * row['pattern']['confidence'])} %" in table
     assert f"\npattern: {CAUTION}\n" in table
 
 
 def test_the_documentation_shows_a_pattern_as_it_is(
-    make_app: Any, three: Any, send: Send, film_png: bytes
+    make_app: Any, three: Any, send: Send, radiograph_png: bytes
 ) -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     section = text.partition("### Bacterial or viral")[2]
     example = json.loads(section.partition("```json\n")[2].partition("```")[0])
     client = make_app(bundle=three(0.0)).test_client()
-    body = send(client, film_png).get_json()
+    body = send(client, radiograph_png).get_json()
     assert {k: type(v) for k, v in example.items()} == {
         k: type(v) for k, v in body["pattern"].items()
     }

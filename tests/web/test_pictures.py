@@ -17,31 +17,33 @@ Upload = Callable[..., Any]
 
 @pytest.fixture
 def sick_page(
-    upload: Upload, make_app: Any, make_bundle: Any, token: Token, film_png: bytes
+    upload: Upload, make_app: Any, make_bundle: Any, token: Token, radiograph_png: bytes
 ) -> Any:
     """A client, and a reading that is called pneumonia whatever the network says."""
     client = make_app(bundle=make_bundle(0.0)).test_client()
-    return client, upload(client, film_png, token(client)).headers["Location"]
+    return client, upload(client, radiograph_png, token(client)).headers["Location"]
 
 
-def test_the_picture_is_the_film_that_was_sent(
-    client: FlaskClient, page: str, film_png: bytes
+def test_the_picture_is_the_radiograph_that_was_sent(
+    client: FlaskClient, page: str, radiograph_png: bytes
 ) -> None:
     response = client.get(f"{page}/image.png")
-    assert np.array_equal(decode_png(response.data), decode_png(film_png))
+    assert np.array_equal(decode_png(response.data), decode_png(radiograph_png))
     assert response.headers["Cache-Control"] == "private, max-age=3600, immutable"
     again = client.get(f"{page}/image.png", headers={"If-None-Match": response.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_the_overlay_grows_with_the_opacity(sick_page: Any, film_png: bytes) -> None:
+def test_the_overlay_grows_with_the_opacity(sick_page: Any, radiograph_png: bytes) -> None:
     client, page = sick_page
-    film = np.repeat(decode_png(film_png)[..., None], 3, axis=2).astype(int)
+    radiograph = np.repeat(decode_png(radiograph_png)[..., None], 3, axis=2).astype(int)
 
     def change(query: str) -> int:
         picture = decode_png(client.get(f"{page}/overlay.png{query}").data).astype(int)
         # Where nothing is painted the stored picture is grey, and may be read back as one plane.
-        return int(np.abs((picture if picture.ndim == 3 else picture[..., None]) - film).sum())
+        return int(
+            np.abs((picture if picture.ndim == 3 else picture[..., None]) - radiograph).sum()
+        )
 
     changes = {query: change(f"?opacity={query}") for query in ("0", "0.3", "0.6", "1")}
     assert changes["0"] == 0
@@ -49,11 +51,11 @@ def test_the_overlay_grows_with_the_opacity(sick_page: Any, film_png: bytes) -> 
     assert change("") == changes["0.6"]
 
 
-def test_a_normal_film_has_no_map(
-    upload: Upload, make_app: Any, make_bundle: Any, token: Token, film_png: bytes
+def test_a_normal_radiograph_has_no_map(
+    upload: Upload, make_app: Any, make_bundle: Any, token: Token, radiograph_png: bytes
 ) -> None:
     client = make_app(bundle=make_bundle(1.0)).test_client()
-    page = upload(client, film_png, token(client)).headers["Location"]
+    page = upload(client, radiograph_png, token(client)).headers["Location"]
     overlay = client.get(f"{page}/overlay.png?opacity=1").data
     assert overlay == client.get(f"{page}/image.png").data
     assert "overlay.png" not in client.get(page).get_data(as_text=True)

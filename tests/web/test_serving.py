@@ -107,9 +107,9 @@ def test_it_was_alive_before_it_was_ready(server: Any) -> None:
     assert (status, json.loads(body)["model"]["id"]) == (200, "tiny")
 
 
-def test_thirty_two_clients_at_once_are_all_answered(server: Server, film_png: bytes) -> None:
+def test_thirty_two_clients_at_once_are_all_answered(server: Server, radiograph_png: bytes) -> None:
     with ThreadPoolExecutor(CLIENTS) as pool:
-        answers = list(pool.map(server.send, [film_png] * CLIENTS))
+        answers = list(pool.map(server.send, [radiograph_png] * CLIENTS))
     assert [status for status, _, _ in answers] == [201] * CLIENTS
     bodies = [json.loads(body) for _, _, body in answers]
     assert len({body["id"] for body in bodies}) == CLIENTS
@@ -121,7 +121,7 @@ def test_thirty_two_clients_at_once_are_all_answered(server: Server, film_png: b
 
 
 def test_a_hundred_megabytes_get_their_answer_over_a_socket(
-    server: Server, film_png: bytes
+    server: Server, radiograph_png: bytes
 ) -> None:
     def body() -> Iterator[bytes]:
         for _ in range(100):
@@ -136,7 +136,7 @@ def test_a_hundred_megabytes_get_their_answer_over_a_socket(
     assert status == 413
     assert answered["Content-Type"] == "application/problem+json"
     assert json.loads(text)["code"] == "file_too_large"
-    assert server.send(film_png)[0] == 201
+    assert server.send(radiograph_png)[0] == 201
 
 
 def test_a_body_without_a_declared_length_is_bounded_too(server: Server) -> None:
@@ -153,8 +153,10 @@ def test_a_body_without_a_declared_length_is_bounded_too(server: Server) -> None
     connection.close()
 
 
-def test_the_data_folder_holds_what_it_should_and_no_more(server: Server, film_png: bytes) -> None:
-    reading = json.loads(server.send(film_png)[2])["id"]
+def test_the_data_folder_holds_what_it_should_and_no_more(
+    server: Server, radiograph_png: bytes
+) -> None:
+    reading = json.loads(server.send(radiograph_png)[2])["id"]
     names = {path.name.partition("-")[0] for path in server.data_dir.iterdir()}
     assert names == {"films", "pneumonia.sqlite3", "secret_key"}
     assert (server.data_dir / "films" / reading[:2] / f"{reading}.png").is_file()

@@ -42,7 +42,7 @@ def test_a_given_key_is_used_and_nothing_is_written(make_app: Any, tmp_path: Pat
     assert not (tmp_path / "var" / "secret_key").exists()
 
 
-def test_a_session_outlives_the_process(make_app: Any, token: Any, film_png: bytes) -> None:
+def test_a_session_outlives_the_process(make_app: Any, token: Any, radiograph_png: bytes) -> None:
     first = make_app().test_client()
     csrf = token(first)
     cookie = first.get_cookie("session")

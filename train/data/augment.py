@@ -22,10 +22,10 @@ def augment(
     """
     matrix = draw_move(square.shape[0], knobs, random)
     square, mask = _warp(square, matrix), _warp(mask, matrix)
-    return change_look(square, knobs, random), mask
+    return change_appearance(square, knobs, random), mask
 
 
-def change_look(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+def change_appearance(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
     """Another exposure, sharpness and file, and covered parts; nothing moves."""
     square = _change_greys(square, knobs, random)
     square = _lose_sharpness(square, knobs, random)
@@ -109,7 +109,7 @@ def _cover(square: Square, knobs: Augmentation, random: np.random.Generator) -> 
 
 def _cover_margins(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
     """Margins of one grey level: neither markers nor collimation nor arms may decide."""
-    if random.random() >= knobs.frame:
+    if random.random() >= knobs.border:
         return square
     side = square.shape[0]
     level = random.uniform(0, 1) if random.random() < 0.5 else 0.0

@@ -95,31 +95,31 @@ class Decoded:
         return Lungs(self.masks[index].astype(np.float32))
 
 
-class FilmSet(Dataset[Sample]):
+class RadiographDataset(Dataset[Sample]):
     """Films as inputs: plain as they are served, or augmented as (seed, epoch, index) decides."""
 
     def __init__(
         self,
-        films: Decoded,
+        radiographs: Decoded,
         spec: PreprocessSpec,
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
-        self.films = films
+        self.radiographs = radiographs
         self.spec = spec
         self.augmentation = augmentation
         self.seed = seed
 
     @property
     def targets(self) -> NDArray[np.int64]:
-        return self.films.targets
+        return self.radiographs.targets
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, key: Key) -> Sample:
         epoch, index = key
-        square, lungs = np.array(self.films.squares[index]), self.films.lungs(index)
+        square, lungs = np.array(self.radiographs.squares[index]), self.radiographs.lungs(index)
         target = torch.tensor(self.targets[index])
         if self.augmentation is None:
             x, _ = apply_to_square(square, square.shape, self.spec, lungs)
@@ -133,11 +133,11 @@ class FilmSet(Dataset[Sample]):
         )
 
     def _another(self, random: np.random.Generator) -> NDArray[np.float32]:
-        return np.array(self.films.squares[random.integers(len(self))])
+        return np.array(self.radiographs.squares[random.integers(len(self))])
 
 
 def loader(
-    films: Dataset[Sample],
+    radiographs: Dataset[Sample],
     sampler: EpochSampler,
     batch_size: int,
     workers: int,
@@ -148,7 +148,7 @@ def loader(
     ``place`` is this process's number and how many share each batch; see :class:`Shares`.
     """
     return DataLoader(
-        films,
+        radiographs,
         batch_sampler=Shares(sampler, batch_size, *place),
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from pneumonia.errors import DataError
 from pneumonia.imaging.lungs import to_input
-from pneumonia.networks.lungs import TURNS
+from pneumonia.networks.lung_unet import TURNS
 from train.data import manifest, masks
 from train.data.augment import augment
 from train.data.manifest import Row
@@ -33,7 +33,7 @@ class Part:
     masks: NDArray[np.bool_]
 
 
-class MaskedFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+class MaskedRadiographs(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Films with their lungs; augmented and turned as (seed, epoch, index) decides, or plain."""
 
     def __init__(

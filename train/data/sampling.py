@@ -24,9 +24,10 @@ class EpochSampler(Sampler[Key]):
         None: every film, in order.
     targets
         (n,) classes of the films, for any sampling but ``all``.
-    sampling, films
-        As :class:`train.recipes.sections.Training` has them: ``sampling`` and ``films_per_epoch``.
-        Where an epoch does not draw all films, each is gone through in turn before one comes again.
+    sampling, radiographs
+        As :class:`train.recipes.sections.Training` has them: ``sampling`` and
+        ``samples_per_epoch``. Where an epoch does not draw all films, each is gone through in
+        turn before one comes again.
     """
 
     def __init__(
@@ -35,11 +36,11 @@ class EpochSampler(Sampler[Key]):
         seed: int | None = None,
         targets: NDArray[np.int64] | None = None,
         sampling: Sampling = "all",
-        films: int = 0,
+        radiographs: int = 0,
     ) -> None:
         self.seed = seed
         self.epoch = 0
-        self._films = films
+        self._radiographs = radiographs
         self._members = np.arange(n)
         self._classes: list[NDArray[np.intp]] = []
         self._each = 0
@@ -57,10 +58,10 @@ class EpochSampler(Sampler[Key]):
             return
         self._classes = members
         most = n // len(members) if sampling == "balanced" else max(map(len, members))
-        self._each = films // len(members) if films else most
+        self._each = radiographs // len(members) if radiographs else most
 
     def __len__(self) -> int:
-        return len(self._classes) * self._each or self._films or len(self._members)
+        return len(self._classes) * self._each or self._radiographs or len(self._members)
 
     def __iter__(self) -> Iterator[Key]:
         times: Counter[int] = Counter()
@@ -76,8 +77,8 @@ class EpochSampler(Sampler[Key]):
         if self._classes:
             drawn = [self._turn(members, self._each) for members in self._classes]
             return random.permutation(np.concatenate(drawn))
-        if self._films:
-            return self._turn(self._members, self._films)
+        if self._radiographs:
+            return self._turn(self._members, self._radiographs)
         return random.permutation(self._members)
 
     def _turn(self, members: NDArray[np.intp], count: int) -> NDArray[np.intp]:
@@ -125,5 +126,7 @@ class Shares(Sampler[list[Key]]):
 
     def sizes(self) -> Iterator[int]:
         """Films in each whole batch."""
-        films = len(self.sampler)
-        return (min(self.batch_size, films - at) for at in range(0, films, self.batch_size))
+        radiographs = len(self.sampler)
+        return (
+            min(self.batch_size, radiographs - at) for at in range(0, radiographs, self.batch_size)
+        )

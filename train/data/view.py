@@ -1,4 +1,4 @@
-"""One training view of a film: the frame around its lungs, and what is done to it on purpose.
+"""One training view of a film: the crop around its lungs, and what is done to it on purpose.
 
 The changes of :mod:`train.data.augment` come first; then those that need the lungs. A verdict must
 come from the lungs, so what lies outside them is often replaced, and a few films have their lungs
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import (
     PreprocessSpec,
-    frame,
+    crop_box,
     normalise,
     scale_greys,
     warp,
     window_matrix,
 )
-from train.data.augment import change_look, draw_move
+from train.data.augment import change_appearance, draw_move
 from train.recipes.sections import Augmentation
 
 Square = NDArray[np.float32]
@@ -68,7 +68,7 @@ def draw_view(
     covered = known and bool(random.random() < knobs.covered)
     # Where the lungs are covered, serving will not find them: it then shows the whole film.
     whole = covered and bool(random.random() < 0.5)
-    box = frame(spec, None if whole else lungs)
+    box = crop_box(spec, None if whole else lungs)
     move = draw_move(spec.size, knobs, random)
     matrix = window_matrix(spec, box)
     if move is not None:
@@ -82,7 +82,7 @@ def draw_view(
         shown = _replace_outside(
             shown, inside, random, lambda: warp(another(random), matrix, spec.size)
         )
-    shown = change_look(shown, knobs, random)
+    shown = change_appearance(shown, knobs, random)
     measured = None if whole or not known else inside
     return View(normalise(scale_greys(shown, spec, measured), spec), inside, covered)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from pneumonia.errors import RunError
-from train.data.dataset import Batches, FilmSet, Sample, shares_of
+from train.data.dataset import Batches, RadiographDataset, Sample, shares_of
 from train.data.sampling import Key
 
 Autocast = Callable[[], torch.autocast]
@@ -66,20 +66,20 @@ def compute_features(
     frozen
         From films to what the tail takes, as :func:`train.loop.tail.frozen_part` makes it.
     batches
-        Of a :class:`FilmSet`, in order; view v is what epoch v would have drawn.
+        Of a :class:`RadiographDataset`, in order; view v is what epoch v would have drawn.
     """
-    films = batches.dataset
-    assert isinstance(films, FilmSet)
+    radiographs = batches.dataset
+    assert isinstance(radiographs, RadiographDataset)
     if path.is_file():
-        advance(views * len(films))
-        return _open(path, films)
+        advance(views * len(radiographs))
+        return _open(path, radiographs)
     partial = path.with_suffix(f".{uuid4().hex}.partial")  # two may be making the same
     try:
         _fill(partial, frozen, batches, views, autocast, advance)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return _open(path, films)
+    return _open(path, radiographs)
 
 
 def _fill(
@@ -106,27 +106,27 @@ def _fill(
             advance(len(values))
 
 
-def _open(path: Path, films: FilmSet) -> FeatureSet:
+def _open(path: Path, radiographs: RadiographDataset) -> FeatureSet:
     features = np.load(path, mmap_mode="r")
     if features.ndim == 3:  # vectors are few enough for memory
         features = np.array(features)
-    return FeatureSet(features, films.targets)
+    return FeatureSet(features, radiographs.targets)
 
 
-def cache_key(layers: str, films: str, part: FilmSet, views: int) -> str:
+def cache_key(layers: str, radiographs: str, part: RadiographDataset, views: int) -> str:
     """Hex name of the features that these layers give of these films, seen in this way.
 
     Parameters
     ----------
     layers
         What the layers are: architecture, where they end, weights, and what they compute in.
-    films
+    radiographs
         What the films are made from: their files, their side of the split, the lung network.
     """
     said = {
         "version": 1,
         "layers": layers,
-        "films": films,
+        "films": radiographs,
         "preprocess": part.spec.as_dict(),
         "augmentation": asdict(part.augmentation) if part.augmentation else None,
         "seed": part.seed if part.augmentation else None,

@@ -6,8 +6,8 @@ from pathlib import Path
 from torch.utils.data import Dataset
 
 from pneumonia.networks.classifier import Classifier
-from train.data.dataset import Batches, FilmSet, Sample, loader
-from train.data.films import Films
+from train.data.dataset import Batches, RadiographDataset, Sample, loader
+from train.data.radiographs import Radiographs
 from train.data.sampling import EpochSampler
 from train.distributed import ALONE, Ranks
 from train.loop.features import FeatureSet, cache_key, compute_features
@@ -36,7 +36,7 @@ class Feed:
     ranks: Ranks = ALONE
 
     def batches(
-        self, films: Films, source: str, seed: int, folder: Path
+        self, radiographs: Radiographs, source: str, seed: int, folder: Path
     ) -> tuple[Batches, Batches]:
         """Loaders of training and validation samples.
 
@@ -50,26 +50,28 @@ class Feed:
         """
         training = self.recipe.training
         order = EpochSampler(
-            len(films.train),
+            len(radiographs.train),
             seed,
-            films.train.targets,
+            radiographs.train.targets,
             training.sampling,
-            training.films_per_epoch,
+            training.samples_per_epoch,
         )
-        in_order, place = EpochSampler(len(films.validation)), self.ranks.place
+        in_order, place = EpochSampler(len(radiographs.validation)), self.ranks.place
         if self.first == 0:
             return (
-                loader(films.train, order, training.batch_size, self.workers, place),
-                loader(films.validation, in_order, _TOGETHER, self.workers, place),
+                loader(radiographs.train, order, training.batch_size, self.workers, place),
+                loader(radiographs.validation, in_order, _TOGETHER, self.workers, place),
             )
-        train: Dataset[Sample] = self._features(films.train, "training", source, folder)
-        validation = self._features(films.validation, "validation", source, folder)
+        train: Dataset[Sample] = self._features(radiographs.train, "training", source, folder)
+        validation = self._features(radiographs.validation, "validation", source, folder)
         return (
             loader(train, order, training.batch_size, 0, place),
             loader(validation, in_order, _VECTORS_TOGETHER, 0, place),
         )
 
-    def _features(self, part: FilmSet, name: str, source: str, folder: Path) -> FeatureSet:
+    def _features(
+        self, part: RadiographDataset, name: str, source: str, folder: Path
+    ) -> FeatureSet:
         views = self.recipe.training.views if part.augmentation is not None else 1
         frozen = frozen_part(self.network, self.first)
         layers = f"{self.recipe.network.architecture} {self.recipe.network.until} {self.first} "

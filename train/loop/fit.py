@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pneumonia.errors import RunError
 from pneumonia.networks.outputs import pneumonia_logit
+from train import metrics
 from train.data.dataset import Batches, Sample, shares_of
 from train.distributed import ALONE, Ranks
 from train.loop import checkpoint
@@ -21,7 +22,6 @@ from train.loop.checkpoint import Epoch, Progress
 from train.loop.losses import covered_loss, make_loss, share_outside
 from train.loop.optimise import Rates, make_average, make_optimiser
 from train.loop.tail import Tail
-from train.measuring import metrics
 from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 
@@ -254,12 +254,12 @@ class Fit:
                 checkpoint.save(self.folder / "best.pt", {"tail": state, "epoch": epoch.epoch})
         else:
             progress.stale_epochs += 1
-        films = len(shares_of(self.train).sampler)
+        radiographs = len(shares_of(self.train).sampler)
         self.reporter.line(
             f"epoch {epoch.epoch}/{self.recipe.training.epochs}  loss {epoch.train_loss:.4f}  "
             f"validation: loss {epoch.val_loss:.4f}  AUROC {epoch.val_auroc:.4f}  "
             f"sensitivity {epoch.val_sensitivity:.3f}  specificity {epoch.val_specificity:.3f}  "
-            f"({epoch.weights} weights; {films / seconds:.1f} films/s, {seconds:.0f} s)"
+            f"({epoch.weights} weights; {radiographs / seconds:.1f} films/s, {seconds:.0f} s)"
         )
 
 

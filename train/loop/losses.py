@@ -49,18 +49,22 @@ def _cross_entropy(
     outputs: Tensor, targets: Tensor, *, weights: Tensor | None, smoothing: float
 ) -> Tensor:
     """Softmax cross-entropy; the films' weights are not divided out again, as in the binary one."""
-    per_film = F.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
-    return (per_film if weights is None else per_film * weights.to(outputs.device)[targets]).mean()
+    per_radiograph = F.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
+    return (
+        per_radiograph if weights is None else per_radiograph * weights.to(outputs.device)[targets]
+    ).mean()
 
 
 def binary_cross_entropy(
     outputs: Tensor, targets: Tensor, *, weights: Tensor | None = None, smoothing: float = 0.0
 ) -> Tensor:
     """Cross-entropy of (N, 1) logits of pneumonia and (N,) classes, mean over films."""
-    per_film = F.binary_cross_entropy_with_logits(
+    per_radiograph = F.binary_cross_entropy_with_logits(
         outputs[:, 0], soften(targets, smoothing), reduction="none"
     )
-    return (per_film if weights is None else per_film * weights.to(outputs.device)[targets]).mean()
+    return (
+        per_radiograph if weights is None else per_radiograph * weights.to(outputs.device)[targets]
+    ).mean()
 
 
 def _focal(

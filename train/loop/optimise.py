@@ -21,7 +21,7 @@ def make_optimiser(tail: Tail, fresh: tuple[str, ...], recipe: Optimiser) -> tor
         Names of the layers that start without pretrained weights.
     """
     groups = []
-    rates = {"head": recipe.head_rate, "fresh": recipe.fresh_rate, "body": recipe.learning_rate}
+    rates = {"head": recipe.head_rate, "fresh": recipe.new_layer_rate, "body": recipe.learning_rate}
     for part, rate in rates.items():
         for decays in (True, False):
             parameters = [

@@ -7,18 +7,18 @@ from typing import Any, Literal
 
 import torch
 
-from pneumonia.analysis.lungs import LungFinder
-from pneumonia.analysis.lungs import digest as lungs_digest
+from pneumonia.analysis.lung_segmenter import LungSegmenter
+from pneumonia.analysis.lung_segmenter import digest as lungs_digest
 from pneumonia.analysis.predictor import choose_device
 from pneumonia.errors import RunError
 from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.pretrained import Loaded
-from train.bundling import provenance
-from train.bundling.export import Origins, Served, export, round_to_half
-from train.bundling.serving import Server, serve, serve_stressed
+from train.bundle import provenance
+from train.bundle.export import Origins, Served, export, round_to_half
+from train.bundle.serving import Server, serve, serve_perturbed
 from train.data import manifest
-from train.data.films import Films
-from train.data.films import load as load_films
+from train.data.radiographs import Radiographs
+from train.data.radiographs import load as load_radiographs
 from train.data.splits import Division, divide
 from train.data.squares import OnBadImage
 from train.distributed import ALONE, Ranks
@@ -59,8 +59,8 @@ class Run:
     options: Options
     network: Classifier
     initial: Loaded
-    finder: LungFinder | None
-    films: Films
+    segmenter: LungSegmenter | None
+    radiographs: Radiographs
     folder: Path
     reporter: Reporter
     ranks: Ranks
@@ -79,7 +79,7 @@ def fit_only(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -
 
 
 def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ranks: Ranks) -> Run:
-    division, finder = _divide(recipe, options), _finder(recipe, options)
+    division, segmenter = _divide(recipe, options), _segmenter(recipe, options)
     network, initial, recipe = _network(recipe, options, ranks)
     first_in_tail(network, recipe.training, initial.fresh)  # a wrong layer is told at once
     folder = runlog.create(runs, recipe.name) if ranks.leads else runs
@@ -94,11 +94,11 @@ def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ran
         runlog.write_config(folder, config)
     folder = ranks.enter(folder, reporter)
     reporter.line(f"run {folder}: {recipe.title}")
-    films = _load(division, recipe, options, finder, runs / "cache", reporter, ranks)
+    radiographs = _load(division, recipe, options, segmenter, runs / "cache", reporter, ranks)
     if ranks.leads:
-        runlog.write_config(folder, config | {"digest": films.digest})
-    recipe = replace(recipe, preprocess=films.train.spec)
-    return Run(recipe, options, network, initial, finder, films, folder, reporter, ranks)
+        runlog.write_config(folder, config | {"digest": radiographs.digest})
+    recipe = replace(recipe, preprocess=radiographs.train.spec)
+    return Run(recipe, options, network, initial, segmenter, radiographs, folder, reporter, ranks)
 
 
 def resume(
@@ -126,7 +126,7 @@ def resume(
         )
     recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
-    division, finder = _divide(recipe, options), _finder(recipe, options)
+    division, segmenter = _divide(recipe, options), _segmenter(recipe, options)
     network, initial, recipe = _network(recipe, options, ranks)
     runlog.check_same(
         "initial weights", options.init_weights, _identity(initial), config["initial_weights"]
@@ -134,13 +134,17 @@ def resume(
     runlog.check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
     ranks.enter(folder, reporter)
     reporter.line(f"run {folder}: going on")
-    films = _load(division, recipe, options, finder, folder.parent / "cache", reporter, ranks)
+    radiographs = _load(
+        division, recipe, options, segmenter, folder.parent / "cache", reporter, ranks
+    )
     if config["digest"] is None and ranks.leads:  # it was cut off while it read them
-        runlog.write_config(folder, config | {"digest": films.digest})
+        runlog.write_config(folder, config | {"digest": radiographs.digest})
     if config["digest"] is not None:
-        runlog.check_same("films", options.data, films.digest, config["digest"])
-    recipe = replace(recipe, preprocess=films.train.spec)
-    return _finish(Run(recipe, options, network, initial, finder, films, folder, reporter, ranks))
+        runlog.check_same("films", options.data, radiographs.digest, config["digest"])
+    recipe = replace(recipe, preprocess=radiographs.train.spec)
+    return _finish(
+        Run(recipe, options, network, initial, segmenter, radiographs, folder, reporter, ranks)
+    )
 
 
 def _identity(initial: Loaded) -> str:
@@ -164,24 +168,32 @@ def _load(
     division: Division,
     recipe: Recipe,
     options: Options,
-    finder: LungFinder | None,
+    segmenter: LungSegmenter | None,
     cache: Path,
     reporter: Reporter,
     ranks: Ranks,
-) -> Films:
+) -> Radiographs:
     root = Path(options.data)
-    return load_films(
-        root, division, recipe, finder, options.seed, cache, options.on_bad_image, reporter, ranks
+    return load_radiographs(
+        root,
+        division,
+        recipe,
+        segmenter,
+        options.seed,
+        cache,
+        options.on_bad_image,
+        reporter,
+        ranks,
     )
 
 
 def _divide(recipe: Recipe, options: Options) -> Division:
-    films = manifest.load(Path(options.data))
-    pool = manifest.training_rows(films, options.on_patient_overlap)
-    return divide(pool, recipe.split, films.split("test"))
+    radiographs = manifest.load(Path(options.data))
+    pool = manifest.training_rows(radiographs, options.on_patient_overlap)
+    return divide(pool, recipe.split, radiographs.split("test"))
 
 
-def _finder(recipe: Recipe, options: Options) -> LungFinder | None:
+def _segmenter(recipe: Recipe, options: Options) -> LungSegmenter | None:
     """The lung network that the run crops by and its bundle carries; None for ``none``."""
     if options.lungs == "none":
         if recipe.needs_lungs:
@@ -190,7 +202,7 @@ def _finder(recipe: Recipe, options: Options) -> LungFinder | None:
                 "network; flask train --recipe lungs makes one."
             )
         return None
-    return LungFinder.load(Path(options.lungs))
+    return LungSegmenter.load(Path(options.lungs))
 
 
 def _train(run: Run) -> Fit:
@@ -205,9 +217,9 @@ def _train(run: Run) -> Fit:
         f"initial weights: {initial.source}; fresh: {', '.join((*initial.fresh, 'head'))}; "
         f"frozen: {', '.join(rest(0)) or 'nothing'}"
     )
-    source = f"{run.films.digest} {recipe.split} {lungs_digest(run.options.lungs)}"
+    source = f"{run.radiographs.digest} {recipe.split} {lungs_digest(run.options.lungs)}"
     feed = Feed(network, recipe, first, device, run.options.workers, run.reporter, ranks)
-    train, validation = feed.batches(run.films, source, run.options.seed, run.folder)
+    train, validation = feed.batches(run.radiographs, source, run.options.seed, run.folder)
     fit = Fit(
         Tail(network, first),
         initial.fresh,
@@ -242,7 +254,7 @@ def _train_and_tell(run: Run, fit: Fit) -> None:
         fit.run(after_epoch)
     finally:
         events.close()
-    runlog.plot(run.folder, run.films.counts(run.recipe.classes), run.reporter)
+    runlog.plot(run.folder, run.radiographs.counts(run.recipe.classes), run.reporter)
     fit.load_best()
     run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
     for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be
@@ -253,20 +265,20 @@ def export_run(run: Run, fit: Fit) -> dict[str, Any]:
     """Calibrate on validation and write the bundle. Returns its card."""
     progress = fit.progress
     round_to_half(run.network)
-    server = Server(run.network, run.finder, run.recipe.preprocess)
-    squares, rows = run.films.validation.films.squares, run.films.validation_rows
+    server = Server(run.network, run.segmenter, run.recipe.preprocess)
+    squares, rows = run.radiographs.validation.radiographs.squares, run.radiographs.validation_rows
     outputs, maps = serve(server, squares, "calibration", run.reporter)
-    stressed = None
-    if run.recipe.altered_films:
-        stressed = serve_stressed(server, rows, squares, run.reporter)
+    perturbed = None
+    if run.recipe.perturbed_radiographs:
+        perturbed = serve_perturbed(server, rows, squares, run.reporter)
     origins = Origins(
-        data=provenance.of_films(run.films.train_rows),
-        data_digest=run.films.digest,
+        data=provenance.of_radiographs(run.radiographs.train_rows),
+        data_digest=run.radiographs.digest,
         initial=run.initial,
         initial_weights=provenance.of_weights(run.initial),
-        lungs=Path(run.options.lungs) if run.finder is not None else None,
-        training=run.films.train_rows,
-        validation=run.films.validation_rows,
+        lungs=Path(run.options.lungs) if run.segmenter is not None else None,
+        training=run.radiographs.train_rows,
+        validation=run.radiographs.validation_rows,
         settings={
             "seed": run.options.seed,
             "epochs": progress.epoch,
@@ -279,5 +291,5 @@ def export_run(run: Run, fit: Fit) -> dict[str, Any]:
             "torch": str(torch.__version__),
         },
     )
-    served = Served.of(outputs, maps, stressed)
+    served = Served.of(outputs, maps, perturbed)
     return export(run.network, run.recipe, origins, served, Path(run.options.out))

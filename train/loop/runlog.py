@@ -105,8 +105,8 @@ def plot(folder: Path, counts: dict[str, dict[str, int]], reporter: Reporter) ->
     ``counts`` is films by side of the split and class.
     """
     try:
-        from train.measuring.film_plots import plot_class_counts
-        from train.measuring.report import plot_history
+        from train.evaluate.radiograph_plots import plot_class_counts
+        from train.evaluate.report import plot_history
 
         plot_history(folder / HISTORY, folder)
         plot_class_counts(counts, folder)

@@ -12,23 +12,23 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pneumonia.analysis import lungs as lung_part
-from pneumonia.analysis.lungs import LungFinder
+from pneumonia.analysis import lung_segmenter as lung_part
+from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.predictor import choose_device
 from pneumonia.errors import ModelError, RunError
 from pneumonia.networks import pretrained, weights
-from pneumonia.networks.lungs import TURNS, Look, LungNetwork, load_encoder
-from train.bundling import provenance
-from train.bundling.export import round_to_half
+from pneumonia.networks.lung_unet import TURNS, LungOutputs, LungUNet, load_encoder
+from train.bundle import provenance
+from train.bundle.export import round_to_half
 from train.data import masked
 from train.data.manifest import Row
-from train.data.masked import MaskedFilms, Part
+from train.data.masked import MaskedRadiographs, Part
 from train.data.sampling import EpochSampler
 from train.loop import checkpoint, runlog
 from train.loop.fit import Device
 from train.loop.optimise import make_schedule
 from train.loop.run import Options
-from train.lung_network import typical
+from train.lung_network import outlier_model
 from train.recipes.recipe import LungRecipe, lung_recipe
 from train.reporter import Reporter
 
@@ -36,7 +36,9 @@ Batches = DataLoader[tuple[Tensor, Tensor, Tensor, Tensor]]
 LAST = "last.pt"
 
 
-def loss(look: Look, share: Tensor, turned: Tensor, inverted: Tensor, weight: float) -> Tensor:
+def loss(
+    look: LungOutputs, share: Tensor, turned: Tensor, inverted: Tensor, weight: float
+) -> Tensor:
     """Cross-entropy and soft Dice of the outline, and ``weight`` times that of the pose."""
     logits = look.lungs.float()
     outline = F.binary_cross_entropy_with_logits(logits, share)
@@ -55,7 +57,7 @@ class Run:
 
     recipe: LungRecipe
     options: Options
-    network: LungNetwork
+    network: LungUNet
     initial_weights: str
     train: Part
     held_out: Part
@@ -75,7 +77,7 @@ def start(recipe: LungRecipe, options: Options, runs: Path, reporter: Reporter) 
     """
     sides = masked.select(Path(options.data), recipe.split, options.on_patient_overlap)
     torch.manual_seed(options.seed)
-    network = LungNetwork()
+    network = LungUNet()
     initial = _start_encoder(network, options.init_weights)
     folder = runlog.create(runs, recipe.name)
     config = {
@@ -102,7 +104,7 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     options = replace(Options(**config["options"]), **changes)
     sides = masked.select(Path(options.data), recipe.split, options.on_patient_overlap)
     torch.manual_seed(options.seed)
-    network = LungNetwork()
+    network = LungUNet()
     if "init_weights" in changes or not (folder / LAST).is_file():
         initial = _start_encoder(network, options.init_weights)
         began_with = config.get("initial_weights", initial)  # earlier versions did not keep it
@@ -139,23 +141,23 @@ def _train(run: Run) -> dict[str, Any]:
     _fit(run, device)
     round_to_half(network)
     measured = measure(network, run.held_out, recipe, TURNS)
-    finder = LungFinder(network, {"size": recipe.size}, device.name)
+    segmenter = LungSegmenter(network, {"size": recipe.size}, device.name)
     return lung_part.write(
         Path(run.options.out),
         network,
         {
             "size": recipe.size,
             "validation": measured,
-            "typical": typical.fit(finder, run.train.squares),
+            "outlier_model": outlier_model.fit(segmenter, run.train.squares),
             "recipe": asdict(recipe),
             "initial_weights": run.initial_weights,
-            "data": asdict(provenance.of_films(run.train.rows))
+            "data": asdict(provenance.of_radiographs(run.train.rows))
             | {"masks": len(run.train.rows), "validation_masks": len(run.held_out.rows)},
         },
     )
 
 
-def _start_encoder(network: LungNetwork, source: str) -> str:
+def _start_encoder(network: LungUNet, source: str) -> str:
     """Load initial weights. Returns their file's SHA-256 (hex), or ``source`` without a file."""
     if source == "none":
         return source
@@ -182,9 +184,9 @@ def _name_weights(source: str) -> str:
 
 def _fit(run: Run, device: Device) -> None:
     recipe, network, seed = run.recipe, run.network, run.options.seed
-    films = MaskedFilms(run.train, recipe, seed)
-    sampler = EpochSampler(len(films), seed)
-    batches = _batches(films, sampler, recipe.training.batch_size, run.options.workers)
+    radiographs = MaskedRadiographs(run.train, recipe, seed)
+    sampler = EpochSampler(len(radiographs), seed)
+    batches = _batches(radiographs, sampler, recipe.training.batch_size, run.options.workers)
     optimiser = _optimiser(network, recipe)
     schedule = make_schedule(optimiser, recipe.schedule, recipe.training.epochs * len(batches))
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
@@ -207,11 +209,13 @@ def _fit(run: Run, device: Device) -> None:
         )
 
 
-def _batches(films: MaskedFilms, sampler: EpochSampler, size: int, workers: int) -> Batches:
+def _batches(
+    radiographs: MaskedRadiographs, sampler: EpochSampler, size: int, workers: int
+) -> Batches:
     """Whole batches only; of fewer films than one batch holds, all of them in one."""
     return DataLoader(
-        films,
-        min(size, len(films)),
+        radiographs,
+        min(size, len(radiographs)),
         sampler=sampler,
         drop_last=True,
         num_workers=workers,
@@ -220,7 +224,7 @@ def _batches(films: MaskedFilms, sampler: EpochSampler, size: int, workers: int)
 
 
 def _epoch(
-    network: LungNetwork,
+    network: LungUNet,
     recipe: LungRecipe,
     batches: Batches,
     optimiser: torch.optim.Optimizer,
@@ -248,7 +252,7 @@ def _epoch(
     return total / len(batches)
 
 
-def _optimiser(network: LungNetwork, recipe: LungRecipe) -> torch.optim.Optimizer:
+def _optimiser(network: LungUNet, recipe: LungRecipe) -> torch.optim.Optimizer:
     """The encoder at its own rate; no weight decay on biases and normalisation."""
     groups = []
     for decays in (True, False):
@@ -266,18 +270,22 @@ def _optimiser(network: LungNetwork, recipe: LungRecipe) -> torch.optim.Optimize
     return torch.optim.AdamW(groups)
 
 
-def measure(network: LungNetwork, part: Part, recipe: LungRecipe, turns: int) -> dict[str, float]:
+def measure(network: LungUNet, part: Part, recipe: LungRecipe, turns: int) -> dict[str, float]:
     """Mean Dice over films, and how often the pose is told over ``turns`` quarter turns of each."""
-    finder = LungFinder(network, {"size": recipe.size}, next(network.parameters()).device.type)
+    segmenter = LungSegmenter(
+        network, {"size": recipe.size}, next(network.parameters()).device.type
+    )
     poses = [(k, flip) for k in range(turns) for flip in (False, True)]
     dice, turned, inverted = [], [], []
     for square, mask in zip(part.squares, part.masks, strict=True):
-        films = [np.ascontiguousarray(np.rot90(1 - square if f else square, k)) for k, f in poses]
-        for (k, flip), sight in zip(poses, finder.look(films), strict=True):
-            turned.append(sight.turned.argmax() == k)
-            inverted.append((sight.inverted > 0.5) == flip)
+        radiographs = [
+            np.ascontiguousarray(np.rot90(1 - square if f else square, k)) for k, f in poses
+        ]
+        for (k, flip), segmentation in zip(poses, segmenter.segment(radiographs), strict=True):
+            turned.append(segmentation.turned.argmax() == k)
+            inverted.append((segmentation.inverted > 0.5) == flip)
             if (k, flip) == (0, False):
-                found = sight.lungs.mask
+                found = segmentation.lungs.mask
                 dice.append(2 * (found & mask).sum() / max(found.sum() + mask.sum(), 1))
     return {
         "n": len(dice),

@@ -37,7 +37,7 @@ class Recipe:
     statistics
         ``given``: inputs are normalised by the preprocessing's mean and deviation. ``dataset``: by
         those of the training films, which then stand in the card.
-    altered_films
+    perturbed_radiographs
         Whether the operating points must hold on altered validation films too; it costs minutes.
     reported_on
         The part of the data that the paper's figures come from, of those that the split makes, or
@@ -59,7 +59,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     supervision: Supervision = field(default_factory=Supervision)
     statistics: Literal["given", "dataset"] = "given"
-    altered_films: bool = False
+    perturbed_radiographs: bool = False
     reported_on: Literal["validation", "held-out", "test"] = "validation"
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -91,10 +91,10 @@ class Recipe:
             raise ValueError(
                 f"{training.sampling} already evens the classes out: leave loss.class_weights out"
             )
-        if 0 < training.films_per_epoch < len(self.classes):
+        if 0 < training.samples_per_epoch < len(self.classes):
             raise ValueError(
-                f"training.films_per_epoch is {training.films_per_epoch}; it must be at least one "
-                f"of each of {len(self.classes)} classes"
+                f"training.samples_per_epoch is {training.samples_per_epoch}; it must be at least "
+                f"one of each of {len(self.classes)} classes"
             )
 
     def _check_network(self) -> None:
@@ -120,7 +120,7 @@ class Recipe:
         """Whether training looks at the lungs; the shipped gate does in any case."""
         spec, knobs, taught = self.preprocess, self.augmentation, self.supervision
         return (
-            "lungs" in (spec.frame, spec.levels)
+            "lungs" in (spec.crop, spec.levels)
             or max(knobs.outside, knobs.covered, taught.covered, taught.outside) > 0
         )
 

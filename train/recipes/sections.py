@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-_PROBABILITIES = ("flip", "blur", "noise", "jpeg", "erase", "frame", "outside", "covered")
+_PROBABILITIES = ("flip", "blur", "noise", "jpeg", "erase", "border", "outside", "covered")
 _RANGES = ("rotation_degrees", "scale", "aspect", "shift", "contrast", "brightness", "gamma")
 
 
@@ -78,13 +78,13 @@ class Optimiser:
 
     name: Literal["adamw", "adam", "rmsprop", "sgd", "adagrad"]
     learning_rate: float
-    fresh_rate: float
+    new_layer_rate: float
     head_rate: float
     weight_decay: float = 0.0
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "fresh_rate", "head_rate"):
+        for name in ("learning_rate", "new_layer_rate", "head_rate"):
             rate = getattr(self, name)
             check(name, rate, 0 <= rate < math.inf, "at least 0, and a number")
         check("weight_decay", self.weight_decay, self.weight_decay >= 0, "at least 0")
@@ -135,7 +135,7 @@ class Augmentation:
     noise: float = 0.0  # probability of Gaussian noise, deviation up to 0.05 of the grey range
     jpeg: float = 0.0  # probability of a JPEG round trip at quality 30 to 90
     erase: float = 0.0  # probability of a covered rectangle
-    frame: float = 0.0  # probability of covered margins, up to 0.15 of the side each
+    border: float = 0.0  # probability of covered margins, up to 0.15 of the side each
     outside: float = 0.0  # probability that what lies outside the lungs is replaced
     covered: float = 0.0  # probability that the lungs are covered, and the logit taught to be 0
 
@@ -170,7 +170,7 @@ class Training:
         Films of one epoch: ``all``; ``balanced``: drawn anew, as many of each class and all in all
         as there are; ``oversampling``: of each class as many as the largest has;
         ``undersampling``: as many as the smallest has, chosen once.
-    films_per_epoch
+    samples_per_epoch
         Another number of films; 0: as many as the sampling gives.
     views
         Augmented versions of a film whose frozen features are kept.
@@ -189,14 +189,14 @@ class Training:
     average_decay: float = 0.0
     label_smoothing: float = 0.0
     sampling: Literal["all", "balanced", "oversampling", "undersampling"] = "all"
-    films_per_epoch: int = 0
+    samples_per_epoch: int = 0
     views: int = 1
     auxiliary: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "views"):
             check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("unfreeze_after", "patience", "films_per_epoch", "auxiliary"):
+        for name in ("unfreeze_after", "patience", "samples_per_epoch", "auxiliary"):
             check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         check("average_decay", self.average_decay, 0 <= self.average_decay < 1, "in [0, 1)")
         check("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "in [0, 1)")

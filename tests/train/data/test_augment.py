@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from train.data import augment as augmentation
 from train.recipes.recipe import load
 from train.recipes.sections import Augmentation
@@ -16,7 +16,7 @@ STRONG = load("default").augmentation
 
 @pytest.fixture(scope="module")
 def square() -> np.ndarray:
-    return synthetic_film(4, opacity=True, size=(224, 224)).astype(np.float32) / 255
+    return synthetic_radiograph(4, opacity=True, size=(224, 224)).astype(np.float32) / 255
 
 
 def random(seed: int) -> np.random.Generator:
@@ -27,20 +27,20 @@ def test_without_knobs_nothing_changes(square) -> None:
     assert np.array_equal(augment(square, Augmentation(), random(0)), square)
 
 
-def test_the_same_seed_gives_the_same_film_and_another_another(square) -> None:
+def test_the_same_seed_gives_the_same_radiograph_and_another_another(square) -> None:
     one, again = (augment(square, STRONG, random(5)) for _ in range(2))
     assert np.array_equal(one, again)
     assert not np.array_equal(one, augment(square, STRONG, random(6)))
 
 
-def test_always_a_film_in_range_and_the_original_untouched(square) -> None:
+def test_always_a_radiograph_in_range_and_the_original_untouched(square) -> None:
     before = square.copy()
     for seed in range(50):
-        film = augment(square, STRONG, random(seed))
-        assert film.shape == (224, 224)
-        assert film.dtype == np.float32
-        assert film.min() >= 0
-        assert film.max() <= 1
+        radiograph = augment(square, STRONG, random(seed))
+        assert radiograph.shape == (224, 224)
+        assert radiograph.dtype == np.float32
+        assert radiograph.min() >= 0
+        assert radiograph.max() <= 1
     assert np.array_equal(square, before)
 
 
@@ -61,16 +61,16 @@ def test_the_shipped_recipe_never_mirrors(square) -> None:
         shift=STRONG.shift,
     )
     for seed in range(50):
-        film = augment(marked, moves, random(seed))
-        assert film[:, :112].sum() > film[:, 112:].sum()
+        radiograph = augment(marked, moves, random(seed))
+        assert radiograph[:, :112].sum() > radiograph[:, 112:].sum()
 
 
 def test_rotation_stays_within_its_bound() -> None:
     line = np.zeros((201, 201), np.float32)
     line[:, 99:102] = 1
     for seed in range(20):
-        film = augment(line, Augmentation(rotation_degrees=10), random(seed))
-        top, bottom = (film[y].argmax() for y in (20, 180))
+        radiograph = augment(line, Augmentation(rotation_degrees=10), random(seed))
+        top, bottom = (radiograph[y].argmax() for y in (20, 180))
         angle = np.degrees(np.arctan2(abs(float(top) - float(bottom)), 160))
         assert angle <= 11
 
@@ -78,7 +78,7 @@ def test_rotation_stays_within_its_bound() -> None:
 def test_margins_are_covered_and_the_middle_is_not(square) -> None:
     touched = np.zeros((224, 224), bool)
     for seed in range(60):
-        changed = augment(square, Augmentation(frame=1.0), random(seed)) != square
+        changed = augment(square, Augmentation(border=1.0), random(seed)) != square
         assert not changed[34:190, 34:190].any()
         touched |= changed
     assert touched[0].any()

@@ -9,7 +9,7 @@ from pneumonia.imaging import decode
 from pneumonia.imaging.preprocess import PreprocessSpec
 from tests.inputs import apply
 from train.data import manifest
-from train.data.dataset import Decoded, FilmSet, classes_of, loader
+from train.data.dataset import Decoded, RadiographDataset, classes_of, loader
 from train.data.manifest import Row
 from train.data.sampling import EpochSampler
 from train.data.squares import load_squares
@@ -27,31 +27,31 @@ def squares(rows, tmp_path, on_bad_image="stop"):
 
 
 @pytest.fixture(scope="module")
-def rows(films):
-    return manifest.load(films).rows
+def rows(radiographs):
+    return manifest.load(radiographs).rows
 
 
 def test_training_and_serving_make_the_same_input_bit_for_bit(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(Decoded.of(kept, array), SPEC)
+    radiographs = RadiographDataset(Decoded.of(kept, array), SPEC)
     for i, row in enumerate(kept):
         served, _ = apply(decode(row.path.read_bytes()).pixels, SPEC)
-        trained, target, *_ = films[0, i]
+        trained, target, *_ = radiographs[0, i]
         assert np.array_equal(trained.numpy(), served)
         assert target.item() == (row.label == "PNEUMONIA")
 
 
 @pytest.mark.real
-def test_bit_for_bit_on_real_films_of_any_size(real_data, tmp_path) -> None:
+def test_bit_for_bit_on_real_radiographs_of_any_size(real_data, tmp_path) -> None:
     paths = sorted((real_data / "originals").glob("*/*"))[:6]
     real = [
         manifest.Row(p.name, p, "train", p.parent.name, manifest.patient_of(p.name)) for p in paths
     ]
     kept, array, _ = squares(real, tmp_path)
-    films = FilmSet(Decoded.of(kept, array), SPEC)
+    radiographs = RadiographDataset(Decoded.of(kept, array), SPEC)
     for i, path in enumerate(paths):
         served, _ = apply(decode(path.read_bytes()).pixels, SPEC)
-        assert np.array_equal(films[0, i][0].numpy(), served)
+        assert np.array_equal(radiographs[0, i][0].numpy(), served)
 
 
 def test_decoding_is_paid_once(rows, tmp_path, monkeypatch) -> None:
@@ -62,7 +62,7 @@ def test_decoding_is_paid_once(rows, tmp_path, monkeypatch) -> None:
     assert sum(said) == len(rows)
 
 
-def test_a_changed_film_is_read_again(rows, tmp_path) -> None:
+def test_a_changed_radiograph_is_read_again(rows, tmp_path) -> None:
     import shutil
     from dataclasses import replace
 
@@ -76,7 +76,7 @@ def test_a_changed_film_is_read_again(rows, tmp_path) -> None:
     assert not np.array_equal(before, after)
 
 
-class TestABrokenFilm:
+class TestABrokenRadiograph:
     @pytest.fixture
     def broken(self, rows, tmp_path):
         path = tmp_path / "IM-9999-0001.png"
@@ -107,22 +107,24 @@ def test_an_epoch_is_an_order_that_the_seed_decides() -> None:
     assert [index for _, index in sampler] != [index for _, index in first]
 
 
-def test_a_film_is_another_each_epoch_and_the_same_each_time(rows, tmp_path) -> None:
+def test_a_radiograph_is_another_each_epoch_and_the_same_each_time(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(
+    radiographs = RadiographDataset(
         Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1
     )
-    assert torch.equal(films[0, 5][0], films[0, 5][0])
-    assert not torch.equal(films[0, 5][0], films[1, 5][0])
+    assert torch.equal(radiographs[0, 5][0], radiographs[0, 5][0])
+    assert not torch.equal(radiographs[0, 5][0], radiographs[1, 5][0])
 
 
 def test_workers_change_nothing(rows, tmp_path) -> None:
     kept, array, _ = squares(rows, tmp_path)
-    films = FilmSet(
+    radiographs = RadiographDataset(
         Decoded.of(kept, array), SPEC, Augmentation(rotation_degrees=10, noise=0.1), seed=1
     )
     batches = [
-        torch.cat([x for x, *_ in loader(films, EpochSampler(len(films), 2), 8, workers)])
+        torch.cat(
+            [x for x, *_ in loader(radiographs, EpochSampler(len(radiographs), 2), 8, workers)]
+        )
         for workers in (0, 2)
     ]
     assert torch.equal(*batches)
@@ -140,7 +142,7 @@ class TestBalancedEpochs:
         assert len(EpochSampler(34, 3, self.TARGETS, "balanced", 12)) == 12
         assert [self.TARGETS[i] for i in sorted(self.drawn(0))] == [0] * 6 + [1] * 6
 
-    def test_no_film_comes_again_before_its_class_is_through(self) -> None:
+    def test_no_radiograph_comes_again_before_its_class_is_through(self) -> None:
         sick = [i for epoch in range(5) for i in self.drawn(epoch) if i >= 4]
         assert sorted(sick) == list(range(4, 34))
 
@@ -163,7 +165,7 @@ class TestOtherSampling:
         assert np.bincount(self.TARGETS[drawn]).tolist() == [9, 9, 9]
         assert set(drawn) == set(range(19))
 
-    def test_a_film_that_comes_again_is_seen_in_another_way(self) -> None:
+    def test_a_radiograph_that_comes_again_is_seen_in_another_way(self) -> None:
         keys = list(EpochSampler(19, 3, self.TARGETS, "oversampling"))
         assert len(set(keys)) == len(keys) == 27
         assert [view for view, _ in EpochSampler(19, 3)] == [0] * 19
@@ -181,7 +183,7 @@ class TestOtherSampling:
         drawn = self.drawn(EpochSampler(19, 3, self.TARGETS, "balanced"))
         assert np.bincount(self.TARGETS[drawn]).tolist() == [6, 6, 6]
 
-    def test_a_part_of_all_films_goes_through_them_in_turn(self) -> None:
+    def test_a_part_of_all_radiographs_goes_through_them_in_turn(self) -> None:
         sampler = EpochSampler(19, 3, self.TARGETS, "all", 5)
         drawn = [i for epoch in range(3) for i in self.drawn(sampler, epoch)]
         assert len(set(drawn)) == 15
@@ -200,7 +202,7 @@ def test_three_classes_go_by_the_etiology() -> None:
     assert classes_of(rows, ("normal", "pneumonia")).tolist() == [0, 1, 1]
 
 
-def test_a_film_of_unknown_etiology_is_named() -> None:
+def test_a_radiograph_of_unknown_etiology_is_named() -> None:
     rows = [Row("train/PNEUMONIA/x.png", Path(), "train", "PNEUMONIA", "p")]
     with pytest.raises(DataError, match=r"train/PNEUMONIA/x\.png is not known to be bacterial or"):
         classes_of(rows, ("normal", "bacterial", "viral"))

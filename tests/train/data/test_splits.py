@@ -19,7 +19,7 @@ def card(**data: Any) -> Any:
 def many(split: str, patients: range) -> tuple[Row, ...]:
     return tuple(
         Row(
-            file=f"{split}/{label}/{patient}-{film}.png",
+            file=f"{split}/{label}/{patient}-{radiograph}.png",
             path=Path("unread"),
             split=split,
             label=label,
@@ -27,7 +27,7 @@ def many(split: str, patients: range) -> tuple[Row, ...]:
         )
         for label in ("NORMAL", "PNEUMONIA")
         for patient in patients
-        for film in range(2)
+        for radiograph in range(2)
     )
 
 
@@ -39,14 +39,14 @@ def splits() -> Manifest:
     )
 
 
-@pytest.mark.parametrize(("split", "films"), [("train", 240), ("val", 16), ("test", 36)])
-def test_a_folder_split_is_its_films(splits: Manifest, split: str, films: int) -> None:
+@pytest.mark.parametrize(("split", "radiographs"), [("train", 240), ("val", 16), ("test", 36)])
+def test_a_folder_split_is_its_radiographs(splits: Manifest, split: str, radiographs: int) -> None:
     rows = select_rows(splits, split, card())
-    assert len(rows) == films
+    assert len(rows) == radiographs
     assert {row.split for row in rows} == {split}
 
 
-def test_all_is_every_film(splits: Manifest) -> None:
+def test_all_is_every_radiograph(splits: Manifest) -> None:
     assert select_rows(splits, "all", card()) == splits.rows
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_split_names_those_there_are(
     assert caught.value.detail == sentence
 
 
-def test_validation_of_a_folder_without_training_films(splits: Manifest) -> None:
+def test_validation_of_a_folder_without_training_radiographs(splits: Manifest) -> None:
     only_test = Manifest(splits.root, splits.split("test"))
     with pytest.raises(DataError) as caught:
         select_rows(only_test, "validation", card(split={"fraction": 0.2, "seed": 7}))
@@ -121,15 +121,15 @@ def rows(n: int) -> list[Row]:
 
 
 def test_the_split_keeps_patients_whole_and_the_fraction_roughly() -> None:
-    films = rows(1000)
-    division = draw(films, Split(0.2, seed=1))
+    radiographs = rows(1000)
+    division = draw(radiographs, Split(0.2, seed=1))
     train, validation = division.train, division.validation
     assert len(train) + len(validation) == 2000
     assert not {r.patient for r in train} & {r.patient for r in validation}
     assert 0.17 < len(validation) / 2000 < 0.23
 
 
-def test_a_patient_keeps_its_side_when_films_are_added() -> None:
+def test_a_patient_keeps_its_side_when_radiographs_are_added() -> None:
     few = draw(rows(300), Split(0.2, seed=1)).validation
     many = draw(rows(600), Split(0.2, seed=1)).validation
     assert {r.file for r in few} <= {r.file for r in many}
@@ -142,7 +142,9 @@ def test_too_few_patients_to_split() -> None:
         draw(rows(3), Split(0.1, seed=0))
 
 
-def test_held_out_films_are_of_other_patients_and_can_be_drawn_again(splits: Manifest) -> None:
+def test_held_out_radiographs_are_of_other_patients_and_can_be_drawn_again(
+    splits: Manifest,
+) -> None:
     rule = {"fraction": 0.2, "test": 0.3, "seed": 7}
     division = draw(splits.split("train", "val"), Split(**rule))
     assert select_rows(splits, "held-out", card(split=rule)) == division.held_out
@@ -154,7 +156,7 @@ def test_held_out_films_are_of_other_patients_and_can_be_drawn_again(splits: Man
     assert division.validation == draw(splits.split("train", "val"), Split(0.2, 7)).validation
 
 
-def test_a_split_by_film_has_patients_on_both_sides() -> None:
+def test_a_split_by_radiograph_has_patients_on_both_sides() -> None:
     division = draw(rows(300), Split(0.2, 1, by="film"))
     shared = {r.patient for r in division.train} & {r.patient for r in division.validation}
     assert len(shared) > 30  # the leak of the papers, made on purpose
@@ -184,6 +186,6 @@ def test_a_folder_that_was_split_anew_is_not_measured_whole(splits: Manifest, na
         select_rows(splits, name, again)
 
 
-def test_the_resplit_needs_test_films(splits: Manifest) -> None:
+def test_the_resplit_needs_test_radiographs(splits: Manifest) -> None:
     with pytest.raises(DataError, match=r"no test films\. Give a folder with a test split"):
         divide(splits.split("train", "val"), Split(scheme="resplit"))

@@ -7,16 +7,16 @@ import pytest
 
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from train.data.view import View, draw_view
 from train.recipes.sections import Augmentation
 
-SPEC = PreprocessSpec(size=96, grid=128, frame="lungs", levels="lungs")
+SPEC = PreprocessSpec(size=96, grid=128, crop="lungs", levels="lungs")
 
 
 @pytest.fixture(scope="module")
 def square() -> np.ndarray:
-    return synthetic_film(3, opacity=True, size=(128, 128)).astype(np.float32) / 255
+    return synthetic_radiograph(3, opacity=True, size=(128, 128)).astype(np.float32) / 255
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +56,15 @@ def test_replacing_the_outside_leaves_the_lungs(square, lungs) -> None:
 def test_covered_lungs_cannot_be_seen(square, lungs) -> None:
     other = np.where(lungs.mask, 1 - square, square)
     for seed in range(8):
-        one, two = (draw(film, lungs, Augmentation(covered=1.0), seed) for film in (square, other))
+        one, two = (
+            draw(radiograph, lungs, Augmentation(covered=1.0), seed)
+            for radiograph in (square, other)
+        )
         assert one.covered
         np.testing.assert_allclose(one.x, two.x, atol=1e-5)
 
 
-def test_a_covered_film_is_framed_as_serving_would_at_times(square, lungs) -> None:
+def test_a_covered_radiograph_is_framed_as_serving_would_at_times(square, lungs) -> None:
     shares = {
         round(float(draw(square, lungs, Augmentation(covered=1.0), seed).inside.mean()), 2)
         for seed in range(12)
@@ -69,9 +72,9 @@ def test_a_covered_film_is_framed_as_serving_would_at_times(square, lungs) -> No
     assert len(shares) == 2
 
 
-def test_films_without_lungs_are_shown_whole(square) -> None:
+def test_radiographs_without_lungs_are_shown_whole(square) -> None:
     view = draw(square, Lungs(np.zeros((128, 128), np.float32)), Augmentation(covered=1, outside=1))
-    whole = replace(SPEC, frame="film")
+    whole = replace(SPEC, crop="film")
     expected, _ = apply_to_square(square, (128, 128), whole, None)
     np.testing.assert_array_equal(view.x, expected)
     assert view.inside.max() == 0

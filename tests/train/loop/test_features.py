@@ -11,8 +11,8 @@ import torch
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from tests.train.conftest import Listener
-from train.data.dataset import Decoded, FilmSet, loader
-from train.data.films import Films
+from train.data.dataset import Decoded, RadiographDataset, loader
+from train.data.radiographs import Radiographs
 from train.data.sampling import EpochSampler
 from train.loop.features import compute_features
 from train.loop.feed import Feed
@@ -23,9 +23,9 @@ from train.recipes.sections import Augmentation
 SPEC = PreprocessSpec(size=64, grid=64)
 
 
-def film_set(augmentation: Augmentation | None = None, seed: int = 0) -> FilmSet:
+def radiograph_set(augmentation: Augmentation | None = None, seed: int = 0) -> RadiographDataset:
     squares = np.random.default_rng(1).random((6, 64, 64), np.float32)
-    return FilmSet(Decoded(squares, np.array([0, 1] * 3)), SPEC, augmentation, seed)
+    return RadiographDataset(Decoded(squares, np.array([0, 1] * 3)), SPEC, augmentation, seed)
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,15 @@ def network() -> Classifier:
 
 
 def test_every_view_is_what_that_epoch_would_have_drawn(network, tmp_path) -> None:
-    films = film_set(Augmentation(rotation_degrees=20))
-    batches = loader(films, EpochSampler(6), 4, 0)
+    radiographs = radiograph_set(Augmentation(rotation_degrees=20))
+    batches = loader(radiographs, EpochSampler(6), 4, 0)
     frozen = torch.nn.Sequential(network.body, network.pool).eval()
     kept = compute_features(
         frozen, batches, 2, tmp_path / "f.npy", lambda: nullcontext(), lambda _: None
     )
     assert kept.features.shape == (2, 6, 128)
     with torch.inference_mode():
-        expected = frozen(films[(1, 3)].x[None])[0]
+        expected = frozen(radiographs[(1, 3)].x[None])[0]
     batch = kept.__getitems__([(1, 3), (3, 3), (0, 3)])
     torch.testing.assert_close(batch.x[0], expected, rtol=1e-3, atol=1e-3)
     assert torch.equal(batch.x[0], batch.x[1])  # views come round
@@ -52,11 +52,11 @@ def test_every_view_is_what_that_epoch_would_have_drawn(network, tmp_path) -> No
 
 
 def test_two_who_make_the_same_features_do_not_meet(network, tmp_path) -> None:
-    films, made = film_set(), []
+    radiographs, made = radiograph_set(), []
     frozen = torch.nn.Sequential(network.body, network.pool).eval()
 
     def make() -> None:
-        batches = loader(films, EpochSampler(6), 1, 0)
+        batches = loader(radiographs, EpochSampler(6), 1, 0)
         made.append(
             compute_features(
                 frozen, batches, 1, tmp_path / "f.npy", lambda: nullcontext(), lambda _: None
@@ -74,13 +74,15 @@ def test_two_who_make_the_same_features_do_not_meet(network, tmp_path) -> None:
 
 
 def names_of(recipe: Recipe, network: Classifier, precision: str, seed: int, tmp_path) -> set[str]:
-    films = Films((), film_set(Augmentation(flip=0.5), seed), (), film_set(), "digest")
+    radiographs = Radiographs(
+        (), radiograph_set(Augmentation(flip=0.5), seed), (), radiograph_set(), "digest"
+    )
     feed = Feed(network, recipe, len(network.body), Device("cpu", precision), 0, Listener())
     folder = tmp_path / "run"
     folder.mkdir(exist_ok=True)
     (tmp_path / "cache").mkdir(exist_ok=True)
     before = set((tmp_path / "cache").iterdir())
-    feed.batches(films, "source", seed, folder)
+    feed.batches(radiographs, "source", seed, folder)
     return {path.name for path in set((tmp_path / "cache").iterdir()) - before}
 
 
@@ -106,7 +108,7 @@ def test_what_is_broken_off_leaves_nothing_behind(network, tmp_path) -> None:
         raise KeyboardInterrupt
 
     frozen = torch.nn.Sequential(network.body, network.pool).eval()
-    batches = loader(film_set(), EpochSampler(6), 2, 0)
+    batches = loader(radiograph_set(), EpochSampler(6), 2, 0)
     with pytest.raises(KeyboardInterrupt):
         compute_features(frozen, batches, 1, tmp_path / "f.npy", lambda: nullcontext(), pulled)
     assert list(tmp_path.iterdir()) == []

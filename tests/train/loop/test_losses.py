@@ -30,7 +30,7 @@ def test_without_focus_it_is_half_the_cross_entropy() -> None:
     torch.testing.assert_close(ours, F.binary_cross_entropy_with_logits(logits, targets) / 2)
 
 
-def test_a_covered_film_is_to_have_a_logit_of_nothing() -> None:
+def test_a_covered_radiograph_is_to_have_a_logit_of_nothing() -> None:
     assert covered_loss(torch.tensor([2.0, -1.0])).item() == pytest.approx(2.5)
     assert covered_loss(torch.tensor([])).item() == 0
 

@@ -14,7 +14,7 @@ def tail(architecture: str = "resnet18", auxiliary: bool = False) -> Tail:
 
 
 def recipe(name: str, **changes: float) -> Optimiser:
-    values = {"learning_rate": 1e-4, "fresh_rate": 2e-4, "head_rate": 3e-4} | changes
+    values = {"learning_rate": 1e-4, "new_layer_rate": 2e-4, "head_rate": 3e-4} | changes
     return Optimiser(name=name, **values)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pneumonia.analysis.bundle import load_bundle
 from pneumonia.errors import DataError, RecipeError
-from pneumonia.imaging.synthetic import synthetic_film
+from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
@@ -28,11 +28,11 @@ def three(tmp_path_factory) -> Path:
     }
     for seed in range(72):
         label, name, rows = list(kinds.values())[seed % 3]
-        film = synthetic_film(seed, opacity=False, size=(96, 112))
-        film[rows] = 255
+        radiograph = synthetic_radiograph(seed, opacity=False, size=(96, 112))
+        radiograph[rows] = 255
         folder = root / "train" / label
         folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / name.format(seed)), film)
+        cv2.imwrite(str(folder / name.format(seed)), radiograph)
     return root
 
 
@@ -43,13 +43,13 @@ def of_three(recipe: Recipe, **changes) -> Recipe:
     )
 
 
-def options(films: Path, out: Path, **changes) -> run.Options:
+def options(radiographs: Path, out: Path, **changes) -> run.Options:
     chosen = {"init_weights": "none", "device": "cpu"} | changes
-    return run.Options(data=str(films), out=str(out), **chosen)
+    return run.Options(data=str(radiographs), out=str(out), **chosen)
 
 
 def test_three_classes_from_folder_to_bundle(tiny_recipe, three, tmp_path) -> None:
-    recipe = of_three(tiny_recipe, **{"training.epochs": 6, "optimiser.fresh_rate": 2e-3})
+    recipe = of_three(tiny_recipe, **{"training.epochs": 6, "optimiser.new_layer_rate": 2e-3})
     run.start(recipe, options(three, tmp_path / "own"), tmp_path / "runs", Listener())
     bundle = load_bundle(tmp_path / "own")
     assert bundle.card.raw["classes"] == ["normal", "bacterial", "viral"]
@@ -60,7 +60,7 @@ def test_three_classes_from_folder_to_bundle(tiny_recipe, three, tmp_path) -> No
     assert pattern["auroc"]["value"] > 0.8
 
 
-def test_three_classes_need_to_know_which_is_which(tiny_recipe, films, tmp_path) -> None:
+def test_three_classes_need_to_know_which_is_which(tiny_recipe, radiographs, tmp_path) -> None:
     own = tmp_path / "films"
     for label, names in (("NORMAL", "ab"), ("PNEUMONIA", "cd")):
         folder = own / "train" / label
@@ -74,17 +74,22 @@ def test_three_classes_need_to_know_which_is_which(tiny_recipe, films, tmp_path)
         )
 
 
-def test_three_classes_need_films_of_each(tiny_recipe, films, tmp_path) -> None:
+def test_three_classes_need_radiographs_of_each(tiny_recipe, radiographs, tmp_path) -> None:
     with pytest.raises(DataError, match="training films hold none that is bacterial, and the"):
         run.start(
-            of_three(tiny_recipe), options(films, tmp_path / "own"), tmp_path / "runs", Listener()
+            of_three(tiny_recipe),
+            options(radiographs, tmp_path / "own"),
+            tmp_path / "runs",
+            Listener(),
         )
 
 
-def test_the_films_own_mean_and_deviation_go_into_the_card(tiny_recipe, films, tmp_path) -> None:
+def test_the_radiographs_own_mean_and_deviation_go_into_the_card(
+    tiny_recipe, radiographs, tmp_path
+) -> None:
     recipe = replace(tiny_recipe, statistics="dataset").with_changes({"training.epochs": 1})
     listener = Listener()
-    card = run.start(recipe, options(films, tmp_path / "own"), tmp_path / "runs", listener)
+    card = run.start(recipe, options(radiographs, tmp_path / "own"), tmp_path / "runs", listener)
     mean, deviation = card["preprocess"]["mean"], card["preprocess"]["std"]
     assert len(set(mean)) == len(set(deviation)) == 1
     assert 0.2 < mean[0] < 0.8
@@ -99,7 +104,7 @@ def initial(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_layers_rest_until_they_are_unfrozen(tiny_recipe, films, tmp_path) -> None:
+def test_layers_rest_until_they_are_unfrozen(tiny_recipe, radiographs, tmp_path) -> None:
     recipe = tiny_recipe.with_changes(
         {
             "training.trainable": "head",
@@ -115,7 +120,7 @@ def test_layers_rest_until_they_are_unfrozen(tiny_recipe, films, tmp_path) -> No
     for epochs, moved in ((2, False), (3, True)):
         out = tmp_path / str(epochs)
         own = recipe.with_changes({"training.epochs": epochs})
-        run.start(own, options(films, out, init_weights=init), tmp_path / "runs", Listener())
+        run.start(own, options(radiographs, out, init_weights=init), tmp_path / "runs", Listener())
         bundle = load_bundle(out)
         after = bundle.network.body.state_dict()
         for name, changes in (("layer4.1.conv2.weight", moved), ("layer3.1.conv2.weight", False)):
@@ -130,30 +135,32 @@ def googlenet(recipe: Recipe, **changes) -> Recipe:
     )
 
 
-def test_classifiers_on_the_side_add_to_the_loss(tiny_recipe, films, tmp_path) -> None:
+def test_classifiers_on_the_side_add_to_the_loss(tiny_recipe, radiographs, tmp_path) -> None:
     losses = {}
     for weight in (0.0, 0.3):
         own = googlenet(
             tiny_recipe,
-            **{"training.auxiliary": weight, "training.epochs": 1, "training.films_per_epoch": 8},
+            **{"training.auxiliary": weight, "training.epochs": 1, "training.samples_per_epoch": 8},
         )
-        chosen = options(films, tmp_path / "own")
+        chosen = options(radiographs, tmp_path / "own")
         found = run.fit_only(own, chosen, tmp_path / "runs", Listener())
         losses[weight] = found.history[0].train_loss
     # Fresh classifiers say about the same: two more at 0.3 make it 1.6 times as much.
     assert 1.3 < losses[0.3] / losses[0.0] < 2.0
 
 
-def test_classifiers_on_the_side_stay_out_of_the_bundle(tiny_recipe, films, tmp_path) -> None:
+def test_classifiers_on_the_side_stay_out_of_the_bundle(tiny_recipe, radiographs, tmp_path) -> None:
     own = googlenet(tiny_recipe, **{"training.auxiliary": 0.3, "training.epochs": 3})
-    card = run.start(own, options(films, tmp_path / "own"), tmp_path / "runs", Listener())
+    card = run.start(own, options(radiographs, tmp_path / "own"), tmp_path / "runs", Listener())
     stored, _ = weights.read(tmp_path / "own" / "weights.safetensors")
     assert {name.split(".")[0] for name in stored} == {"body", "head"}
     network = load_bundle(tmp_path / "own").network
     assert card["weights"]["parameters"] == sum(p.numel() for p in network.parameters())
 
 
-def test_a_network_without_classifiers_on_the_side_is_named(tiny_recipe, films, tmp_path) -> None:
+def test_a_network_without_classifiers_on_the_side_is_named(
+    tiny_recipe, radiographs, tmp_path
+) -> None:
     own = tiny_recipe.with_changes({"training.auxiliary": 0.3})
     with pytest.raises(RecipeError, match=r"auxiliary is 0\.3, and resnet18 has no classifiers on"):
-        run.start(own, options(films, tmp_path / "own"), tmp_path / "runs", Listener())
+        run.start(own, options(radiographs, tmp_path / "own"), tmp_path / "runs", Listener())

@@ -18,8 +18,8 @@ from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
 from train.data import manifest
 from train.data.splits import select_rows
+from train.evaluate.evaluate import evaluate
 from train.loop import checkpoint, run
-from train.measuring.evaluate import evaluate
 from train.recipes.recipe import Recipe
 
 
@@ -29,16 +29,18 @@ def recipe(tiny_recipe) -> Recipe:
     return replace(tiny_recipe, training=training)
 
 
-def options(films: Path, out: Path, **changes) -> run.Options:
-    return run.Options(data=str(films), out=str(out), init_weights="none", device="cpu", **changes)
+def options(radiographs: Path, out: Path, **changes) -> run.Options:
+    return run.Options(
+        data=str(radiographs), out=str(out), init_weights="none", device="cpu", **changes
+    )
 
 
 @pytest.fixture(scope="module")
-def finished(recipe, films, tmp_path_factory):
+def finished(recipe, radiographs, tmp_path_factory):
     """One run from beginning to end: (run folder, bundle, what was said)."""
     base = tmp_path_factory.mktemp("finished")
     listener = Listener()
-    run.start(recipe, options(films, base / "models" / "own"), base / "runs", listener)
+    run.start(recipe, options(radiographs, base / "models" / "own"), base / "runs", listener)
     (folder,) = (p for p in (base / "runs").iterdir() if p.name != "cache")
     return folder, base / "models" / "own", listener
 
@@ -77,10 +79,10 @@ def test_one_line_an_epoch_with_its_figures(finished) -> None:
         assert word in lines[0]
 
 
-def test_the_bundle_serves_and_measures_as_its_card_says(finished, films) -> None:
+def test_the_bundle_serves_and_measures_as_its_card_says(finished, radiographs) -> None:
     _, bundle, _ = finished
     predictor = Predictor.load(bundle, "cpu")
-    rows = select_rows(manifest.load(films), "validation", predictor.card)
+    rows = select_rows(manifest.load(radiographs), "validation", predictor.card)
     found = evaluate(predictor, rows).metrics()
     card = predictor.card.raw["validation"]
     assert found["n"] == card["n"] == predictor.card.raw["data"]["validation"]["films"]
@@ -90,21 +92,21 @@ def test_the_bundle_serves_and_measures_as_its_card_says(finished, films) -> Non
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(
-    finished, recipe, films, tmp_path
+    finished, recipe, radiographs, tmp_path
 ) -> None:
     for seed, same in ((0, True), (1, False)):
         out = tmp_path / str(seed)
-        run.start(recipe, options(films, out, seed=seed), tmp_path / "runs", Listener())
+        run.start(recipe, options(radiographs, out, seed=seed), tmp_path / "runs", Listener())
         assert (sha(out) == sha(finished[1])) is same
 
 
 @pytest.mark.parametrize("stop_at", ["reading training films", "epoch 1/3", "epoch 3/3"])
 def test_a_run_broken_off_anywhere_ends_the_same(
-    finished, recipe, films, tmp_path, stop_at
+    finished, recipe, radiographs, tmp_path, stop_at
 ) -> None:
     runs, out = tmp_path / "runs", tmp_path / "own"
     with pytest.raises(KeyboardInterrupt):
-        run.start(recipe, options(films, out), runs, Listener(stop_at))
+        run.start(recipe, options(radiographs, out), runs, Listener(stop_at))
     assert not out.exists()
     (folder,) = (p for p in runs.iterdir() if p.name != "cache")
     run.resume(folder, {}, Listener())
@@ -122,10 +124,10 @@ def test_resuming_a_finished_run_writes_the_same_bundle_again(finished, tmp_path
     assert sha(tmp_path / "again") == sha(bundle)
 
 
-def test_resuming_on_other_films_is_refused(finished, films, tmp_path) -> None:
+def test_resuming_on_other_radiographs_is_refused(finished, radiographs, tmp_path) -> None:
     import shutil
 
-    other = Path(shutil.copytree(films, tmp_path / "films"))
+    other = Path(shutil.copytree(radiographs, tmp_path / "films"))
     next((other / "train" / "NORMAL").iterdir()).unlink()
     with pytest.raises(RunError, match=r"The films at .* are not those this run was started with"):
         run.resume(finished[0], {"data": str(other)}, Listener())
@@ -166,14 +168,14 @@ def initial_file(tmp_path: Path, without: str = "none") -> str:
     ],
 )
 def test_a_frozen_body_stays_and_its_features_are_computed_once(
-    recipe, films, tmp_path, without, shape
+    recipe, radiographs, tmp_path, without, shape
 ) -> None:
     own = replace(
         recipe,
         training=replace(recipe.training, trainable="head", views=2, epochs=4, average_decay=0.0),
     )
     init = initial_file(tmp_path, without)
-    chosen = replace(options(films, tmp_path / "own"), init_weights=init)
+    chosen = replace(options(radiographs, tmp_path / "own"), init_weights=init)
     with pytest.raises(KeyboardInterrupt):
         run.start(own, chosen, tmp_path / "runs", Listener("epoch 2/4"))
     (folder,) = (p for p in (tmp_path / "runs").iterdir() if p.name != "cache")
@@ -205,13 +207,13 @@ def test_a_frozen_body_stays_and_its_features_are_computed_once(
 
 
 def test_no_room_for_features_is_said_before_it_is_taken(
-    recipe, films, tmp_path, monkeypatch
+    recipe, radiographs, tmp_path, monkeypatch
 ) -> None:
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 100))
     own = replace(recipe, training=replace(recipe.training, trainable="head"))
-    chosen = replace(options(films, tmp_path / "own"), init_weights=initial_file(tmp_path))
+    chosen = replace(options(radiographs, tmp_path / "own"), init_weights=initial_file(tmp_path))
     with pytest.raises(RunError, match=r"need 0\.0 GB.*lower the recipe's views"):
         run.start(own, chosen, tmp_path / "runs", Listener())
 
@@ -230,51 +232,54 @@ def test_scratch_and_torchvisions_weights_are_not_taken_for_one_another(finished
         run.resume(tmp_path, {}, Listener())
 
 
-def test_divergence_is_a_sentence(recipe, films, tmp_path) -> None:
+def test_divergence_is_a_sentence(recipe, radiographs, tmp_path) -> None:
     wild = replace(
-        recipe, optimiser=replace(recipe.optimiser, name="rmsprop", head_rate=1e38, fresh_rate=1e38)
+        recipe,
+        optimiser=replace(recipe.optimiser, name="rmsprop", head_rate=1e38, new_layer_rate=1e38),
     )
     with pytest.raises(RunError, match="no longer a number in epoch"):
-        run.start(wild, options(films, tmp_path / "own"), tmp_path / "runs", Listener())
+        run.start(wild, options(radiographs, tmp_path / "own"), tmp_path / "runs", Listener())
 
 
-def test_workers_change_nothing_even_across_a_break(finished, recipe, films, tmp_path) -> None:
+def test_workers_change_nothing_even_across_a_break(
+    finished, recipe, radiographs, tmp_path
+) -> None:
     runs, out = tmp_path / "runs", tmp_path / "own"
     with pytest.raises(KeyboardInterrupt):
-        run.start(recipe, options(films, out, workers=1), runs, Listener("epoch 2/3"))
+        run.start(recipe, options(radiographs, out, workers=1), runs, Listener("epoch 2/3"))
     (folder,) = (p for p in runs.iterdir() if p.name != "cache")
     run.resume(folder, {}, Listener())
     assert sha(out) == sha(finished[1])
 
 
-def test_early_stopping(recipe, films, tmp_path) -> None:
+def test_early_stopping(recipe, radiographs, tmp_path) -> None:
     """With a rate of nothing, no epoch improves on the first: it stops after the patience."""
     still = replace(
         recipe,
-        optimiser=replace(recipe.optimiser, learning_rate=0.0, fresh_rate=0.0, head_rate=0.0),
+        optimiser=replace(recipe.optimiser, learning_rate=0.0, new_layer_rate=0.0, head_rate=0.0),
         training=replace(
             recipe.training, epochs=20, patience=2, monitor="loss", trainable="head",
             average_decay=0.0,
         ),
     )  # fmt: skip
     listener = Listener()
-    chosen = replace(options(films, tmp_path / "own"), init_weights=initial_file(tmp_path))
+    chosen = replace(options(radiographs, tmp_path / "own"), init_weights=initial_file(tmp_path))
     with contextlib.suppress(RunError):  # a random head may rank the films the wrong way round
         run.start(still, chosen, tmp_path / "runs", listener)
     lines = [line for line in listener.lines if line.startswith("epoch ")]
     assert len(lines) == 3
 
 
-def test_a_broken_film_is_named_before_training_starts(recipe, films, tmp_path) -> None:
+def test_a_broken_radiograph_is_named_before_training_starts(recipe, radiographs, tmp_path) -> None:
     import shutil
 
-    other = Path(shutil.copytree(films, tmp_path / "films"))
+    other = Path(shutil.copytree(radiographs, tmp_path / "films"))
     (other / "train" / "NORMAL" / "IM-0777-0001.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     with pytest.raises(DataError, match=r"IM-0777-0001\.png.*--on-bad-image skip"):
         run.start(recipe, options(other, tmp_path / "own"), tmp_path / "runs", Listener())
 
 
-def test_initial_weights_that_are_not_there(recipe, films, tmp_path) -> None:
-    chosen = replace(options(films, tmp_path / "own"), init_weights=str(tmp_path / "absent"))
+def test_initial_weights_that_are_not_there(recipe, radiographs, tmp_path) -> None:
+    chosen = replace(options(radiographs, tmp_path / "own"), init_weights=str(tmp_path / "absent"))
     with pytest.raises(ModelError, match="cannot be read"):
         run.start(recipe, chosen, tmp_path / "runs", Listener())

@@ -12,13 +12,13 @@ import pytest
 import torch
 import torchvision
 
-from pneumonia.analysis.lungs import LungFinder, digest
+from pneumonia.analysis.lung_segmenter import LungSegmenter, digest
 from pneumonia.errors import DataError, ModelError, RunError
 from pneumonia.networks import weights
-from pneumonia.networks.lungs import Look
+from pneumonia.networks.lung_unet import LungOutputs
 from tests.train.conftest import Listener
 from train.data import manifest
-from train.data import masked as masked_films
+from train.data import masked as masked_radiographs
 from train.data.masked import Part
 from train.data.squares import OnBadImage
 from train.loop import run
@@ -39,12 +39,12 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mask = np.zeros((96, 96), np.uint8)
         top, left = random.integers(10, 30, 2)
         mask[top : top + 50, left : left + 20] = mask[top : top + 50, left + 28 : left + 48] = 255
-        film = np.where(mask > 0, 60, 190) + random.normal(0, 8, mask.shape)
+        radiograph = np.where(mask > 0, 60, 190) + random.normal(0, 8, mask.shape)
         label = ("NORMAL", "PNEUMONIA")[i % 2]
         name = f"person{i}_virus_{i}.png" if i % 2 else f"IM-{i:04}-0001.png"
         folder = root / "train" / label
         folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / name), np.clip(film, 0, 255).astype(np.uint8))
+        cv2.imwrite(str(folder / name), np.clip(radiograph, 0, 255).astype(np.uint8))
         cv2.imwrite(str(root / "lung-masks" / name), mask)
         drawn = f"lung-masks/{name}" if i > 1 else ""
         lines.append([f"train/{label}/{name}", label, drawn, ""])
@@ -87,12 +87,12 @@ def test_it_learns_where_the_lungs_are(finished, masked) -> None:
     card = json.loads((out / "lungs.json").read_text())
     assert card["validation"]["dice"] > 0.3
     assert card["data"]["masks"] + card["data"]["validation_masks"] == 28
-    finder = LungFinder.load(out)
-    assert finder.typical is not None
-    assert finder.typical["films"] == card["data"]["masks"]
+    segmenter = LungSegmenter.load(out)
+    assert segmenter.outlier_model is not None
+    assert segmenter.outlier_model["films"] == card["data"]["masks"]
     path = masked / "train" / "PNEUMONIA" / "person9_virus_9.png"
-    film = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
-    found = finder.look([film])[0].lungs
+    radiograph = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+    found = segmenter.segment([radiograph])[0].lungs
     drawn = cv2.imread(str(masked / "lung-masks" / path.name), cv2.IMREAD_GRAYSCALE) > 0
     assert found.probability[drawn].mean() > found.probability[~drawn].mean() + 0.2
     assert [line for line in listener.lines if line.startswith("epoch 10/10")]
@@ -123,7 +123,7 @@ def encoder_file(path: Path, seed: int) -> Path:
     return path
 
 
-def test_resuming_on_other_films_or_masks_is_refused(finished, masked, tmp_path) -> None:
+def test_resuming_on_other_radiographs_or_masks_is_refused(finished, masked, tmp_path) -> None:
     other = Path(shutil.copytree(masked, tmp_path / "masked"))
     mask = next(iter(sorted((other / "lung-masks").glob("person9_*"))))
     cv2.imwrite(str(mask), np.full((96, 96), 255, np.uint8))
@@ -159,7 +159,7 @@ def test_a_run_of_an_earlier_version_goes_on(finished, tmp_path) -> None:
     assert json.loads((folder / "config.json").read_text())["digest"] == config["digest"]
 
 
-def test_fewer_films_than_a_batch_are_one_batch(masked, tiny, tmp_path) -> None:
+def test_fewer_radiographs_than_a_batch_are_one_batch(masked, tiny, tmp_path) -> None:
     few = replace(tiny, training=replace(tiny.training, epochs=1, batch_size=64))
     listener = Listener()
     card = lungs.start(few, options(masked, tmp_path / "out"), tmp_path / "runs", listener)
@@ -185,8 +185,10 @@ def test_a_patient_of_the_test_split_is_not_trained_on(masked, tmp_path) -> None
     )
     split = Split(0.3, 1)
     with pytest.raises(DataError, match=r"1 patients are in two splits, the first person9"):
-        masked_films.select(other, split, "stop")
-    kept, dropped = (sum(masked_films.select(other, split, how), ()) for how in ("keep", "drop"))
+        masked_radiographs.select(other, split, "stop")
+    kept, dropped = (
+        sum(masked_radiographs.select(other, split, how), ()) for how in ("keep", "drop")
+    )
     assert {row.patient for row in kept} - {row.patient for row in dropped} == {"person9"}
     assert len(dropped) == 27
 
@@ -199,7 +201,9 @@ def test_what_cannot_be_read_is_named(masked, tmp_path, broken) -> None:
 
     def load(on_bad_image: OnBadImage) -> Part:
         cache = tmp_path / "cache"
-        return masked_films.load(tuple(rows), 96, cache, on_bad_image, "validation", Listener())
+        return masked_radiographs.load(
+            tuple(rows), 96, cache, on_bad_image, "validation", Listener()
+        )
 
     if broken == "lung-masks":
         with pytest.raises(DataError, match=r"^The lung mask person9_virus_9\.png of train/PNEU"):
@@ -211,9 +215,9 @@ def test_what_cannot_be_read_is_named(masked, tmp_path, broken) -> None:
         load("skip")
 
 
-def test_films_without_masks_are_refused(films, tiny, tmp_path) -> None:
+def test_radiographs_without_masks_are_refused(radiographs, tiny, tmp_path) -> None:
     with pytest.raises(DataError, match=r"has a lung mask: manifest\.csv needs the column lung_m"):
-        lungs.start(tiny, options(films, tmp_path / "out"), tmp_path / "runs", Listener())
+        lungs.start(tiny, options(radiographs, tmp_path / "out"), tmp_path / "runs", Listener())
 
 
 def test_initial_weights_that_do_not_fit_are_refused(masked, tiny, tmp_path) -> None:
@@ -233,11 +237,13 @@ def test_the_loss_falls_as_the_outline_fits() -> None:
     share[:, 2:6, 2:6] = 1
     turned, inverted = torch.tensor([0, 2]), torch.tensor([0.0, 1.0])
 
-    def look(strength: float, sure: float) -> Look:
+    def look(strength: float, sure: float) -> LungOutputs:
         pose = torch.zeros(2, 4)
         pose[0, 0] = pose[1, 2] = sure
         nothing = torch.zeros(2, 1)
-        return Look((share - 0.5) * strength, pose, torch.tensor([-sure, sure]), nothing, nothing)
+        return LungOutputs(
+            (share - 0.5) * strength, pose, torch.tensor([-sure, sure]), nothing, nothing
+        )
 
     def value(strength: float, sure: float) -> float:
         return lungs.loss(look(strength, sure), share, turned, inverted, 0.2).item()

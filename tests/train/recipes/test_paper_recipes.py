@@ -224,7 +224,7 @@ def test_the_papers_facts(name) -> None:
     assert (optimiser.name, optimiser.head_rate, optimiser.momentum) == OPTIMISERS[name]
     assert optimiser.weight_decay == 0
     assert own.split.seed == 2026
-    assert (own.preprocess.frame, own.preprocess.grid) == ("film", 224)
+    assert (own.preprocess.crop, own.preprocess.grid) == ("film", 224)
     assert own.preprocess.window == (0.0, 100.0)
 
 
@@ -282,7 +282,7 @@ def test_a_leak_is_named_and_one_setting_mends_it(name) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLISHED if load(n).split.fraction == 0.12])
-def test_sixteen_films_are_not_what_validates(name) -> None:
+def test_sixteen_radiographs_are_not_what_validates(name) -> None:
     own = load(name)
     assert "validation is 12 % of train and val, drawn by patient" in own.differs
     if name != "kermany2018":
@@ -291,7 +291,7 @@ def test_sixteen_films_are_not_what_validates(name) -> None:
 
 
 @pytest.mark.parametrize("name", MAO)
-def test_without_test_films_the_resplit_has_a_way_out(name) -> None:
+def test_without_test_radiographs_the_resplit_has_a_way_out(name) -> None:
     own = load(name)
     assert "measure on held-out, not on test" in own.differs
     assert "--set split.scheme=ratio --set split.fraction=0.12" in own.differs

@@ -36,7 +36,7 @@ def test_default_trains_all_and_mirrors_nothing() -> None:
     own = recipe.load("default")
     assert own.training.trainable == "all"
     assert own.augmentation.flip == 0
-    assert own.optimiser.learning_rate < own.optimiser.fresh_rate < own.optimiser.head_rate
+    assert own.optimiser.learning_rate < own.optimiser.new_layer_rate < own.optimiser.head_rate
 
 
 def test_overrides() -> None:
@@ -61,7 +61,7 @@ def test_a_recipe_on_top_of_another(tmp_path) -> None:
     own.write_text('base = "default"\ntitle = "mine"\n[training]\nepochs = 2\n')
     found, base = recipe.load(str(own)), recipe.load("default")
     assert (found.name, found.title, found.training.epochs) == ("mine", "mine", 2)
-    assert found.training.films_per_epoch == base.training.films_per_epoch
+    assert found.training.samples_per_epoch == base.training.samples_per_epoch
     assert found.optimiser == base.optimiser
 
 
@@ -128,7 +128,7 @@ def broken(**changes):
         ({"supervision__outside": -7.0}, "outside is -7.0; it must be at least 0"),
         ({"network__dropout": 2.0}, r"network.dropout is 2.0; it must be in \[0, 1\)"),
         ({"network__hidden": [1.5]}, "network.hidden has 1.5; widths are whole numbers"),
-        ({"training__films_per_epoch": 1}, "it must be at least one of each of 2 classes"),
+        ({"training__samples_per_epoch": 1}, "it must be at least one of each of 2 classes"),
         ({"training__auxiliary": 0.3}, "auxiliary and supervision.outside cannot be taught"),
         (
             {"loss": {"name": "binary_cross_entropy", "class_weights": "balanced"}},

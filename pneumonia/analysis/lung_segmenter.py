@@ -1,0 +1,142 @@
+"""The lung network on disk and at work: films in, where their lungs are and how they lie out.
+
+It is a part of a model bundle: ``lungs.safetensors``, and ``lungs.json``, which says how to use it,
+how well it does, and what the gate expects of a chest film's features.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from pneumonia.analysis.outlier_model import OutlierModel
+from pneumonia.errors import DamagedBundle
+from pneumonia.imaging.lungs import Lungs, Square, to_input
+from pneumonia.networks import weights
+from pneumonia.networks.lung_unet import ARCHITECTURE, FEATURES, LungUNet, fold_normalisation
+
+CARD = "lungs.json"
+WEIGHTS = "lungs.safetensors"
+FILES = (CARD, WEIGHTS)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LungSegmentation:
+    """What the lung network sees on one film.
+
+    Attributes
+    ----------
+    turned
+        float32 (4,), probabilities that the film lies upright, or turned by 90, 180 or 270 degrees
+        anticlockwise.
+    inverted
+        Probability that bright and dark are exchanged.
+    features
+        float32 (416,), averages of the encoder's features: what kind of picture it is.
+    """
+
+    lungs: Lungs
+    turned: NDArray[np.float32]
+    inverted: float
+    features: NDArray[np.float32]
+
+
+class LungSegmenter:
+    """A lung network on a device."""
+
+    def __init__(self, network: LungUNet, card: dict[str, Any], device: str = "cpu") -> None:
+        self.card = card
+        self.size = int(card["size"])
+        if self.size < 32 or self.size % 32:
+            raise ValueError(f"size must be a multiple of 32, not {self.size}")
+        self._network = network.eval()
+        self.to(device)
+
+    def to(self, device: str) -> Self:
+        self._device = device
+        self._network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
+    @property
+    def outlier_model(self) -> dict[str, Any] | None:
+        """What the gate expects of a chest film; None where it was not fitted."""
+        return self.card.get("outlier_model")
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Read ``lungs.json`` and ``lungs.safetensors``.
+
+        Raises
+        ------
+        DamagedBundle
+            When either is missing or cannot be used.
+        """
+        try:
+            card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+            state, _ = weights.read(folder / WEIGHTS)
+            network = LungUNet()
+            network.load_state_dict(
+                {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
+            )
+            fold_normalisation(network.eval())
+            mean = OutlierModel.from_dict(card["outlier_model"]).mean
+            if len(mean) != FEATURES:
+                raise ValueError(f"typical has {len(mean)} features, and the network {FEATURES}")
+            return cls(network, card, device)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            weights.WeightsFileError,
+            RuntimeError,
+        ) as error:
+            raise DamagedBundle(
+                f"The lung network in {folder.name!r} cannot be used: {error}. Restore {CARD} and "
+                f"{WEIGHTS}, or train them: flask train --data DIR --recipe lungs --out DIR"
+            ) from None
+
+    @torch.inference_mode()
+    def segment(self, squares: Sequence[Square]) -> list[LungSegmentation]:
+        """Find the lungs on films given as float32 (S, S) squares in [0, 1]."""
+        x = torch.from_numpy(np.stack([to_input(s, self.size) for s in squares])[:, None])
+        seen = self._network(x.to(self._device, memory_format=torch.channels_last))
+        side = squares[0].shape[0]
+        enlarged = F.interpolate(
+            seen.lungs[:, None], size=(side, side), mode="bilinear", align_corners=False
+        )
+        lungs = torch.sigmoid(enlarged[:, 0]).cpu().numpy()
+        turned = torch.softmax(seen.turned, dim=1).cpu().numpy()
+        inverted = torch.sigmoid(seen.inverted).cpu().numpy()
+        features = torch.cat([seen.texture, seen.shape], dim=1).cpu().numpy()
+        return [
+            LungSegmentation(Lungs(lungs[i]), turned[i], float(inverted[i]), features[i])
+            for i in range(len(squares))
+        ]
+
+
+def digest(folder: str) -> str:
+    """SHA-256 (hex) of a lung network's weights; empty for ``"none"``."""
+    if folder == "none":
+        return ""
+    return hashlib.sha256((Path(folder) / WEIGHTS).read_bytes()).hexdigest()
+
+
+def write(folder: Path, network: LungUNet, card: dict[str, Any]) -> dict[str, Any]:
+    """Write a lung network, already rounded to half precision, and its card. Returns the card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    weights.write(folder / WEIGHTS, state, {"architecture": ARCHITECTURE})
+    whole = {"architecture": ARCHITECTURE} | card
+    (folder / CARD).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    return whole

@@ -1,0 +1,51 @@
+"""The films' pictures on disk: one PNG per reading, whole or not there at all."""
+
+import re
+import uuid
+from pathlib import Path
+
+from pneumonia.errors import RadiographMissing, ReadingNotFound
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Radiographs:
+    """``<folder>/<first two of id>/<id>.png``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, reading_id: str) -> Path:
+        """Raises ReadingNotFound for what is not an id, so that no path is ever made of it."""
+        if not _ID.fullmatch(reading_id):
+            raise ReadingNotFound(f"There is no reading {reading_id[:40]!r}. Check the address.")
+        return self._folder / reading_id[:2] / f"{reading_id}.png"
+
+    def write(self, reading_id: str, png: bytes) -> None:
+        path = self.path(reading_id)
+        # Films of patients: for this user's eyes only, whatever the umask says.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
+        # A reader, or a crash half way, never meets half a picture: the rename is atomic.
+        part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
+        try:
+            part.write_bytes(png)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+
+    def read(self, reading_id: str) -> bytes:
+        """Raises FilmMissing where the file is gone, ReadingNotFound for what is not an id."""
+        path = self.path(reading_id)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise RadiographMissing(
+                f"The picture of reading {reading_id} is missing from the data folder "
+                f"(films/{path.parent.name}/{path.name}). Restore it from a backup, or delete the "
+                "reading and send the film again."
+            ) from None
+
+    def delete(self, reading_id: str) -> None:
+        self.path(reading_id).unlink(missing_ok=True)

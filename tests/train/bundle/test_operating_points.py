@@ -1,0 +1,212 @@
+"""Three thresholds: what each promises, that it is kept, and that their order never changes."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from train import metrics
+from train.bundle.operating_points import (
+    MAX_SHARE,
+    MIN_SENSITIVITY,
+    MIN_SPECIFICITY,
+    TARGET_ACCURACY,
+    choose_operating_points,
+    describe_operating_point,
+)
+
+NAMES = ("screening", "balanced", "confirming")
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def radiographs(n: int = 2000, normal=(-2.0, 1.0), pneumonia=(4.0, 2.0), seed: int = 2):
+    """Labels, three in four pneumonia, and logits that are normal in each class."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(n) < 0.75 * n
+    return labels, np.where(labels, random.normal(*pneumonia, n), random.normal(*normal, n))
+
+
+def shares_outside(point, labels, p):
+    low, high = point.indeterminate or (2, 2)
+    outside = (p < low) | (p > high)
+    right = (p >= point.threshold) == labels
+    return right[outside].mean(), 1 - outside.mean()
+
+
+class TestPromises:
+    def test_screening_is_the_highest_threshold_that_misses_at_most_two_in_a_hundred(self) -> None:
+        labels, z = radiographs(pneumonia=(2, 2))
+        p = sigmoid(z)
+        at = choose_operating_points(labels, p)["screening"].threshold
+        assert metrics.confusion(labels, p, at).sensitivity >= MIN_SENSITIVITY
+        above = p[p >= at].min()
+        assert metrics.confusion(labels, p, np.nextafter(above, 1)).sensitivity < MIN_SENSITIVITY
+
+    def test_confirming_is_the_lowest_that_alarms_at_most_two_in_a_hundred(self) -> None:
+        labels, z = radiographs(pneumonia=(2, 2), normal=(-1, 2))
+        p = sigmoid(z)
+        at = choose_operating_points(labels, p)["confirming"].threshold
+        assert metrics.confusion(labels, p, at).specificity >= MIN_SPECIFICITY
+        below = p[p < at].max()
+        assert metrics.confusion(labels, p, below).specificity < MIN_SPECIFICITY
+
+    def test_balanced_is_the_highest_within_a_standard_error_of_the_best(self) -> None:
+        labels, z = radiographs()
+        p = sigmoid(z)
+        at = choose_operating_points(labels, p)["balanced"].threshold
+
+        def youden(threshold: float) -> float:
+            c = metrics.confusion(labels, p, threshold)
+            return c.sensitivity + c.specificity - 1
+
+        best = max(p, key=youden)
+        c = metrics.confusion(labels, p, best)
+        error = np.sqrt(
+            c.sensitivity * (1 - c.sensitivity) / 1500 + c.specificity * (1 - c.specificity) / 500
+        )
+        assert youden(at) == pytest.approx(youden(best) - error, abs=0.002)
+        assert at > best
+
+    def test_where_classes_separate_balanced_lies_under_the_pneumonias(self) -> None:
+        """Normals move up on films from elsewhere; between the classes, the top is safest."""
+        labels = np.arange(400) < 300
+        p = np.where(labels, 0.97, 0.02) + np.linspace(-0.01, 0.01, 400)
+        at = choose_operating_points(labels, p)["balanced"].threshold
+        assert 0.959 < at < 0.961
+        assert metrics.confusion(labels, p, at).sensitivity >= 0.99
+
+    def test_promises_are_kept_under_every_alteration_by_itself(self) -> None:
+        labels, z = radiographs()
+        perturbed = [z, z + 2, z - 1.5, z, z, z, z]  # pooled, the two that move would not weigh
+        at = choose_operating_points(labels, sigmoid(z), sigmoid(np.stack(perturbed[1:])))
+        for logits in perturbed:
+            p = sigmoid(logits)
+            screening = metrics.confusion(labels, p, at["screening"].threshold)
+            confirming = metrics.confusion(labels, p, at["confirming"].threshold)
+            assert screening.sensitivity >= MIN_SENSITIVITY
+            assert confirming.specificity >= MIN_SPECIFICITY
+
+    def test_normals_that_move_up_under_stress_raise_balanced_and_confirming(self) -> None:
+        labels, z = radiographs(pneumonia=(8, 1))
+        perturbed = np.where(labels, z, z + 3)[None]
+        alone = choose_operating_points(labels, sigmoid(z))
+        both = choose_operating_points(labels, sigmoid(z), sigmoid(perturbed))
+        assert both["confirming"].threshold >= alone["confirming"].threshold
+        moved = metrics.confusion(labels, sigmoid(perturbed[0]), both["balanced"].threshold)
+        assert moved.specificity > 0.97
+
+
+class TestOrder:
+    def test_where_classes_separate_the_ends_of_the_gap_change_places(self) -> None:
+        """The highest threshold of sensitivity 0.98 lies above the lowest of specificity 0.98."""
+        labels = np.arange(400) < 300
+        p = np.where(labels, 0.9, 0.1) + np.linspace(-0.05, 0.05, 400)
+        at = [choose_operating_points(labels, p)[name].threshold for name in NAMES]
+        assert at[0] <= at[1] <= at[2]
+        screening, confirming = (metrics.confusion(labels, p, at[i]) for i in (0, 2))
+        assert (screening.specificity, screening.sensitivity) == (0.98, 1)
+        assert (confirming.specificity, confirming.sensitivity) == (1, 0.98)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.integers(2, 60), st.integers(0, 3), st.integers(0, 2**32 - 1), st.floats(-3, 8))
+    def test_it_holds_whatever_the_radiographs(self, n, perturbations, seed, distance) -> None:
+        random = np.random.default_rng(seed)
+        labels = random.random(n) < 0.6
+        labels[:2] = True, False
+        z = np.round(random.normal(0, 2, n) + distance * labels, 1)  # with ties
+        perturbed = z + random.normal(0, 2, (perturbations, n))
+        points = choose_operating_points(labels, sigmoid(z), sigmoid(perturbed))
+        assert tuple(points) == NAMES
+        assert all(a.threshold <= b.threshold for a, b in pairwise(points.values()))
+        for name, point in points.items():
+            assert 0 <= point.threshold <= 1
+            if point.indeterminate:
+                low, high = point.indeterminate
+                assert 0 <= low < high <= 1
+                assert low <= point.threshold
+            assert (
+                describe_operating_point(point, labels, sigmoid(z), sigmoid(perturbed))[
+                    "validation"
+                ]["n"]
+                == n
+            ), name
+        p = sigmoid(z)
+        screening = metrics.confusion(labels, p, points["screening"].threshold)
+        confirming = metrics.confusion(labels, p, points["confirming"].threshold)
+        assert screening.sensitivity >= MIN_SENSITIVITY
+        assert confirming.specificity >= MIN_SPECIFICITY
+
+
+class TestBand:
+    def test_outside_it_the_accuracy_is_reached_and_a_smaller_one_would_not_do(self) -> None:
+        labels, z = radiographs(20_000, normal=(-2.5, 1.5), pneumonia=(3, 1.5))
+        p = sigmoid(z)
+        point = choose_operating_points(labels, p)["screening"]
+        low, high = point.indeterminate
+        accuracy, share = shares_outside(point, labels, p)
+        assert accuracy == pytest.approx(TARGET_ACCURACY, abs=2e-3)
+        assert accuracy >= TARGET_ACCURACY
+        assert 0.005 < share < MAX_SHARE
+        middle = np.log(point.threshold / (1 - point.threshold))
+        edges = np.log(np.array([low, high]) / (1 - np.array([low, high]))) - middle
+        assert edges[1] == pytest.approx(-edges[0], abs=1e-6)
+
+    def test_it_takes_no_more_than_fifteen_in_a_hundred(self) -> None:
+        labels, z = radiographs(normal=(-0.5, 2), pneumonia=(0.5, 2))
+        p = sigmoid(z)
+        point = choose_operating_points(labels, p)["screening"]
+        accuracy, share = shares_outside(point, labels, p)
+        assert accuracy < TARGET_ACCURACY
+        assert share == pytest.approx(MAX_SHARE)
+
+    def test_no_band_where_all_radiographs_are_right_and_the_threshold_is_low(self) -> None:
+        labels = np.arange(200) < 100
+        p = np.where(labels, 0.45, 0.05) + np.linspace(-0.02, 0.02, 200)
+        assert choose_operating_points(labels, p)["balanced"].indeterminate is None
+
+    def test_a_normal_is_never_the_less_likely_answer(self) -> None:
+        labels, z = radiographs(pneumonia=(8, 1))
+        for point in choose_operating_points(labels, sigmoid(z)).values():
+            assert point.threshold > 0.5
+            assert point.indeterminate[0] <= 0.5
+            assert point.label(0.55) == "indeterminate"
+            assert point.label(point.indeterminate[0] - 1e-9) == "normal"
+            assert point.label(1.0) == "pneumonia"
+
+
+class TestDescription:
+    def test_figures_are_those_of_the_radiographs(self) -> None:
+        labels, z = radiographs()
+        p, perturbed = sigmoid(z), sigmoid(np.stack([z + 1, z - 1]))
+        points = choose_operating_points(labels, p, perturbed)
+        told = describe_operating_point(points["balanced"], labels, p, perturbed)
+        c = metrics.confusion(labels, p, points["balanced"].threshold)
+        accuracy, share = shares_outside(points["balanced"], labels, p)
+        figures = told["validation"]
+        assert told["threshold"] == points["balanced"].threshold
+        assert told["indeterminate"] == list(points["balanced"].indeterminate)
+        assert figures["confusion"] == [[c.tn, c.fp], [c.fn, c.tp]]
+        assert figures["sensitivity"]["value"] == pytest.approx(c.sensitivity, abs=5e-5)
+        assert figures["specificity"]["ci95"] == pytest.approx(
+            metrics.wilson(c.tn, c.tn + c.fp), abs=5e-5
+        )
+        assert figures["accuracy_outside_band"]["value"] == pytest.approx(accuracy, abs=5e-5)
+        assert figures["share_in_band"] == pytest.approx(share, abs=5e-5)
+        c = metrics.confusion(np.tile(labels, 2), perturbed.ravel(), told["threshold"])
+        assert told["perturbed"]["specificity"] == pytest.approx(c.specificity, abs=5e-5)
+        assert (told["perturbed"]["perturbations"], told["perturbed"]["n"]) == (2, 2000)
+
+    def test_without_stress_nothing_is_said_of_it(self) -> None:
+        labels, z = radiographs(60)
+        point = choose_operating_points(labels, sigmoid(z))["balanced"]
+        assert "perturbed" not in describe_operating_point(point, labels, sigmoid(z))
+
+
+def test_one_class_is_refused() -> None:
+    with pytest.raises(ValueError, match="both classes"):
+        choose_operating_points(np.ones(3, bool), np.full(3, 0.5))

@@ -1,0 +1,195 @@
+"""What a model said of a set of films, and the figures that follow from it. No torch."""
+
+import shlex
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, ModelRef, OperatingPoint
+from pneumonia.errors import DomainError
+from train.data.manifest import Manifest, Row
+from train.evaluate import per_class
+from train.evaluate.rates import proportion, rate
+from train.metrics import (
+    Confusion,
+    Statistic,
+    auroc,
+    bootstrap,
+    brier,
+    confusion,
+    expected_calibration_error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which films were measured.
+
+    Attributes
+    ----------
+    folder
+        Name of the data folder, without the path to it: reports are shared.
+    split
+        As given to :func:`train.data.splits.select_rows`.
+    digest
+        ``Manifest.digest()`` of the folder.
+    """
+
+    folder: str
+    split: str
+    digest: str
+
+    @classmethod
+    def of(cls, manifest: Manifest, split: str) -> Self:
+        """Reads every file of the folder once, for the digest."""
+        return cls(manifest.root.resolve().name, split, manifest.digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A film that was not scored, or that the gate would refuse: its error's code and text."""
+
+    file: str
+    code: str
+    reason: str
+
+    @classmethod
+    def of(cls, row: Row, error: DomainError) -> Self:
+        return cls(row.file, error.code, error.detail)
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Evaluation:
+    """What a model said of n films.
+
+    Attributes
+    ----------
+    files, patients
+        n names, as in the manifest. Films without a patient count as a patient each.
+    labels
+        int64 (n,), the truth: 1 = pneumonia.
+    probabilities
+        float64 (n,), calibrated probability of pneumonia, in [0, 1].
+    indeterminate
+        bool (n,): the film falls in the band that the app calls neither. The rates do not leave
+        these films out: for them the threshold alone decides.
+    operating_point
+        The one that decides.
+    viral
+        float64 (n,), probability that a pneumonia is viral, in [0, 1]; None for a model of two
+        classes.
+    viral_calibrated
+        Whether ``viral`` is calibrated, so that the app shows it. Otherwise it is the network's
+        own, of a model whose two causes could not be calibrated apart.
+    etiologies
+        n words, as in the manifest: normal, bacterial, viral, or empty where it is not known. May
+        be left out.
+    operating_points
+        All that the card has, by name. May be left out.
+    refused
+        Films that could not be decoded; they are not among the n.
+    refused_by_gate
+        Films among the n that the app would have refused to read.
+    """
+
+    files: tuple[str, ...]
+    patients: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    indeterminate: NDArray[np.bool_]
+    operating_point: OperatingPoint
+    model: ModelRef
+    viral: NDArray[np.float64] | None = None
+    viral_calibrated: bool = True
+    etiologies: tuple[str, ...] = ()
+    operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
+    refused: tuple[Refusal, ...] = ()
+    refused_by_gate: tuple[Refusal, ...] = ()
+    source: Source | None = None
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """int64 (n,): 1 where the probability is at or above the operating point's threshold."""
+        return (self.probabilities >= self.operating_point.threshold).astype(np.int64)
+
+    @property
+    def points(self) -> dict[str, OperatingPoint]:
+        """All operating points by name, the one that decides among them."""
+        return self.operating_points or {self.operating_point.name: self.operating_point}
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        """bool (n,): the film shows pneumonia."""
+        return self.labels.astype(np.bool_)
+
+    @property
+    def class_probabilities(self) -> NDArray[np.float64] | None:
+        """float64 (n, 3): of normal, bacterial and viral; None for a model of two classes."""
+        if self.viral is None:
+            return None
+        p = self.probabilities
+        return np.column_stack([1 - p, p * (1 - self.viral), p * self.viral])
+
+    @property
+    def counts(self) -> Confusion:
+        return confusion(self.labels, self.probabilities, self.operating_point.threshold)
+
+    @property
+    def command(self) -> str | None:
+        """The command line that gives these figures again; None without a source."""
+        if self.source is None:
+            return None
+        words = ["flask", "evaluate", "--data", self.source.folder]
+        words += ["--split", self.source.split, "--model", self.model.id]
+        if self.operating_point.name != DEFAULT_OPERATING_POINT in self.points:
+            words += ["--operating-point", self.operating_point.name]
+        words += ["--on-bad-image", "skip"] if self.refused else []
+        return shlex.join(words)
+
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``metrics.json``; what cannot be computed is None.
+
+        Rates are ``{"value": v, "ci95": [lo, hi]}``: proportions of films with Wilson's interval,
+        the others with a percentile bootstrap over patients (1000 rounds, seed 0). A resample has
+        noisier bins than the films themselves, so the interval of the ECE leans upwards. Under
+        ``classes`` stand those of :func:`train.evaluate.per_class.measure`.
+        """
+        c = self.counts
+        return {
+            "n": c.n,
+            "accuracy": proportion(c.tn + c.tp, c.n),
+            "sensitivity": proportion(c.tp, c.tp + c.fn),
+            "specificity": proportion(c.tn, c.tn + c.fp),
+            "precision": proportion(c.tp, c.tp + c.fp),
+            "f1": self._bootstrapped(self._f1),
+            "auc": self._bootstrapped(auroc),
+            "brier": self._bootstrapped(brier),
+            "ece": self._bootstrapped(expected_calibration_error),
+            "confusion": [[c.tn, c.fp], [c.fn, c.tp]],
+            "classes": per_class.measure(self),
+            "operating_point": {
+                "name": self.operating_point.name,
+                "threshold": self.operating_point.threshold,
+            },
+            "model": {"id": self.model.id, "sha256": self.model.sha256},
+            "data": fields(self.source) if self.source else None,
+            "patients": len(set(self.patients)),
+            "indeterminate": int(np.sum(self.indeterminate)),
+            "refused": [fields(r) for r in self.refused],
+            "refused_by_gate": [fields(r) for r in self.refused_by_gate],
+            "command": self.command,
+        }
+
+    def _f1(self, labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
+        return confusion(labels, probabilities, self.operating_point.threshold).f1
+
+    def _bootstrapped(self, statistic: Statistic) -> dict[str, Any]:
+        groups = np.asarray(self.patients)
+        interval = bootstrap(statistic, self.truth, self.probabilities, groups=groups)
+        return rate(statistic(self.truth, self.probabilities), interval)
+
+
+def fields(record: Source | Refusal) -> dict[str, str]:
+    return {name: getattr(record, name) for name in record.__slots__}

@@ -1,0 +1,1 @@
+"""What compares and searches recipes; nothing of it is needed to train one."""
