@@ -14,13 +14,13 @@ from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.outputs import pneumonia_logit
-from pneumonia.networks.pretrained import Loaded
 from tests.inputs import apply
 from tests.running import running
 from tests.three_classes import write_bundle
 from train.bundle.export import Origins, Served, export, round_to_half
 from train.bundle.provenance import SCRATCH, Provenance
 from train.data.manifest import Row
+from train.initial import InitialWeights
 from train.recipes import recipe as recipes
 from train.recipes.recipe import Recipe
 
@@ -95,7 +95,7 @@ def tiny_bundle(
             "synthetic films", "pneumonia.imaging.synthetic", "Apache-2.0", "drawn chests"
         ),
         data_digest="0" * 64,
-        initial=Loaded("none", (), ()),
+        initial=InitialWeights("none", (), ()),
         initial_weights=SCRATCH,
         lungs=None,
         training=rows,

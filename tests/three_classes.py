@@ -10,11 +10,11 @@ import torch
 from pneumonia.analysis.bundle import file_sha256
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_radiograph
-from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 from tests.inputs import apply
 from train.bundle.export import round_to_half
+from train.files import write_weights
 
 #: What the card says of telling the two apart: right for 61 of 85.
 VALIDATION = {
@@ -40,7 +40,7 @@ def write_bundle(like: Path, folder: Path) -> Path:
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
     }
-    weights.write(folder / "weights.safetensors", state, {"architecture": "resnet18"})
+    write_weights(folder / "weights.safetensors", state, "resnet18")
     card = raw | {
         "id": folder.name,
         "head": {"hidden": [], "dropout": 0.0, "outputs": 3},

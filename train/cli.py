@@ -25,10 +25,11 @@ from train.options import (
     takes,
     weights_source,
 )
+from train.reporter import Silent
 from train.terminal import Terminal, command_line, ending, fail
 
 if TYPE_CHECKING:
-    from train.distributed import Ranks
+    from train.reporter import Reporter
 
 
 @click.command()
@@ -45,12 +46,12 @@ if TYPE_CHECKING:
 def train(context: click.Context, /, **options: Any) -> None:
     """Train a network by a recipe and write it to models/ as a bundle."""
     with ending(context, "Where a run is named above, it goes on with: --resume RUN"):
-        from train import distributed
+        from train import ddp
 
-        with distributed.join() as ranks:
-            card = _resume(context, options, ranks) if options["resume"] else _start(options, ranks)
-    if not ranks.leads:
-        return
+        with ddp.process_group():
+            card = _resume(context, options) if options["resume"] else _start(options)
+            if not ddp.is_main():
+                return
     found = card["validation"]
     if "dice" in found:
         click.echo(
@@ -64,12 +65,12 @@ def train(context: click.Context, /, **options: Any) -> None:
     )
 
 
-def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
+def _start(options: dict[str, Any]) -> dict[str, Any]:
     missing = [name for name in ("data", "recipe") if options[name] is None]
     if missing:
         raise click.UsageError(f"--{' and --'.join(missing)} must be given (or --resume RUN).")
-    from train.loop import initial, run
-    from train.lung_network import lungs
+    from train import ddp, initial
+    from train.loop import lung_run, run
     from train.recipes import dotted
     from train.recipes import recipe as recipes
 
@@ -79,20 +80,25 @@ def _start(options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
     recipe = recipe.with_changes(changes)
     out = options["out"] or ROOT / "models" / recipe.name
     chosen = run_options(options, out=str(out.resolve()), workers=options["workers"])
+    reporter = _reporter()
     if isinstance(recipe, recipes.LungRecipe):
-        ranks.must_be_one("A lung network")
         source = "imagenet" if chosen.init_weights == "auto" else chosen.init_weights
-        return lungs.start(
-            recipe, replace(chosen, init_weights=source), options["runs"], Terminal()
+        return lung_run.start(
+            recipe, replace(chosen, init_weights=source), options["runs"], reporter
         )
-    reporter = ranks.reporter(Terminal())
-    with ranks.leader_first():  # torchvision's may have to be fetched
+    with ddp.main_first():  # torchvision's may have to be fetched
         source = initial.choose_source(recipe, chosen.init_weights, reporter)
-    chosen = replace(chosen, init_weights=source)
-    return run.start(recipe, chosen, options["runs"], reporter, ranks)
+    return run.start(recipe, replace(chosen, init_weights=source), options["runs"], reporter)
 
 
-def _resume(context: click.Context, options: dict[str, Any], ranks: "Ranks") -> dict[str, Any]:
+def _reporter() -> "Reporter":
+    """The terminal in the main process; the other processes of a distributed run are silent."""
+    from train import ddp
+
+    return Terminal() if ddp.is_main() else Silent()
+
+
+def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Only what cannot change the result may be given again; the rest is the run's own."""
     given = {
         name
@@ -109,13 +115,11 @@ def _resume(context: click.Context, options: dict[str, Any], ranks: "Ranks") -> 
         changes["init_weights"] = weights_source(options["init_weights"])
     if "lungs" in given:
         changes["lungs"] = lungs_source(options["lungs"])
-    from train.loop import run, runlog
-    from train.lung_network import lungs
+    from train.loop import lung_run, run, runlog
 
-    if runlog.is_of_lungs(options["resume"]):
-        ranks.must_be_one("A lung network")
-        return lungs.resume(options["resume"], changes, Terminal())
-    return run.resume(options["resume"], changes, ranks.reporter(Terminal()), ranks)
+    is_lungs = runlog.read_config(options["resume"])["recipe"].get("kind") == "lungs"
+    resume = lung_run.resume if is_lungs else run.resume
+    return resume(options["resume"], changes, _reporter())
 
 
 @click.command()
@@ -236,8 +240,8 @@ def compare(context: click.Context, /, **options: Any) -> None:
 
 def _compare(options: dict[str, Any], out: Path, command: str) -> int:
     """Returns how many trainings failed."""
+    from train import initial
     from train.data import manifest
-    from train.loop import initial
     from train.research.comparison import plan
     from train.research.comparison.compare import compare as lay_side_by_side
     from train.research.comparison.runs import Comparison
@@ -279,7 +283,7 @@ def search(context: click.Context, /, **options: Any) -> None:
 
 
 def _search(options: dict[str, Any], command: str) -> None:
-    from train.loop import initial
+    from train import initial
     from train.recipes import dotted
     from train.research.search import results, space
     from train.research.search.search import Search

@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,12 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from tqdm import tqdm
 
 from pneumonia.errors import DomainError
 from train.memory import keep_freed_memory
 
+_LINE = "{desc}: {n_fmt}/{total_fmt}  {rate_fmt}  {remaining} left\n"
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -30,58 +31,11 @@ class Terminal:
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        pace = Pace(total)
-        if not sys.stderr.isatty():  # a log file: a line now and then
-            yield lambda n: self._tick(label, pace, n)
-            return
-        shown: Any = click.progressbar(
-            length=total,
-            label=label,
-            item_show_func=lambda _: pace.rate,
-            file=sys.stderr,
-            show_pos=True,
-        )
-        with shown as progress:
-
-            def advance(n: int) -> None:
-                pace.add(n)
-                progress.update(n, n)
-
-            yield advance
-
-    @staticmethod
-    def _tick(label: str, pace: "Pace", n: int) -> None:
-        if pace.add(n):
-            click.echo(f"{label}: {pace}", err=True)
-
-
-class Pace:
-    """How fast films go by, and how long the rest will take."""
-
-    def __init__(self, total: int, every_s: float = 30.0) -> None:
-        self._total, self._every_s = total, every_s
-        self._done = 0
-        self._started = self._told = time.monotonic()
-
-    def add(self, n: int) -> bool:
-        """Count n films more. True when it is time to say so again."""
-        self._done += n
-        due = time.monotonic() - self._told >= self._every_s
-        if due:
-            self._told = time.monotonic()
-        return due
-
-    @property
-    def _per_s(self) -> float:
-        return self._done / max(time.monotonic() - self._started, 1e-3)
-
-    @property
-    def rate(self) -> str:
-        return f"{self._per_s:.1f} films/s"
-
-    def __str__(self) -> str:
-        left_s = (self._total - self._done) / max(self._per_s, 1e-3)
-        return f"{self._done}/{self._total}  {self.rate}  {left_s / 60:.1f} min left"
+        # A log file gets a line now and then.
+        in_log: dict[str, Any] = {"bar_format": _LINE, "mininterval": 30.0}
+        style = {} if sys.stderr.isatty() else in_log
+        with tqdm(desc=label, total=total, unit=" films", file=sys.stderr, **style) as progress:
+            yield lambda n: progress.update(n) and None
 
 
 def fail(error: DomainError) -> NoReturn:

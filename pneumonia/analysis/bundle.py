@@ -265,7 +265,7 @@ def load_bundle(folder: Path) -> Bundle:
     _check_hash(folder, WEIGHTS, card.weights_sha256)
     try:
         network = build(card.network)
-        state, _ = weights.read(folder / WEIGHTS)
+        state = weights.read(folder / WEIGHTS)
         network.load_state_dict({name: _to_float32(t) for name, t in state.items()})
     except (weights.WeightsFileError, UnknownArchitecture, RuntimeError) as error:
         raise DamagedBundle(_damaged(folder, f"{WEIGHTS} does not fit: {error}")) from None

@@ -20,7 +20,7 @@ from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.lungs import Lungs, Square, to_input
 from pneumonia.networks import weights
-from pneumonia.networks.lung_unet import ARCHITECTURE, FEATURES, LungUNet, fold_normalisation
+from pneumonia.networks.lung_unet import FEATURES, LungUNet, fold_normalisation
 
 CARD = "lungs.json"
 WEIGHTS = "lungs.safetensors"
@@ -80,7 +80,7 @@ class LungSegmenter:
         """
         try:
             card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-            state, _ = weights.read(folder / WEIGHTS)
+            state = weights.read(folder / WEIGHTS)
             network = LungUNet()
             network.load_state_dict(
                 {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
@@ -127,16 +127,3 @@ def digest(folder: str) -> str:
     if folder == "none":
         return ""
     return hashlib.sha256((Path(folder) / WEIGHTS).read_bytes()).hexdigest()
-
-
-def write(folder: Path, network: LungUNet, card: dict[str, Any]) -> dict[str, Any]:
-    """Write a lung network, already rounded to half precision, and its card. Returns the card."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in network.state_dict().items()
-    }
-    weights.write(folder / WEIGHTS, state, {"architecture": ARCHITECTURE})
-    whole = {"architecture": ARCHITECTURE} | card
-    (folder / CARD).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-    return whole

@@ -58,9 +58,6 @@ class Classifier(nn.Module):
         :class:`GlobalAverage` or ``nn.Flatten``.
     dense, head
         The architecture's own dense layers, often none; and ours, the last with K outputs.
-    auxiliary
-        Classifiers on the side, by the name of the body's layer they follow; empty unless asked
-        for, and never in a bundle.
     left_out
         Names of the architecture's layers past the end of a cut body.
     """
@@ -72,7 +69,6 @@ class Classifier(nn.Module):
         *,
         pool: nn.Module | None = None,
         dense: nn.Sequential | None = None,
-        auxiliary: dict[str, nn.Module] | None = None,
         left_out: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -80,7 +76,6 @@ class Classifier(nn.Module):
         self.pool = pool or GlobalAverage()
         self.dense = nn.Sequential() if dense is None else dense
         self.head = head
-        self.auxiliary = nn.ModuleDict(auxiliary or {})
         self.left_out = tuple(left_out)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -110,18 +105,9 @@ class Classifier(nn.Module):
         """(N, C, h, w) feature map -> (N, h, w) class activation map of the pneumonia logit."""
         return class_activation_map(features, self.pool, [*self.dense, *self.head])
 
-    def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """For training: (N, K) outputs, and those of the classifiers on the side, in order."""
-        aside = []
-        for name, layer in self.body.named_children():
-            x = layer(x)
-            if name in self.auxiliary:
-                aside.append(self.auxiliary[name](x))
-        return self.forward_head(x), aside
 
-
-def build(spec: NetworkSpec, *, auxiliary: bool = False) -> Classifier:
-    """A network with fresh weights; with its classifiers on the side when asked for.
+def build(spec: NetworkSpec) -> Classifier:
+    """A network with random weights.
 
     Raises
     ------
@@ -132,13 +118,11 @@ def build(spec: NetworkSpec, *, auxiliary: bool = False) -> Classifier:
     layers = [name for name, _ in backbone.body.named_children()]
     if spec.until:
         backbone = _cut(backbone, spec)
-    aside = {a.after: a.make(spec.outputs) for a in backbone.auxiliary} if auxiliary else {}
     return Classifier(
         backbone.body,
         _head(_width(backbone), spec),
         pool=nn.Flatten() if backbone.cells else GlobalAverage(),
         dense=backbone.dense,
-        auxiliary=aside,
         left_out=layers[len(backbone.body) :],
     )
 
@@ -159,7 +143,6 @@ def _cut(backbone: Backbone, spec: NetworkSpec) -> Backbone:
         channels=_channels(body),
         cells=None,
         dense=nn.Sequential(),
-        auxiliary=tuple(a for a in backbone.auxiliary if a.after in kept),
     )
 
 

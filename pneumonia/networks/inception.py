@@ -1,4 +1,4 @@
-"""GoogLeNet and Inception-v3, with their classifiers on the side.
+"""GoogLeNet and Inception-v3, without their auxiliary classifiers.
 
 torchvision's ImageNet weights of both want an input in [-1, 1]: the recipe's mean and deviation are
 0.5.
@@ -8,25 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import inception as third
-from torchvision.models.googlenet import InceptionAux as FirstAuxiliary
 from torchvision.models.googlenet import googlenet as first
 
 from pneumonia.networks.backbones import until_pooling
-from pneumonia.networks.registry import Auxiliary, Backbone, register
+from pneumonia.networks.registry import Backbone, register
 
 
 @register("googlenet", imagenet="GoogLeNet_Weights.IMAGENET1K_V1")
 def googlenet() -> Backbone:
     """Szegedy et al. 2015, as in torchvision: batch normalisation, 3 x 3 for its 5 x 5."""
     network = first(weights=None, aux_logits=False, init_weights=True)
-    return Backbone(
-        until_pooling(network),
-        channels=network.fc.in_features,
-        auxiliary=(
-            Auxiliary("inception4a", lambda outputs: FirstAuxiliary(512, outputs)),
-            Auxiliary("inception4d", lambda outputs: FirstAuxiliary(528, outputs)),
-        ),
-    )
+    return Backbone(until_pooling(network), channels=network.fc.in_features)
 
 
 @register("inception_v3", imagenet="Inception_V3_Weights.IMAGENET1K_V1")
@@ -61,30 +53,7 @@ def _new() -> third.Inception3:
 
 
 def _inception_v3(network: third.Inception3) -> Backbone:
-    return Backbone(
-        until_pooling(network),
-        channels=network.fc.in_features,
-        auxiliary=(Auxiliary("Mixed_6e", _inception_v3_auxiliary),),
-    )
-
-
-def _inception_v3_auxiliary(outputs: int) -> nn.Module:
-    return nn.Sequential(_AtLeast(17), third.InceptionAux(768, outputs))
-
-
-class _AtLeast(nn.Module):
-    """A feature map smaller than ``cells`` x ``cells`` is enlarged to it; a larger one passes.
-
-    The auxiliary classifier of Inception-v3 is laid out for the 17 x 17 cells of a 299-pixel input.
-    """
-
-    def __init__(self, cells: int) -> None:
-        super().__init__()
-        self.cells = cells
-
-    def forward(self, features: Tensor) -> Tensor:
-        height, width = (max(n, self.cells) for n in features.shape[2:])
-        return F.adaptive_avg_pool2d(features, (height, width))
+    return Backbone(until_pooling(network), channels=network.fc.in_features)
 
 
 class _PaddingLeftOut(nn.Module):

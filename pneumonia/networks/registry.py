@@ -9,22 +9,6 @@ from pneumonia.errors import UnknownArchitecture
 
 
 @dataclass(frozen=True, slots=True)
-class Auxiliary:
-    """A classifier on the side, for training only.
-
-    Attributes
-    ----------
-    after
-        Name of the body's layer whose output it takes.
-    make
-        K outputs -> a module (N, C, h, w) -> (N, K).
-    """
-
-    after: str
-    make: Callable[[int], nn.Module]
-
-
-@dataclass(frozen=True, slots=True)
 class Backbone:
     """An architecture without its classifier.
 
@@ -41,15 +25,12 @@ class Backbone:
         ``AdaptiveAvgPool2d`` named ``avgpool``.
     dense
         The architecture's own dense layers before its last one: linear, ReLU, dropout.
-    auxiliary
-        Classifiers on the side.
     """
 
     body: nn.Sequential
     channels: int
     cells: tuple[int, int] | None = None
     dense: nn.Sequential = field(default_factory=nn.Sequential)
-    auxiliary: tuple[Auxiliary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +53,7 @@ _ENTRIES: dict[str, Entry] = {}
 def register(
     name: str, *, imagenet: str | None = None, imagenet_architecture: str | None = None
 ) -> Callable[[Callable[[], Backbone]], Callable[[], Backbone]]:
-    """Decorate a function without arguments that makes a Backbone with fresh weights.
+    """Decorate a function without arguments that makes a Backbone with random weights.
 
     Raises
     ------

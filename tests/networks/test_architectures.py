@@ -11,6 +11,7 @@ from pneumonia.networks import registry, weights
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.outputs import pneumonia_logit
 from tests.networks.settling import settle
+from train.files import write_weights
 
 ARCHITECTURES = registry.names()
 
@@ -22,7 +23,7 @@ def spec_of(architecture: str) -> NetworkSpec:
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def built(request) -> Classifier:
     torch.manual_seed(0)
-    network = build(spec_of(request.param), auxiliary=True)
+    network = build(spec_of(request.param))
     settle(network)
     network.architecture = request.param
     return network
@@ -88,9 +89,7 @@ def test_the_body_can_end_at_any_layer(architecture: str) -> None:
 def test_every_parameter_receives_a_gradient(network) -> None:
     network.train()
     torch.manual_seed(1)
-    answers, aside = network.forward_with_auxiliary(torch.randn(4, 3, 96, 96))
-    assert [one.shape for one in aside] == [(4, 3)] * len(network.auxiliary)
-    sum((one.sum() for one in aside), start=answers.sum()).backward()
+    network(torch.randn(4, 3, 96, 96)).sum().backward()
     without = [name for name, p in network.named_parameters() if p.grad is None]
     network.zero_grad(set_to_none=True)
     assert without == []
@@ -130,9 +129,8 @@ def test_the_map_adds_up_to_the_logit(network, radiographs) -> None:
 def test_a_network_read_from_its_file_gives_the_same_answers(
     network, radiographs, tmp_path: Path
 ) -> None:
-    state = {k: v for k, v in network.state_dict().items() if not k.startswith("auxiliary.")}
-    weights.write(tmp_path / "w", state, {})
-    read, _ = weights.read(tmp_path / "w")
+    write_weights(tmp_path / "w", network.state_dict())
+    read = weights.read(tmp_path / "w")
     (tmp_path / "w").unlink()  # VGG16's is half a gigabyte
     with torch.device("meta"):
         other = build(spec_of(network.architecture)).eval()
@@ -167,13 +165,7 @@ def test_cutting_leaves_the_batch_statistics_as_they_were() -> None:
 def test_a_cut_vgg16_is_averaged_and_keeps_none_of_its_dense_layers() -> None:
     with torch.device("meta"):
         network = build(NetworkSpec("vgg16", until="29"))
-    assert [n for n, _ in network.named_children()] == [
-        "body",
-        "pool",
-        "dense",
-        "head",
-        "auxiliary",
-    ]
+    assert [n for n, _ in network.named_children()] == ["body", "pool", "dense", "head"]
     assert len(network.dense) == 0
     assert network.head[-1].in_features == 512
 
@@ -182,16 +174,6 @@ def test_a_body_does_not_end_where_it_has_no_layer() -> None:
     said = r"resnet18 has no layer 'layer5' to end with\. Its layers: conv1, .*, layer4\."
     with pytest.raises(UnknownArchitecture, match=said):
         build(NetworkSpec("resnet18", until="layer5"))
-
-
-def test_classifiers_on_the_side_are_there_when_asked_for() -> None:
-    with torch.device("meta"):
-        spec = NetworkSpec("googlenet", until="inception4c")
-        assert list(build(spec).auxiliary) == []
-        assert list(build(spec, auxiliary=True).auxiliary) == ["inception4a"]
-        whole = build(NetworkSpec("googlenet", outputs=2), auxiliary=True)
-    assert list(whole.auxiliary) == ["inception4a", "inception4d"]
-    assert whole.auxiliary["inception4a"].fc2.out_features == 2
 
 
 def test_a_name_is_taken_once() -> None:

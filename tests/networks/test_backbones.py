@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision import models
 
-from pneumonia.networks import pretrained
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.networks.settling import settle
+from train import initial
 
 PLAIN = {"weights": None}
 FRESH = {"weights": None, "init_weights": True, "aux_logits": False}
@@ -34,39 +34,14 @@ def test_torchvisions_weights_give_torchvisions_features(name: str) -> None:
     theirs = getattr(models, name)(**options)
     settle(theirs)
     ours = build(NetworkSpec(name)).eval()
-    loaded = pretrained.load(ours, theirs.state_dict(), "torchvision")
+    loaded = initial.load(ours, theirs.state_dict(), "torchvision")
     theirs.set_submodule(last, nn.Identity())
     x = torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
         features = ours.dense(ours.pool(ours.forward_features(x)))
         torch.testing.assert_close(features, theirs(x), rtol=1e-4, atol=1e-5)
-    assert loaded.fresh == ()
+    assert loaded.new_layers == ()
     assert features.std(dim=0).max() > 1e-3, "the films look alike: nothing is compared"
-
-
-@pytest.mark.parametrize(("name", "size"), [("googlenet", 96), ("inception_v3", 299)])
-def test_in_training_the_classifiers_on_the_side_are_torchvisions(name: str, size: int) -> None:
-    torch.manual_seed(0)
-    theirs = getattr(models, name)(weights=None, init_weights=True, aux_logits=True)
-    ours = build(NetworkSpec(name, outputs=1000), auxiliary=True)
-    pretrained.load(ours, theirs.state_dict(), "torchvision")
-    ours.head[-1].load_state_dict(theirs.fc.state_dict())
-    if name == "googlenet":
-        ours.auxiliary["inception4a"].load_state_dict(theirs.aux1.state_dict())
-        ours.auxiliary["inception4d"].load_state_dict(theirs.aux2.state_dict())
-    else:
-        ours.auxiliary["Mixed_6e"][1].load_state_dict(theirs.AuxLogits.state_dict())
-    for network in (ours, theirs):
-        for layer in network.modules():
-            if isinstance(layer, nn.Dropout):
-                layer.p = 0.0
-    x = torch.randn(2, 3, size, size)
-    with torch.no_grad():
-        answers, aside = ours.train().forward_with_auxiliary(x)
-        expected = theirs.train()(x)
-    torch.testing.assert_close(answers, expected.logits, rtol=1e-3, atol=1e-4)
-    for one, two in zip(reversed(aside), expected[1:], strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
 
 
 def test_v1_puts_the_stride_on_the_first_convolution() -> None:

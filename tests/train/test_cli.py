@@ -175,10 +175,12 @@ def test_a_killed_process_says_how_to_go_on(radiographs, recipe_file, tmp_path, 
     assert "Traceback" not in said
 
 
-def test_a_log_file_gets_a_line_now_and_then() -> None:
-    pace = terminal.Pace(100, every_s=0.0)
-    assert pace.add(40)
-    assert re.fullmatch(r"40/100  [\d.]+ films/s  [\d.]+ min left", str(pace))
+def test_a_log_file_gets_lines(capsys) -> None:
+    with terminal.Terminal().bar("reading", 100) as advance:
+        advance(40)
+        advance(60)
+    lines = capsys.readouterr().err.split("\n")
+    assert re.search(r"reading: 100/100  +[\d.?]+ ?films/s  00:00 left", "\n".join(lines))
 
 
 def test_a_report_names_paths_that_run_and_never_where_this_machine_keeps_things(

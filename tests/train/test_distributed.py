@@ -6,37 +6,33 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
 
 from pneumonia.config import ROOT
-from pneumonia.networks import weights
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
-from train.data.sampling import EpochSampler, Shares
-from train.distributed import ALONE
+from train import ddp
+from train.data.sampling import EpochSampler, RankSampler
+from train.files import write_weights
 from train.loop import checkpoint, run
 from train.recipes import recipe
 
-# Dropout, batch statistics, weighted classes and averaged weights: all that looks at a whole batch.
-# 13 films in batches of 4: the last batch has one film, and the second process none of it.
+# A head on kept features looks at no other sample of its batch, so shares of a batch add up to it.
+HEAD = {
+    'by = "film"': 'by = "patient"',
+    "head_rate = 1e-3": "head_rate = 3e-2",
+    "epochs = 2": 'epochs = 40\ntrainable = "head"\nmonitor = "accuracy"\npatience = 4',
+    "batch_size = 25": "batch_size = 6",
+}
+# Batch statistics are each process's own on the CPU. 13 samples in batches of 4: one comes twice.
 WHOLE = {
     'until = "layer1"': 'until = "layer1"\noutputs = 2\ndropout = 0.3',
     'name = "focal"': 'name = "cross_entropy"\nclass_weights = "balanced"',
-    'name = "adam"': 'name = "sgd"\nmomentum = 0.9',
-    "learning_rate = 1e-3": "learning_rate = 1e-2",
     'by = "film"': 'by = "patient"',
-    "epochs = 2": 'epochs = 3\nmonitor = "auroc"\nsamples_per_epoch = 13\naverage_decay = 0.8',
+    "epochs = 2": 'epochs = 3\nmonitor = "auroc"\nsamples_per_epoch = 13',
     "batch_size = 25": "batch_size = 4",
-}
-HEAD = {
-    'by = "film"': 'by = "patient"',
-    'name = "constant"': 'name = "plateau"\npatience = 1',
-    "head_rate = 1e-3": "head_rate = 3e-2",
-    "epochs = 2": 'epochs = 40\ntrainable = "head"\nmonitor = "accuracy"\npatience = 4',
-    "batch_size = 25": "batch_size = 5",
 }
 
 
@@ -52,7 +48,7 @@ class Trained(NamedTuple):
 
     @property
     def state(self) -> dict[str, torch.Tensor]:
-        return checkpoint.read(self.folder / "last.pt")["tail"]
+        return checkpoint.read(self.folder / "last.pt")["model"]
 
 
 def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -103,7 +99,7 @@ def head(radiographs, tmp_path_factory) -> tuple[Trained, Trained]:
     base = tmp_path_factory.mktemp("head")
     torch.manual_seed(11)
     body = build(NetworkSpec("resnet18", until="layer1")).body.state_dict()
-    weights.write(base / "init.safetensors", body, {})
+    write_weights(base / "init.safetensors", body)
     return train_both(write_recipe(base, **HEAD), radiographs, base, str(base / "init.safetensors"))
 
 
@@ -111,7 +107,6 @@ def assert_alike(one: Trained, two: Trained, tolerance: float) -> None:
     assert len(one.history) == len(two.history)
     for ours, theirs in zip(one.history, two.history, strict=True):
         assert ours["epoch"] == theirs["epoch"]
-        assert ours["weights"] == theirs["weights"]
         for name in ("train_loss", "train_accuracy", "val_loss", "val_auroc", "learning_rate"):
             assert float(theirs[name]) == pytest.approx(float(ours[name]), abs=tolerance), name
     assert one.state.keys() == two.state.keys()
@@ -121,15 +116,6 @@ def assert_alike(one: Trained, two: Trained, tolerance: float) -> None:
         )
 
 
-def test_a_whole_network_learns_in_two_processes_what_it_learns_in_one(whole) -> None:
-    one, two = whole
-    assert_alike(one, two, tolerance=1e-4)
-    state = one.state
-    assert int(state["body.bn1.num_batches_tracked"]) == 3 * 4
-    fresh = build(NetworkSpec("resnet18", until="layer1")).body.state_dict()
-    assert not torch.allclose(state["body.bn1.running_var"], fresh["bn1.running_var"], atol=0.01)
-
-
 def test_a_head_on_frozen_features_learns_the_same_and_stops_at_the_same_epoch(head) -> None:
     one, two = head
     assert len(one.history) < 40
@@ -137,11 +123,23 @@ def test_a_head_on_frozen_features_learns_the_same_and_stops_at_the_same_epoch(h
     assert best_epoch(one) == best_epoch(two) == len(one.history) - 4
 
 
+def test_a_whole_network_learns_in_two_processes(whole) -> None:
+    one, two = whole
+    assert len(one.history) == len(two.history) == 3
+    fresh = build(NetworkSpec("resnet18", until="layer1")).body.state_dict()
+    name = "layers.body.layer1.0.conv1.weight"
+    for trained in (one, two):
+        assert not torch.allclose(trained.state[name], fresh["layer1.0.conv1.weight"], atol=0.01)
+    # The same first step from the same weights, but for batch statistics: about the same loss.
+    ours, theirs = (float(trained.history[0]["train_loss"]) for trained in (one, two))
+    assert theirs == pytest.approx(ours, rel=0.5)
+
+
 def test_one_process_speaks_and_writes(whole) -> None:
     _, two = whole
     assert two.said.count("epoch 1/3") == 1
     assert two.said.count("wrote bundle") == 1
-    assert "2 processes share each batch; should one of them end, all do." in two.said
+    assert "2 processes share each batch." in two.said
     assert f"torchrun --standalone --nproc-per-node 2 -m train --resume {two.folder}" in two.said
     assert len(list(two.folder.glob("events.out.tfevents*"))) == 1
 
@@ -173,25 +171,15 @@ def test_a_batch_of_fewer_radiographs_than_processes_is_refused(radiographs, tmp
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("world", [1, 2, 3, 5])
-def test_each_radiograph_of_a_batch_is_one_process_s(world: int) -> None:
+def test_a_process_takes_the_whole_order_alone() -> None:
     order = EpochSampler(13, seed=3)
-    everyone = [list(Shares(order, 4, rank, world)) for rank in range(world)]
-    sizes = list(Shares(order, 4, 0, world).sizes())
-    assert sizes == [4, 4, 4, 1]
-    expected = list(order)
-    for step, size in enumerate(sizes):
-        drawn = [
-            key
-            for rank in range(world)
-            for key in everyone[rank][step][: len(range(rank, size, world))]
-        ]
-        assert sorted(drawn) == sorted(expected[4 * step : 4 * step + size])
+    assert list(RankSampler(order)) == list(order)
+    assert len(RankSampler(order)) == 13
 
 
 def test_alone_nothing_is_changed() -> None:
-    rows = torch.arange(6.0).reshape(3, 2)
-    assert ALONE.whole(rows) is rows
-    assert ALONE.agree("a") == "a"
-    assert ALONE.leads
-    np.testing.assert_array_equal(ALONE.spread(torch.nn.ReLU())("forward", -rows), np.zeros((3, 2)))
+    layer = torch.nn.ReLU()
+    assert ddp.broadcast("a") == "a"
+    assert ddp.mean({"loss": 0.5}) == {"loss": 0.5}
+    assert ddp.is_main()
+    assert ddp.parallel(layer) is layer

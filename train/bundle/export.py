@@ -17,20 +17,18 @@ from pneumonia.analysis import lung_segmenter as lungs
 from pneumonia.analysis.bundle import CARD, WEIGHTS, file_sha256
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT
 from pneumonia.errors import RunError
-from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
-from pneumonia.networks.pretrained import Loaded
 from train.bundle import calibrate
 from train.bundle.operating_points import choose_operating_points, describe_operating_point
 from train.bundle.provenance import Provenance
 from train.data.manifest import Row
-from train.files import write_text
+from train.files import write_text, write_weights
+from train.initial import InitialWeights
 from train.recipes.recipe import Recipe
 
 _METHODS = {
     "ratio": "by {by}, from train and val together",
-    "official": "the folders train and val",
     "resplit": "train as it is; val and test together, halved by {by}",
 }
 
@@ -41,7 +39,7 @@ class Origins:
 
     data: Provenance
     data_digest: str
-    initial: Loaded
+    initial: InitialWeights
     initial_weights: Provenance
     lungs: Path | None  # folder of the lung network that the bundle takes along
     training: Sequence[Row]
@@ -110,9 +108,8 @@ def export(
     state = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
-        if not name.startswith("auxiliary.")  # they only teach
     }
-    weights.write(out / WEIGHTS, state, {"architecture": recipe.network.architecture})
+    write_weights(out / WEIGHTS, state, recipe.network.architecture)
     card = {
         "id": out.name,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -132,9 +129,7 @@ def export(
             "file": WEIGHTS,
             "sha256": file_sha256(out / WEIGHTS),
             "dtype": "float16",
-            "parameters": sum(
-                p.numel() for n, p in network.named_parameters() if not n.startswith("auxiliary.")
-            ),
+            "parameters": sum(p.numel() for p in network.parameters()),
         },
         "lungs": _take_lungs(origins.lungs, out),
         "data": _data(origins, recipe),
@@ -255,12 +250,12 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _initial(origins: Origins) -> dict[str, Any]:
-    """Which layers began with weights, which afresh, and which training left as they were."""
+    """Which layers began with weights, which without, and which training left as they were."""
     return {
         **{k: v for k, v in asdict(origins.initial_weights).items() if v},
         "file": origins.initial.source,
         "layers": list(origins.initial.layers),
-        "fresh": [*origins.initial.fresh, "head"],
+        "new_layers": [*origins.initial.new_layers, "head"],
         "frozen": [n for n in origins.settings.get("frozen", ()) if n in origins.initial.layers],
     }
 

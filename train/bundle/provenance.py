@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pneumonia.networks.pretrained import Loaded
 from train.data.manifest import Row, follows_public_naming
+from train.initial import InitialWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def of_radiographs(rows: Sequence[Row]) -> Provenance:
     return Provenance("own films", "not stated", "not stated", "a population that is not stated")
 
 
-def of_weights(loaded: Loaded) -> Provenance:
+def of_weights(loaded: InitialWeights) -> Provenance:
     if not loaded.layers:
         return SCRATCH
     if not loaded.sha256:

@@ -1,4 +1,4 @@
-"""Rows -> films decoded once -> the network's inputs, by the very preprocessing that serves."""
+"""The classifier's dataset: decoded radiographs -> inputs, preprocessed as in serving."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import Dataset
 
 from pneumonia.analysis.finding import TWO_CLASSES
 from pneumonia.errors import DataError
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
 from train.data.manifest import Row
-from train.data.sampling import EpochSampler, Key, Shares
 from train.data.view import draw_view
 from train.recipes.sections import Augmentation
 
+Key = tuple[int, int]  # (view, index) of one drawn radiograph; the view is the epoch
 STRIDE = 32  # of a map's cells, in pixels of the input
 
 
@@ -46,9 +46,6 @@ class Sample(NamedTuple):
     @classmethod
     def plain(cls, x: Tensor, target: Tensor) -> Self:
         return cls(x, target, torch.zeros(1, 1), torch.tensor(False))
-
-
-Batches = DataLoader[Sample]
 
 
 def classes_of(rows: Sequence[Row], classes: Sequence[str]) -> NDArray[np.int64]:
@@ -107,7 +104,8 @@ class RadiographDataset(Dataset[Sample]):
     ) -> None:
         self.radiographs = radiographs
         self.spec = spec
-        self.augmentation = augmentation
+        # Of one that changes nothing, the plain radiograph is left.
+        self.augmentation = None if augmentation == Augmentation() else augmentation
         self.seed = seed
 
     @property
@@ -134,37 +132,3 @@ class RadiographDataset(Dataset[Sample]):
 
     def _another(self, random: np.random.Generator) -> NDArray[np.float32]:
         return np.array(self.radiographs.squares[random.integers(len(self))])
-
-
-def loader(
-    radiographs: Dataset[Sample],
-    sampler: EpochSampler,
-    batch_size: int,
-    workers: int,
-    place: tuple[int, int] = (0, 1),
-) -> Batches:
-    """Batches of Samples in the sampler's order.
-
-    ``place`` is this process's number and how many share each batch; see :class:`Shares`.
-    """
-    return DataLoader(
-        radiographs,
-        batch_sampler=Shares(sampler, batch_size, *place),
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        collate_fn=_collate,
-        # A generator of its own: with the global one, making workers would shift dropout's draws.
-        generator=torch.Generator().manual_seed(0),
-    )
-
-
-def shares_of(batches: Batches) -> Shares:
-    """What a :func:`loader` goes by."""
-    shares = batches.batch_sampler
-    assert isinstance(shares, Shares)
-    return shares
-
-
-def _collate(samples: list[Sample] | Sample) -> Sample:
-    """One batch of single samples; kept features come as a batch already."""
-    return samples if isinstance(samples, Sample) else default_collate(samples)

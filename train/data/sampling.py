@@ -1,15 +1,19 @@
-"""Which films an epoch draws, in which order, and who of several processes takes which."""
+"""Sampling: which radiographs an epoch draws, in which order, batches and process."""
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
+from torch import distributed as dist
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, default_collate
+
+from train.data.dataset import Key, Sample
 
 Sampling = Literal["all", "balanced", "oversampling", "undersampling"]
-Key = tuple[int, int]  # (view, index): what one drawn film is made from; the view is the epoch
+T = TypeVar("T")
 _APART = 1_000_003  # a prime, and more epochs than anybody trains
 
 
@@ -95,38 +99,61 @@ class EpochSampler(Sampler[Key]):
         )
 
 
-class Shares(Sampler[list[Key]]):
-    """Of each batch every n-th film, n being how many processes share it.
+class RankSampler(Sampler[Key]):
+    """This process's share of a sampler's order, as torch's DistributedSampler deals it out.
+
+    In a single process that is the whole order. Shares are of one length: the order's first
+    samples come twice where it does not divide evenly.
+    """
+
+    def __init__(self, order: EpochSampler) -> None:
+        self.order = order
+
+    def __len__(self) -> int:
+        return (
+            -(-len(self.order) // dist.get_world_size())
+            if dist.is_initialized()
+            else len(self.order)
+        )
+
+    def __iter__(self) -> Iterator[Key]:
+        keys = list(self.order)
+        if not dist.is_initialized():
+            return iter(keys)
+        return (keys[i] for i in DistributedSampler(keys, shuffle=False))  # type: ignore[arg-type, var-annotated]
+
+
+def loader(
+    dataset: Dataset[T],
+    order: EpochSampler,
+    batch_size: int,
+    workers: int = 0,
+    *,
+    shared: bool = False,
+    drop_last: bool = False,
+) -> DataLoader[T]:
+    """Batches in the sampler's order.
 
     Parameters
     ----------
-    sampler
-        The order in which films come.
-    batch_size
-        Of the batch that is shared; the last may be smaller.
-    rank, world
-        This process's number, and how many there are.
+    workers
+        Processes that read ahead; 0: this one reads.
+    shared
+        Whether the processes of a distributed run take a share each; otherwise each takes all.
     """
+    return DataLoader(
+        dataset,
+        batch_size,
+        sampler=RankSampler(order) if shared else order,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        drop_last=drop_last,
+        collate_fn=_collate,
+        # A generator of its own: with the global one, making workers would shift dropout's draws.
+        generator=torch.Generator().manual_seed(0),
+    )
 
-    def __init__(
-        self, sampler: EpochSampler, batch_size: int, rank: int = 0, world: int = 1
-    ) -> None:
-        self.sampler, self.batch_size = sampler, batch_size
-        self.rank, self.world = rank, world
 
-    def __len__(self) -> int:
-        return -(-len(self.sampler) // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        order = list(self.sampler)
-        for at in range(0, len(order), self.batch_size):
-            batch = order[at : at + self.batch_size]
-            # A loader must have something to load; Ranks.shares takes it away again.
-            yield batch[self.rank :: self.world] or batch[:1]
-
-    def sizes(self) -> Iterator[int]:
-        """Films in each whole batch."""
-        radiographs = len(self.sampler)
-        return (
-            min(self.batch_size, radiographs - at) for at in range(0, radiographs, self.batch_size)
-        )
+def _collate(samples: Any) -> Any:
+    """One batch of single samples; kept features come as a batch already."""
+    return samples if isinstance(samples, Sample) else default_collate(samples)

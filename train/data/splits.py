@@ -46,8 +46,6 @@ def divide(pool: Iterable[Row], split: Split, official_test: Iterable[Row] = ())
         return draw(rows, split)
     train = tuple(row for row in rows if row.split == "train")
     validation = tuple(row for row in rows if row.split == "val")
-    if split.scheme == "official":
-        return _checked(Division(train, validation), "Split as the folders are")
     test = tuple(official_test)
     if not test:
         raise DataError(

@@ -52,7 +52,7 @@ def load_squares(
         Naming the file, for a film that cannot be read when ``on_bad_image`` is ``"stop"``.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    stem = cache / f"squares-{_cache_key(rows, side)}"
+    stem = cache / f"squares-{cache_key(rows, side)}"
     array_path, index_path = stem.with_suffix(".npy"), stem.with_suffix(".json")
     if index_path.is_file():
         bad: dict[str, str] = json.loads(index_path.read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def load_squares(
     return tuple(rows[i] for i in kept), squares[kept]
 
 
-def _cache_key(rows: Sequence[Row], side: int) -> str:
+def cache_key(rows: Sequence[Row], side: int) -> str:
     """Depends on which files, their sizes and times, and the side of the square."""
     key = hashlib.sha256(f"2 {side}".encode())
     for row in rows:

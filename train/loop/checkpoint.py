@@ -5,43 +5,53 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
 
 from pneumonia.errors import RunError
+from train.files import replacing
 
-State = dict[str, Tensor]
+LAST, BEST = "last.pt", "best.pt"
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One line of the history. Rates are at a probability of 0.5, before calibration."""
+    """One epoch of the history: means over its training steps, and figures on validation.
+
+    Rates are at a probability of 0.5, before calibration.
+    """
 
     epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    val_auroc: float
-    val_sensitivity: float
-    val_specificity: float
-    weights: str
+    train: dict[str, float]
+    validation: dict[str, float]
     learning_rate: float
     seconds: float
+
+    def row(self) -> dict[str, float]:
+        """One line of ``history.csv``."""
+        return {
+            "epoch": self.epoch,
+            **{f"train_{name}": value for name, value in self.train.items()},
+            **{f"val_{name}": value for name, value in self.validation.items()},
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+        }
 
 
 @dataclass(slots=True)
 class Progress:
-    """Everything a run needs to go on as if it had never stopped.
+    """Everything a run needs to go on as if it had never stopped, beside the weights.
 
-    Random numbers need no state here: each draw is made anew from (seed, epoch, film).
+    Random numbers need no state here: each draw is made anew from (seed, epoch, radiograph).
     """
 
     epoch: int = 0
-    step: int = 0
     best_score: float = float("-inf")
     best_epoch: int = 0
-    stale_epochs: int = 0
     history: list[Epoch] = field(default_factory=list)
+
+    @property
+    def stale_epochs(self) -> int:
+        """Epochs since the best one."""
+        return self.epoch - self.best_epoch
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,10 +62,9 @@ class Progress:
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values through a rename, so that a kill leaves the one before."""
-    partial = path.with_name(path.name + ".partial")
-    torch.save(content, partial)
-    partial.replace(path)
+    """Write tensors and plain values."""
+    with replacing(path) as partial:
+        torch.save(content, partial)
 
 
 def read(path: Path) -> dict[str, Any]:

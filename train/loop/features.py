@@ -1,4 +1,4 @@
-"""What the frozen layers make of each film: computed once, kept on disk, read in batches."""
+"""Features of the frozen layers: computed once, kept on disk, read in batches."""
 
 import hashlib
 import json
@@ -17,14 +17,19 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from pneumonia.errors import RunError
-from train.data.dataset import Batches, RadiographDataset, Sample, shares_of
-from train.data.sampling import Key
+from pneumonia.networks.classifier import Classifier
+from train.data.dataset import Key, RadiographDataset, Sample
+from train.data.datasets import Datasets
+from train.data.sampling import EpochSampler, loader
+from train.loop.device import Device
+from train.recipes.recipe import Recipe
+from train.reporter import Reporter
 
-Autocast = Callable[[], torch.autocast]
+_BATCH_SIZE = 32  # radiographs through the frozen layers at once
 
 
-class FeatureSet(Dataset[Sample]):
-    """Features of n films in some views; epoch e reads view e, and begins again after the last."""
+class FeatureDataset(Dataset[Sample]):
+    """Features of n radiographs in some views; epoch e reads view e, round and round."""
 
     def __init__(self, features: NDArray[np.float16], targets: NDArray[np.int64]) -> None:
         self.features = features
@@ -37,7 +42,7 @@ class FeatureSet(Dataset[Sample]):
         return Sample(*(part[0] for part in self.__getitems__([key])))
 
     def __getitems__(self, keys: list[Key]) -> Sample:
-        """A whole batch at once: film by film, reading would take longer than learning."""
+        """A whole batch at once: one by one, reading would take longer than learning."""
         views, indices = np.array(keys).T
         x = self.features[views % len(self.features), indices].astype(np.float32)
         n = len(keys)
@@ -49,54 +54,92 @@ class FeatureSet(Dataset[Sample]):
         )
 
 
+def keep_features(
+    network: Classifier,
+    first: int,
+    recipe: Recipe,
+    datasets: Datasets,
+    device: Device,
+    *,
+    source: str,
+    folder: Path,
+    workers: int,
+    reporter: Reporter,
+) -> tuple[FeatureDataset, FeatureDataset]:
+    """Training and validation features: what the layers before ``first`` give of the radiographs.
+
+    Parameters
+    ----------
+    source
+        What the radiographs are made from, in words; it tells kept features apart.
+    folder
+        Of the run. Features that are maps go there; vectors, which are small, go beside it into
+        ``cache``, where other runs find them.
+    """
+    frozen, spec = frozen_part(network, first), recipe.network
+    kept = folder if first < len(network.body) else folder.parent / "cache"
+    layers = f"{spec.architecture} {spec.until} {first} {device} {digest_of(frozen)}"
+
+    def features(side: str, radiographs: RadiographDataset) -> FeatureDataset:
+        views = recipe.training.views if radiographs.augmentation is not None else 1
+        key = cache_key(layers, f"{side} {source}", radiographs, views)
+        path = kept / f"features-{side}-{key}.npy"
+        with reporter.bar(f"features, {side}", views * len(radiographs)) as advance:
+            return compute_features(frozen, radiographs, views, path, device, advance, workers)
+
+    return features("training", datasets.train), features("validation", datasets.validation)
+
+
 def compute_features(
     frozen: nn.Module,
-    batches: Batches,
+    radiographs: RadiographDataset,
     views: int,
     path: Path,
-    autocast: Autocast,
+    device: Device,
     advance: Callable[[int], None],
-) -> FeatureSet:
-    """Run the frozen layers over every film, ``views`` times, unless ``path`` holds it already.
+    workers: int = 0,
+) -> FeatureDataset:
+    """Features of every radiograph in each view; read from ``path`` where it is there already.
 
-    The file is float16 (views, n, C, h, w), or (views, n, D) where they end after the pooling.
+    The file is float16 (views, n, C, h, w), or (views, n, D) where the frozen layers end after the
+    pooling. View v is what epoch v would have drawn.
 
     Parameters
     ----------
     frozen
-        From films to what the tail takes, as :func:`train.loop.tail.frozen_part` makes it.
-    batches
-        Of a :class:`RadiographDataset`, in order; view v is what epoch v would have drawn.
+        From images to features, as :func:`frozen_part` makes it.
     """
-    radiographs = batches.dataset
-    assert isinstance(radiographs, RadiographDataset)
     if path.is_file():
         advance(views * len(radiographs))
         return _open(path, radiographs)
     partial = path.with_suffix(f".{uuid4().hex}.partial")  # two may be making the same
     try:
-        _fill(partial, frozen, batches, views, autocast, advance)
+        _fill(partial, frozen, radiographs, views, device, advance, workers)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return _open(path, radiographs)
 
 
+@torch.inference_mode()
 def _fill(
     path: Path,
     frozen: nn.Module,
-    batches: Batches,
+    radiographs: RadiographDataset,
     views: int,
-    autocast: Autocast,
+    device: Device,
     advance: Callable[[int], None],
+    workers: int,
 ) -> None:
-    order = shares_of(batches).sampler
+    order = EpochSampler(len(radiographs))
     stored: NDArray[np.float16] | None = None
     for view in range(views):
         order.epoch = view
         at = 0
-        for x, *_ in batches:
-            values = _run(frozen, x, autocast)
+        for x, *_ in loader(radiographs, order, _BATCH_SIZE, workers):
+            with device.autocast():
+                features: Tensor = frozen(device.images(x))
+            values = features.to("cpu", torch.float16).numpy()
             if stored is None:
                 shape = (views, len(order), *values.shape[1:])
                 _check_space(path, 2 * math.prod(shape))
@@ -106,30 +149,31 @@ def _fill(
             advance(len(values))
 
 
-def _open(path: Path, radiographs: RadiographDataset) -> FeatureSet:
+def _open(path: Path, radiographs: RadiographDataset) -> FeatureDataset:
     features = np.load(path, mmap_mode="r")
     if features.ndim == 3:  # vectors are few enough for memory
         features = np.array(features)
-    return FeatureSet(features, radiographs.targets)
+    return FeatureDataset(features, radiographs.targets)
 
 
-def cache_key(layers: str, radiographs: str, part: RadiographDataset, views: int) -> str:
-    """Hex name of the features that these layers give of these films, seen in this way.
+def cache_key(layers: str, source: str, radiographs: RadiographDataset, views: int) -> str:
+    """Hex name of the features that these layers give of these radiographs, seen in this way.
 
     Parameters
     ----------
     layers
-        What the layers are: architecture, where they end, weights, and what they compute in.
-    radiographs
-        What the films are made from: their files, their side of the split, the lung network.
+        What the layers are: architecture, where they end, device, precision, weights.
+    source
+        What the radiographs are made from: their files, side of the split, the lung network.
     """
+    augmentation = radiographs.augmentation
     said = {
-        "version": 1,
+        "version": 2,
         "layers": layers,
-        "films": radiographs,
-        "preprocess": part.spec.as_dict(),
-        "augmentation": asdict(part.augmentation) if part.augmentation else None,
-        "seed": part.seed if part.augmentation else None,
+        "source": source,
+        "preprocess": radiographs.spec.as_dict(),
+        "augmentation": asdict(augmentation) if augmentation else None,
+        "seed": radiographs.seed if augmentation else None,
         "views": views,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
@@ -145,10 +189,20 @@ def _check_space(path: Path, needed_bytes: int) -> None:
         )
 
 
-@torch.inference_mode()
-def _run(frozen: nn.Module, x: Tensor, autocast: Autocast) -> NDArray[np.float16]:
-    device = next(frozen.parameters()).device
-    with autocast():
-        features = frozen(x.to(device, memory_format=torch.channels_last))
-    values: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
-    return values
+def frozen_part(network: Classifier, first: int) -> nn.Module:
+    """Images -> what the layers from ``first`` on take: a feature map, or pooled vectors."""
+    parts: list[nn.Module] = [network.body[:first]]
+    if first >= len(network.body):
+        parts.append(network.pool)
+    if first > len(network.body):
+        parts.append(network.dense)
+    return nn.Sequential(*parts).eval()
+
+
+def digest_of(module: nn.Module) -> str:
+    """SHA-256 (hex) over a module's parameters and buffers."""
+    total = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

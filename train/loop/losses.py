@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torchvision.ops import sigmoid_focal_loss
 
 from train.recipes.sections import Loss
 
@@ -35,7 +36,7 @@ def make_loss(
     if recipe.name == "cross_entropy":
         return partial(_cross_entropy, weights=weights, smoothing=label_smoothing)
     if recipe.name == "binary_cross_entropy":
-        return partial(binary_cross_entropy, weights=weights, smoothing=label_smoothing)
+        return partial(_binary_cross_entropy, weights=weights, smoothing=label_smoothing)
     return partial(_focal, alpha=recipe.alpha, gamma=recipe.gamma, smoothing=label_smoothing)
 
 
@@ -55,8 +56,8 @@ def _cross_entropy(
     ).mean()
 
 
-def binary_cross_entropy(
-    outputs: Tensor, targets: Tensor, *, weights: Tensor | None = None, smoothing: float = 0.0
+def _binary_cross_entropy(
+    outputs: Tensor, targets: Tensor, *, weights: Tensor | None, smoothing: float
 ) -> Tensor:
     """Cross-entropy of (N, 1) logits of pneumonia and (N,) classes, mean over films."""
     per_radiograph = F.binary_cross_entropy_with_logits(
@@ -70,33 +71,19 @@ def binary_cross_entropy(
 def _focal(
     outputs: Tensor, targets: Tensor, *, alpha: float, gamma: float, smoothing: float
 ) -> Tensor:
-    return focal_loss(outputs[:, 0], soften(targets, smoothing), alpha=alpha, gamma=gamma)
+    """torchvision's focal loss (Lin et al. 2017), the mean over films.
+
+    ``alpha`` in (0, 1) weighs pneumonia, 1 - alpha normal; ``gamma`` 0 is cross-entropy, and a
+    larger one counts films that are already right for less.
+    """
+    labels = soften(targets, smoothing)
+    loss: Tensor = sigmoid_focal_loss(outputs[:, 0], labels, alpha, gamma, reduction="mean")
+    return loss
 
 
 def soften(targets: Tensor, smoothing: float) -> Tensor:
     """(N,) int64 0 or 1 -> (N,) float32 in [0, 1]: the labels, drawn towards one half."""
     return targets.float() * (1 - smoothing) + 0.5 * smoothing
-
-
-def focal_loss(logits: Tensor, targets: Tensor, *, alpha: float, gamma: float) -> Tensor:
-    """Binary focal loss, mean over films.
-
-    Parameters
-    ----------
-    logits, targets
-        (N,) float; targets in [0, 1], 1 = pneumonia.
-    alpha
-        Weight of pneumonia, in (0, 1); normal has 1 - alpha.
-    gamma
-        Focusing: 0 is weighted cross-entropy; larger counts films already right for less.
-
-    Source: Lin et al. 2017, "Focal Loss for Dense Object Detection", equation 5.
-    """
-    cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    probability = torch.sigmoid(logits)
-    of_target = probability * targets + (1 - probability) * (1 - targets)
-    weight = alpha * targets + (1 - alpha) * (1 - targets)
-    return (weight * (1 - of_target) ** gamma * cross_entropy).mean()
 
 
 def covered_loss(logits: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
-"""A training run from folder to bundle: films, network, loop, calibration, export."""
+"""A classifier's run from folder to bundle: radiographs, network, loop, calibration, export."""
 
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,25 +8,26 @@ import torch
 
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.lung_segmenter import digest as lungs_digest
-from pneumonia.analysis.predictor import choose_device
 from pneumonia.errors import RunError
-from pneumonia.networks.classifier import Classifier
-from pneumonia.networks.pretrained import Loaded
+from train import ddp
 from train.bundle import provenance
 from train.bundle.export import Origins, Served, export, round_to_half
 from train.bundle.serving import Server, serve, serve_perturbed
 from train.data import manifest
-from train.data.radiographs import Radiographs
-from train.data.radiographs import load as load_radiographs
-from train.data.splits import Division, divide
+from train.data.datasets import Datasets, Reader
+from train.data.datasets import load as load_datasets
+from train.data.splits import divide
 from train.data.squares import OnBadImage
-from train.distributed import ALONE, Ranks
+from train.evaluate.radiograph_plots import plot_class_counts
+from train.evaluate.report import plot_history
+from train.initial import make_network
 from train.loop import runlog
 from train.loop.checkpoint import Progress
-from train.loop.feed import Feed
-from train.loop.fit import Device, Fit
-from train.loop.initial import make_network
-from train.loop.tail import Tail, first_in_tail, resting
+from train.loop.classifier import ClassifierTask, SampleSet
+from train.loop.device import Device
+from train.loop.features import keep_features
+from train.loop.fit import fit
+from train.loop.frozen import first_trainable, frozen_layers
 from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 
@@ -47,63 +47,13 @@ class Options:
     on_patient_overlap: Literal["stop", "drop", "keep"] = "stop"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """All that a run is made of, from its first epoch to its bundle.
-
-    ``recipe`` names the architecture that was built, which torchvision's weights may have changed,
-    and the mean and deviation that the films were normalised by.
-    """
-
-    recipe: Recipe
-    options: Options
-    network: Classifier
-    initial: Loaded
-    segmenter: LungSegmenter | None
-    radiographs: Radiographs
-    folder: Path
-    reporter: Reporter
-    ranks: Ranks
-
-
-def start(
-    recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ranks: Ranks = ALONE
-) -> dict[str, Any]:
+def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> dict[str, Any]:
     """Train from the beginning. Returns the card of the bundle written to ``options.out``."""
-    return _finish(_begin(recipe, options, runs, reporter, ranks))
+    run = Run(recipe, options, reporter)
+    return run.finish(run.begin(runs))
 
 
-def fit_only(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> Progress:
-    """Train without making a bundle, for a search. Returns the history and its best epoch."""
-    return _train(_begin(recipe, options, runs, reporter, ALONE)).progress
-
-
-def _begin(recipe: Recipe, options: Options, runs: Path, reporter: Reporter, ranks: Ranks) -> Run:
-    division, segmenter = _divide(recipe, options), _segmenter(recipe, options)
-    network, initial, recipe = _network(recipe, options, ranks)
-    first_in_tail(network, recipe.training, initial.fresh)  # a wrong layer is told at once
-    folder = runlog.create(runs, recipe.name) if ranks.leads else runs
-    config = {
-        "recipe": recipe.as_dict(),
-        "options": asdict(options),
-        "initial_weights": _identity(initial),
-        "lungs": lungs_digest(options.lungs),
-        "digest": None,
-    }
-    if ranks.leads:
-        runlog.write_config(folder, config)
-    folder = ranks.enter(folder, reporter)
-    reporter.line(f"run {folder}: {recipe.title}")
-    radiographs = _load(division, recipe, options, segmenter, runs / "cache", reporter, ranks)
-    if ranks.leads:
-        runlog.write_config(folder, config | {"digest": radiographs.digest})
-    recipe = replace(recipe, preprocess=radiographs.train.spec)
-    return Run(recipe, options, network, initial, segmenter, radiographs, folder, reporter, ranks)
-
-
-def resume(
-    folder: Path, changes: dict[str, Any], reporter: Reporter, ranks: Ranks = ALONE
-) -> dict[str, Any]:
+def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
     """Go on with a run that was cut off, to the result it would have had.
 
     Parameters
@@ -119,177 +69,146 @@ def resume(
         lung network are not those it began with.
     """
     config = runlog.read_config(folder)
-    if not {"recipe", "options", "initial_weights", "lungs", "digest"} <= set(config):
-        raise RunError(
-            f"The run {folder} was made by an earlier version: its {runlog.CONFIG} does not say "
-            "which lung network it began with. Start a new run."
-        )
-    recipe = Recipe.from_dict(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
-    division, segmenter = _divide(recipe, options), _segmenter(recipe, options)
-    network, initial, recipe = _network(recipe, options, ranks)
-    runlog.check_same(
-        "initial weights", options.init_weights, _identity(initial), config["initial_weights"]
-    )
-    runlog.check_same("lung network", options.lungs, lungs_digest(options.lungs), config["lungs"])
-    ranks.enter(folder, reporter)
+    run = Run(Recipe.from_dict(config["recipe"]), options, reporter)
     reporter.line(f"run {folder}: going on")
-    radiographs = _load(
-        division, recipe, options, segmenter, folder.parent / "cache", reporter, ranks
-    )
-    if config["digest"] is None and ranks.leads:  # it was cut off while it read them
-        runlog.write_config(folder, config | {"digest": radiographs.digest})
-    if config["digest"] is not None:
-        runlog.check_same("films", options.data, radiographs.digest, config["digest"])
-    recipe = replace(recipe, preprocess=radiographs.train.spec)
-    return _finish(
-        Run(recipe, options, network, initial, segmenter, radiographs, folder, reporter, ranks)
-    )
+    return run.finish(folder)
 
 
-def _identity(initial: Loaded) -> str:
-    """What tells initial weights apart: a file's hash, or where else they are from."""
-    return initial.sha256 or initial.source
+class Run:
+    """A classifier's run: what it begins with is checked before anything is written.
 
+    The recipe's architecture may become the sister that torchvision's weights belong to.
 
-def _network(recipe: Recipe, options: Options, ranks: Ranks) -> tuple[Classifier, Loaded, Recipe]:
-    ranks.check(recipe.training.batch_size)
-    with ranks.leader_first():  # initial weights may have to be fetched
-        return make_network(recipe, options.init_weights, options.seed)
+    Raises
+    ------
+    RunError, RecipeError, DataError, ModelError
+        For whatever of the recipe, the radiographs, the lung network or the initial weights cannot
+        be used.
+    """
 
-
-def _finish(run: Run) -> dict[str, Any]:
-    """Train, and let the first process make the bundle, for whose card the others wait."""
-    fit = _train(run)
-    return run.ranks.agree(export_run(run, fit) if run.ranks.leads else {})
-
-
-def _load(
-    division: Division,
-    recipe: Recipe,
-    options: Options,
-    segmenter: LungSegmenter | None,
-    cache: Path,
-    reporter: Reporter,
-    ranks: Ranks,
-) -> Radiographs:
-    root = Path(options.data)
-    return load_radiographs(
-        root,
-        division,
-        recipe,
-        segmenter,
-        options.seed,
-        cache,
-        options.on_bad_image,
-        reporter,
-        ranks,
-    )
-
-
-def _divide(recipe: Recipe, options: Options) -> Division:
-    radiographs = manifest.load(Path(options.data))
-    pool = manifest.training_rows(radiographs, options.on_patient_overlap)
-    return divide(pool, recipe.split, radiographs.split("test"))
-
-
-def _segmenter(recipe: Recipe, options: Options) -> LungSegmenter | None:
-    """The lung network that the run crops by and its bundle carries; None for ``none``."""
-    if options.lungs == "none":
-        if recipe.needs_lungs:
+    def __init__(self, recipe: Recipe, options: Options, reporter: Reporter) -> None:
+        batch_size, processes = recipe.training.batch_size, ddp.world_size()
+        if batch_size < processes:
+            raise RunError(
+                f"A batch of {batch_size} films cannot be shared among {processes} processes. "
+                "Start fewer of them, or give a larger --batch-size."
+            )
+        if recipe.needs_lungs and options.lungs == "none":
             raise RunError(
                 f"The recipe {recipe.name} looks at the lungs. Give --lungs DIR with a lung "
                 "network; flask train --recipe lungs makes one."
             )
-        return None
-    return LungSegmenter.load(Path(options.lungs))
+        radiographs = manifest.load(Path(options.data))
+        pool = manifest.training_rows(radiographs, options.on_patient_overlap)
+        self._division = divide(pool, recipe.split, radiographs.split("test"))
+        folder = Path(options.lungs)
+        self._segmenter = LungSegmenter.load(folder) if options.lungs != "none" else None
+        with ddp.main_first():  # initial weights may have to be fetched
+            network, weights, recipe = make_network(recipe, options.init_weights, options.seed)
+        # A layer that is not there is told at once.
+        self._first = first_trainable(network, recipe.training, weights.new_layers)
+        self._recipe, self._options, self._reporter = recipe, options, reporter
+        self._network, self._weights = network, weights
 
+    def begin(self, runs: Path) -> Path:
+        """Make the run's folder under ``runs``."""
+        folder = runlog.create(runs, Path(self._options.out).name)
+        config = {"recipe": self._recipe.as_dict(), "options": asdict(self._options), "inputs": {}}
+        runlog.write_config(folder, config)
+        self._reporter.line(f"run {folder}: {self._recipe.title}")
+        return folder
 
-def _train(run: Run) -> Fit:
-    """Train to the end; in the first process the network then has the best epoch's weights."""
-    recipe, network, initial, ranks = run.recipe, run.network, run.initial, run.ranks
-    device = Device(choose_device(run.options.device), recipe.training.precision)
-    ranks.adopt(network, device.name)
-    network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    first = first_in_tail(network, recipe.training, initial.fresh)
-    rest = partial(resting, network, recipe.training, initial.fresh)
-    run.reporter.line(
-        f"initial weights: {initial.source}; fresh: {', '.join((*initial.fresh, 'head'))}; "
-        f"frozen: {', '.join(rest(0)) or 'nothing'}"
-    )
-    source = f"{run.radiographs.digest} {recipe.split} {lungs_digest(run.options.lungs)}"
-    feed = Feed(network, recipe, first, device, run.options.workers, run.reporter, ranks)
-    train, validation = feed.batches(run.radiographs, source, run.options.seed, run.folder)
-    fit = Fit(
-        Tail(network, first),
-        initial.fresh,
-        rest,
-        recipe,
-        train,
-        validation,
-        device=device,
-        seed=run.options.seed,
-        folder=run.folder,
-        reporter=run.reporter,
-        ranks=ranks,
-    )
-    fit.restore()
-    if ranks.leads:
-        _train_and_tell(run, fit)
-    else:
-        fit.run(lambda _: None)
-    return fit
+    def finish(self, folder: Path) -> dict[str, Any]:
+        """Train to the end, and make the bundle in the main process, for whose card all wait."""
+        advice, processes = "", ddp.world_size()
+        if processes > 1:
+            command = f"torchrun --standalone --nproc-per-node {processes} -m train"
+            advice = f"Every finished epoch is kept. Go on with: {command} --resume {folder}"
+            self._reporter.line(f"{processes} processes share each batch. {advice}")
+        with ddp.naming_a_lost_process(advice):
+            datasets, progress = self.train(folder)
+            return ddp.broadcast(self._export(datasets, progress) if ddp.is_main() else {})
 
+    def train(self, folder: Path) -> tuple[Datasets, Progress]:
+        """Train from where ``folder`` stands; the network then has the best epoch's weights."""
+        recipe, options, reporter = self._recipe, self._options, self._reporter
+        new_layers, workers = self._weights.new_layers, options.workers
+        datasets = self._read(folder)
+        device = Device.choose(options.device, recipe.training.precision)
+        network = device.place(self._network)
+        train: SampleSet = datasets.train
+        validation: SampleSet = datasets.validation
+        frozen = ", ".join(frozen_layers(network, recipe.training, new_layers, 0))
+        reporter.line(
+            f"initial weights: {self._weights.source}; "
+            f"new: {', '.join((*new_layers, 'head'))}; "
+            f"frozen: {frozen or 'nothing'}"
+        )
+        if self._first:
+            with ddp.main_first():
+                train, validation = keep_features(
+                    network, self._first, recipe, datasets, device,
+                    source=f"{datasets.digest} {recipe.split} {lungs_digest(options.lungs)}",
+                    folder=folder, workers=workers, reporter=reporter,
+                )  # fmt: skip
+            workers = 0
+        task = ClassifierTask(
+            network, self._first, new_layers, recipe, train, validation, device,
+            seed=options.seed, workers=workers,
+        )  # fmt: skip
+        progress = fit(task, recipe, options.seed, folder, reporter)
+        if ddp.is_main():
+            plot_history(folder / runlog.HISTORY, folder)
+            plot_class_counts(datasets.class_counts(), folder)
+            for features in folder.glob("features-*.npy"):  # gigabytes, and made again if need be
+                features.unlink()
+        return datasets, progress
 
-def _train_and_tell(run: Run, fit: Fit) -> None:
-    """Run the loop; keep its history as it goes, and load its best epoch."""
-    runlog.write_history(run.folder, fit.progress.history)
-    events = runlog.EventLog(run.folder, fit.progress.epoch + 1, run.reporter)
+    def _read(self, folder: Path) -> Datasets:
+        """Read the radiographs, and see that everything is what the run began with."""
+        options, weights = self._options, self._weights
+        lungs, began_with = lungs_digest(options.lungs), weights.sha256 or weights.source
+        runlog.check_input(folder, "initial weights", options.init_weights, began_with)
+        runlog.check_input(folder, "lung network", options.lungs, lungs)
+        reader = Reader(
+            Path(options.data), folder.parent / "cache", options.on_bad_image,
+            self._segmenter, lungs, self._reporter,
+        )  # fmt: skip
+        with ddp.main_first():  # the others find in the cache what it has read
+            datasets = load_datasets(self._division, self._recipe, options.seed, reader)
+        runlog.check_input(folder, "films", options.data, datasets.digest)
+        return datasets
 
-    def after_epoch(progress: Progress) -> None:
-        runlog.write_history(run.folder, progress.history)
-        events.add(progress.history[-1])
-
-    try:
-        fit.run(after_epoch)
-    finally:
-        events.close()
-    runlog.plot(run.folder, run.radiographs.counts(run.recipe.classes), run.reporter)
-    fit.load_best()
-    run.reporter.line(f"best epoch: {fit.progress.best_epoch}")
-    for features in run.folder.glob("features-*.npy"):  # gigabytes, and made again if need be
-        features.unlink()
-
-
-def export_run(run: Run, fit: Fit) -> dict[str, Any]:
-    """Calibrate on validation and write the bundle. Returns its card."""
-    progress = fit.progress
-    round_to_half(run.network)
-    server = Server(run.network, run.segmenter, run.recipe.preprocess)
-    squares, rows = run.radiographs.validation.radiographs.squares, run.radiographs.validation_rows
-    outputs, maps = serve(server, squares, "calibration", run.reporter)
-    perturbed = None
-    if run.recipe.perturbed_radiographs:
-        perturbed = serve_perturbed(server, rows, squares, run.reporter)
-    origins = Origins(
-        data=provenance.of_radiographs(run.radiographs.train_rows),
-        data_digest=run.radiographs.digest,
-        initial=run.initial,
-        initial_weights=provenance.of_weights(run.initial),
-        lungs=Path(run.options.lungs) if run.segmenter is not None else None,
-        training=run.radiographs.train_rows,
-        validation=run.radiographs.validation_rows,
-        settings={
-            "seed": run.options.seed,
-            "epochs": progress.epoch,
-            "best_epoch": progress.best_epoch,
-            "seconds": round(sum(epoch.seconds for epoch in progress.history), 1),
-            "weights": progress.history[progress.best_epoch - 1].weights,
-            "frozen": resting(
-                run.network, run.recipe.training, run.initial.fresh, progress.best_epoch - 1
-            ),
-            "torch": str(torch.__version__),
-        },
-    )
-    served = Served.of(outputs, maps, perturbed)
-    return export(run.network, run.recipe, origins, served, Path(run.options.out))
+    def _export(self, datasets: Datasets, progress: Progress) -> dict[str, Any]:
+        """Calibrate on validation and write the bundle. Returns its card."""
+        recipe, options, network = self._recipe, self._options, self._network
+        recipe = replace(recipe, preprocess=datasets.train.spec)
+        squares, rows = datasets.validation.radiographs.squares, datasets.validation_rows
+        round_to_half(network)
+        server = Server(network, self._segmenter, recipe.preprocess)
+        outputs, maps = serve(server, squares, "calibration", self._reporter)
+        perturbed = None
+        if recipe.perturbed_radiographs:
+            perturbed = serve_perturbed(server, rows, squares, self._reporter)
+        origins = Origins(
+            data=provenance.of_radiographs(datasets.train_rows),
+            data_digest=datasets.digest,
+            initial=self._weights,
+            initial_weights=provenance.of_weights(self._weights),
+            lungs=Path(options.lungs) if self._segmenter is not None else None,
+            training=datasets.train_rows,
+            validation=rows,
+            settings={
+                "seed": options.seed,
+                "epochs": progress.epoch,
+                "best_epoch": progress.best_epoch,
+                "seconds": round(sum(epoch.seconds for epoch in progress.history), 1),
+                "frozen": frozen_layers(
+                    network, recipe.training, self._weights.new_layers, progress.best_epoch - 1
+                ),
+                "torch": str(torch.__version__),
+            },
+        )
+        served = Served.of(outputs, maps, perturbed)
+        return export(network, recipe, origins, served, Path(options.out))

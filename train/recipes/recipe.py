@@ -66,8 +66,6 @@ class Recipe:
     def __post_init__(self) -> None:
         self._check_network()
         self._check_sampling()
-        if self.training.auxiliary and self.supervision.outside:
-            raise ValueError("training.auxiliary and supervision.outside cannot be taught together")
         for name, value in self.figures.items():
             if name not in FIGURES:
                 raise ValueError(f"unknown figure {name!r}; known are {', '.join(FIGURES)}")
@@ -80,7 +78,6 @@ class Recipe:
             ("augmentation.covered", self.augmentation.covered),
             ("supervision.covered", self.supervision.covered),
             ("supervision.outside", self.supervision.outside),
-            ("training.auxiliary", self.training.auxiliary),
         ):
             if value:
                 raise ValueError(f'{name} is {value}; it needs training.trainable = "all"')

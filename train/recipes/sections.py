@@ -16,8 +16,8 @@ class Split:
     ----------
     scheme
         ``ratio``: ``fraction`` and ``test`` are shares of train and val together, the rest trains;
-        the official test films stay out. ``official``: the folders train and val as they are.
-        ``resplit``: train as it is; val and test mixed and halved into validation and held out.
+        the official test films stay out. ``resplit``: train as it is; val and test mixed and
+        halved into validation and held out.
     by
         What is drawn: patients, so that nobody is on two sides, or films, as some papers did.
     seed
@@ -26,7 +26,7 @@ class Split:
 
     fraction: float = 0.0
     seed: int = 0
-    scheme: Literal["ratio", "official", "resplit"] = "ratio"
+    scheme: Literal["ratio", "resplit"] = "ratio"
     test: float = 0.0
     by: Literal["patient", "film"] = "patient"
 
@@ -74,7 +74,7 @@ class Supervision:
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
-    """Learning rates: of pretrained layers, of body layers that start fresh, of the head."""
+    """Learning rates: of pretrained layers, of layers without pretrained weights, of the head."""
 
     name: Literal["adamw", "adam", "rmsprop", "sgd", "adagrad"]
     learning_rate: float
@@ -98,21 +98,18 @@ class Schedule:
     """What becomes of the learning rates.
 
     ``cosine``: a linear warm-up over the part ``warmup`` of all steps, then down to zero.
-    ``step``: times ``factor`` after every ``every`` epochs. ``plateau``: times ``factor`` when what
-    is monitored has not improved for more than ``patience`` epochs, as in PyTorch.
+    ``step``: times ``factor`` after every ``every`` epochs.
     """
 
-    name: Literal["constant", "cosine", "step", "plateau"] = "constant"
+    name: Literal["constant", "cosine", "step"] = "constant"
     warmup: float = 0.0
     every: int = 0
     factor: float = 0.1
-    patience: int = 0
 
     def __post_init__(self) -> None:
         check("factor", self.factor, 0 < self.factor < 1, "between 0 and 1")
         check("warmup", self.warmup, 0 <= self.warmup < 1, "in [0, 1)")
-        check("patience", self.patience, self.patience >= 0, "at least 0")
-        for key, owner in (("warmup", "cosine"), ("every", "step"), ("patience", "plateau")):
+        for key, owner in (("warmup", "cosine"), ("every", "step")):
             if getattr(self, key) and self.name != owner:
                 raise ValueError(f"{key} belongs to the schedule {owner}, not to {self.name}")
         if self.name == "step":
@@ -145,10 +142,6 @@ class Augmentation:
         for name in _RANGES:
             check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
 
-    @property
-    def changes_nothing(self) -> bool:
-        return self == Augmentation()
-
 
 @dataclass(frozen=True, slots=True)
 class Training:
@@ -164,8 +157,6 @@ class Training:
         What chooses the best epoch and stops early; ``none``: the last epoch is the best.
     patience
         Epochs without improvement before stopping; 0: never.
-    average_decay
-        Of an exponential moving average of the weights; 0: off.
     sampling
         Films of one epoch: ``all``; ``balanced``: drawn anew, as many of each class and all in all
         as there are; ``oversampling``: of each class as many as the largest has;
@@ -174,8 +165,6 @@ class Training:
         Another number of films; 0: as many as the sampling gives.
     views
         Augmented versions of a film whose frozen features are kept.
-    auxiliary
-        Weight of the loss of the classifiers on the side (GoogLeNet, Inception); 0: without them.
     """
 
     epochs: int
@@ -186,19 +175,16 @@ class Training:
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     monitor: Literal["auroc", "loss", "accuracy", "none"] = "auroc"
     patience: int = 0
-    average_decay: float = 0.0
     label_smoothing: float = 0.0
     sampling: Literal["all", "balanced", "oversampling", "undersampling"] = "all"
     samples_per_epoch: int = 0
     views: int = 1
-    auxiliary: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "views"):
             check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("unfreeze_after", "patience", "samples_per_epoch", "auxiliary"):
+        for name in ("unfreeze_after", "patience", "samples_per_epoch"):
             check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
-        check("average_decay", self.average_decay, 0 <= self.average_decay < 1, "in [0, 1)")
         check("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "in [0, 1)")
         if self.monitor == "none" and self.patience:
             raise ValueError('patience needs something to monitor, and monitor = "none"')

@@ -9,9 +9,9 @@ from pneumonia.imaging import decode
 from pneumonia.imaging.preprocess import PreprocessSpec
 from tests.inputs import apply
 from train.data import manifest
-from train.data.dataset import Decoded, RadiographDataset, classes_of, loader
+from train.data.dataset import Decoded, RadiographDataset, classes_of
 from train.data.manifest import Row
-from train.data.sampling import EpochSampler
+from train.data.sampling import EpochSampler, loader
 from train.data.squares import load_squares
 from train.recipes.sections import Augmentation
 

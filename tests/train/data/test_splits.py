@@ -162,13 +162,6 @@ def test_a_split_by_radiograph_has_patients_on_both_sides() -> None:
     assert len(shared) > 30  # the leak of the papers, made on purpose
 
 
-def test_the_official_split_is_the_folders(splits: Manifest) -> None:
-    division = divide(splits.split("train", "val"), Split(scheme="official"))
-    assert division.train == splits.split("train")
-    assert division.validation == splits.split("val")
-    assert division.held_out == ()
-
-
 def test_the_resplit_halves_val_and_test(splits: Manifest) -> None:
     pool, test = splits.split("train", "val"), splits.split("test")
     division = divide(pool, Split(scheme="resplit", seed=3), test)

@@ -1,6 +1,5 @@
 """Kept features: made once, told apart by all that they depend on, whole even if made twice."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 from threading import Thread
 
@@ -11,16 +10,15 @@ import torch
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from tests.train.conftest import Listener
-from train.data.dataset import Decoded, RadiographDataset, loader
-from train.data.radiographs import Radiographs
-from train.data.sampling import EpochSampler
-from train.loop.features import compute_features
-from train.loop.feed import Feed
-from train.loop.fit import Device
+from train.data.dataset import Decoded, RadiographDataset
+from train.data.datasets import Datasets
+from train.loop.device import Device
+from train.loop.features import compute_features, keep_features
 from train.recipes.recipe import Recipe
 from train.recipes.sections import Augmentation
 
 SPEC = PreprocessSpec(size=64, grid=64)
+CPU = Device("cpu", "float32")
 
 
 def radiograph_set(augmentation: Augmentation | None = None, seed: int = 0) -> RadiographDataset:
@@ -36,11 +34,8 @@ def network() -> Classifier:
 
 def test_every_view_is_what_that_epoch_would_have_drawn(network, tmp_path) -> None:
     radiographs = radiograph_set(Augmentation(rotation_degrees=20))
-    batches = loader(radiographs, EpochSampler(6), 4, 0)
     frozen = torch.nn.Sequential(network.body, network.pool).eval()
-    kept = compute_features(
-        frozen, batches, 2, tmp_path / "f.npy", lambda: nullcontext(), lambda _: None
-    )
+    kept = compute_features(frozen, radiographs, 2, tmp_path / "f.npy", CPU, lambda _: None)
     assert kept.features.shape == (2, 6, 128)
     with torch.inference_mode():
         expected = frozen(radiographs[(1, 3)].x[None])[0]
@@ -56,11 +51,8 @@ def test_two_who_make_the_same_features_do_not_meet(network, tmp_path) -> None:
     frozen = torch.nn.Sequential(network.body, network.pool).eval()
 
     def make() -> None:
-        batches = loader(radiographs, EpochSampler(6), 1, 0)
         made.append(
-            compute_features(
-                frozen, batches, 1, tmp_path / "f.npy", lambda: nullcontext(), lambda _: None
-            )
+            compute_features(frozen, radiographs, 1, tmp_path / "f.npy", CPU, lambda _: None)
         )
 
     threads = [Thread(target=make) for _ in range(2)]
@@ -74,15 +66,17 @@ def test_two_who_make_the_same_features_do_not_meet(network, tmp_path) -> None:
 
 
 def names_of(recipe: Recipe, network: Classifier, precision: str, seed: int, tmp_path) -> set[str]:
-    radiographs = Radiographs(
-        (), radiograph_set(Augmentation(flip=0.5), seed), (), radiograph_set(), "digest"
+    datasets = Datasets(
+        (), radiograph_set(Augmentation(flip=0.5), seed), (), radiograph_set(), (), "digest"
     )
-    feed = Feed(network, recipe, len(network.body), Device("cpu", precision), 0, Listener())
     folder = tmp_path / "run"
     folder.mkdir(exist_ok=True)
     (tmp_path / "cache").mkdir(exist_ok=True)
     before = set((tmp_path / "cache").iterdir())
-    feed.batches(radiographs, "source", seed, folder)
+    keep_features(
+        network, len(network.body), recipe, datasets, Device("cpu", precision),
+        source="source", folder=folder, workers=0, reporter=Listener(),
+    )  # fmt: skip
     return {path.name for path in set((tmp_path / "cache").iterdir()) - before}
 
 
@@ -108,7 +102,6 @@ def test_what_is_broken_off_leaves_nothing_behind(network, tmp_path) -> None:
         raise KeyboardInterrupt
 
     frozen = torch.nn.Sequential(network.body, network.pool).eval()
-    batches = loader(radiograph_set(), EpochSampler(6), 2, 0)
     with pytest.raises(KeyboardInterrupt):
-        compute_features(frozen, batches, 1, tmp_path / "f.npy", lambda: nullcontext(), pulled)
+        compute_features(frozen, radiograph_set(), 1, tmp_path / "f.npy", CPU, pulled)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What the papers do, in whole runs: three classes, phases, own statistics, side classifiers."""
+"""What the papers do, in whole runs: three classes, phases, own statistics."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from pneumonia.analysis.bundle import load_bundle
-from pneumonia.errors import DataError, RecipeError
+from pneumonia.errors import DataError
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
+from train.files import write_weights
 from train.loop import run
 from train.recipes.recipe import Recipe
 
@@ -100,11 +101,11 @@ def test_the_radiographs_own_mean_and_deviation_go_into_the_card(
 
 def initial(tmp_path: Path) -> str:
     path = tmp_path / "init.safetensors"
-    weights.write(path, build(NetworkSpec("resnet18")).body.state_dict(), {})
+    write_weights(path, build(NetworkSpec("resnet18")).body.state_dict())
     return str(path)
 
 
-def test_layers_rest_until_they_are_unfrozen(tiny_recipe, radiographs, tmp_path) -> None:
+def test_layers_are_frozen_until_they_are_unfrozen(tiny_recipe, radiographs, tmp_path) -> None:
     recipe = tiny_recipe.with_changes(
         {
             "training.trainable": "head",
@@ -112,11 +113,10 @@ def test_layers_rest_until_they_are_unfrozen(tiny_recipe, radiographs, tmp_path)
             "training.unfreeze_from": "layer4",
             "training.epochs": 3,
             "training.monitor": "none",
-            "training.average_decay": 0.0,
         }
     )
     init = initial(tmp_path)
-    before, _ = weights.read(Path(init))
+    before = weights.read(Path(init))
     for epochs, moved in ((2, False), (3, True)):
         out = tmp_path / str(epochs)
         own = recipe.with_changes({"training.epochs": epochs})
@@ -127,40 +127,3 @@ def test_layers_rest_until_they_are_unfrozen(tiny_recipe, radiographs, tmp_path)
             same = np.array_equal(after[name].numpy(), before[name].half().float().numpy())
             assert same is not changes
         assert ("layer4" in bundle.card.raw["initial_weights"]["frozen"]) is not moved
-
-
-def googlenet(recipe: Recipe, **changes) -> Recipe:
-    return recipe.with_changes(
-        {"network.architecture": "googlenet", "split.fraction": 0.4} | changes
-    )
-
-
-def test_classifiers_on_the_side_add_to_the_loss(tiny_recipe, radiographs, tmp_path) -> None:
-    losses = {}
-    for weight in (0.0, 0.3):
-        own = googlenet(
-            tiny_recipe,
-            **{"training.auxiliary": weight, "training.epochs": 1, "training.samples_per_epoch": 8},
-        )
-        chosen = options(radiographs, tmp_path / "own")
-        found = run.fit_only(own, chosen, tmp_path / "runs", Listener())
-        losses[weight] = found.history[0].train_loss
-    # Fresh classifiers say about the same: two more at 0.3 make it 1.6 times as much.
-    assert 1.3 < losses[0.3] / losses[0.0] < 2.0
-
-
-def test_classifiers_on_the_side_stay_out_of_the_bundle(tiny_recipe, radiographs, tmp_path) -> None:
-    own = googlenet(tiny_recipe, **{"training.auxiliary": 0.3, "training.epochs": 3})
-    card = run.start(own, options(radiographs, tmp_path / "own"), tmp_path / "runs", Listener())
-    stored, _ = weights.read(tmp_path / "own" / "weights.safetensors")
-    assert {name.split(".")[0] for name in stored} == {"body", "head"}
-    network = load_bundle(tmp_path / "own").network
-    assert card["weights"]["parameters"] == sum(p.numel() for p in network.parameters())
-
-
-def test_a_network_without_classifiers_on_the_side_is_named(
-    tiny_recipe, radiographs, tmp_path
-) -> None:
-    own = tiny_recipe.with_changes({"training.auxiliary": 0.3})
-    with pytest.raises(RecipeError, match=r"auxiliary is 0\.3, and resnet18 has no classifiers on"):
-        run.start(own, options(radiographs, tmp_path / "own"), tmp_path / "runs", Listener())

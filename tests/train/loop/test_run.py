@@ -19,13 +19,17 @@ from tests.train.conftest import Listener
 from train.data import manifest
 from train.data.splits import select_rows
 from train.evaluate.evaluate import evaluate
+from train.files import write_weights
 from train.loop import checkpoint, run
 from train.recipes.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
 def recipe(tiny_recipe) -> Recipe:
-    training = replace(tiny_recipe.training, epochs=3, average_decay=0.8)
+    training = replace(
+        tiny_recipe.training,
+        epochs=3,
+    )
     return replace(tiny_recipe, training=training)
 
 
@@ -140,7 +144,7 @@ def test_a_folder_that_is_no_run(tmp_path) -> None:
 
 def test_a_run_of_an_earlier_version_is_refused(finished, tmp_path) -> None:
     config = json.loads((finished[0] / "config.json").read_text())
-    del config["lungs"]
+    del config["inputs"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match=r"made by an earlier version.*Start a new run"):
         run.resume(tmp_path, {}, Listener())
@@ -156,7 +160,7 @@ def initial_file(tmp_path: Path, without: str = "none") -> str:
     torch.manual_seed(11)
     state = build(NetworkSpec("resnet18")).body.state_dict()
     path = tmp_path / "init.safetensors"
-    weights.write(path, {k: v for k, v in state.items() if not k.startswith(without)}, {})
+    write_weights(path, {k: v for k, v in state.items() if not k.startswith(without)})
     return str(path)
 
 
@@ -172,7 +176,7 @@ def test_a_frozen_body_stays_and_its_features_are_computed_once(
 ) -> None:
     own = replace(
         recipe,
-        training=replace(recipe.training, trainable="head", views=2, epochs=4, average_decay=0.0),
+        training=replace(recipe.training, trainable="head", views=2, epochs=4),
     )
     init = initial_file(tmp_path, without)
     chosen = replace(options(radiographs, tmp_path / "own"), init_weights=init)
@@ -197,12 +201,12 @@ def test_a_frozen_body_stays_and_its_features_are_computed_once(
     n = card.raw["data"]["train"]["films"]
     assert stored.shape == (shape[0], n, *shape[1:])
     assert features.exists() == (without == "none")
-    before, _ = weights.read(Path(init))
+    before = weights.read(Path(init))
     after = network.body.state_dict()
     for name in ("layer3.1.conv2.weight", "bn1.running_mean"):
         assert torch.equal(after[name], before[name].half().float())
     fresh = ["layer4", "head"] if without == "layer4" else ["head"]
-    assert card.raw["initial_weights"]["fresh"] == fresh
+    assert card.raw["initial_weights"]["new_layers"] == fresh
     assert "layer3" in card.raw["initial_weights"]["frozen"]
 
 
@@ -225,8 +229,8 @@ def test_resuming_with_other_initial_weights_is_refused(finished, tmp_path) -> N
 
 def test_scratch_and_torchvisions_weights_are_not_taken_for_one_another(finished, tmp_path) -> None:
     config = json.loads((finished[0] / "config.json").read_text())
-    assert config["initial_weights"] == "none"
-    config["initial_weights"] = "torchvision ResNet18_Weights.IMAGENET1K_V1"
+    assert config["inputs"]["initial weights"] == "none"
+    config["inputs"]["initial weights"] = "torchvision ResNet18_Weights.IMAGENET1K_V1"
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match=r"The initial weights at none are not those this run"):
         run.resume(tmp_path, {}, Listener())
@@ -259,7 +263,6 @@ def test_early_stopping(recipe, radiographs, tmp_path) -> None:
         optimiser=replace(recipe.optimiser, learning_rate=0.0, new_layer_rate=0.0, head_rate=0.0),
         training=replace(
             recipe.training, epochs=20, patience=2, monitor="loss", trainable="head",
-            average_decay=0.0,
         ),
     )  # fmt: skip
     listener = Listener()

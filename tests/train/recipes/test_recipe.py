@@ -104,7 +104,7 @@ def broken(**changes):
         ({"preprocess__size": 8}, "size must be 32 to 2048"),
         ({"network": 3}, "network must be a table"),
         ({"training__epochs": 0}, "training: epochs is 0; it must be at least 1"),
-        ({"training__average_decay": 1.0}, r"average_decay is 1.0; it must be in \[0, 1\)"),
+        ({"training__label_smoothing": 1.0}, r"label_smoothing is 1.0; it must be in \[0, 1\)"),
         ({"split__fraction": 1.5}, "split: fraction is 1.5; it must be between 0 and 1"),
         ({"loss": {"alpha": 0.3}}, "missing 1 required positional argument: 'name'"),
         ({"loss__class_weights": "balanced"}, "the focal loss weighs the classes by alpha"),
@@ -129,7 +129,6 @@ def broken(**changes):
         ({"network__dropout": 2.0}, r"network.dropout is 2.0; it must be in \[0, 1\)"),
         ({"network__hidden": [1.5]}, "network.hidden has 1.5; widths are whole numbers"),
         ({"training__samples_per_epoch": 1}, "it must be at least one of each of 2 classes"),
-        ({"training__auxiliary": 0.3}, "auxiliary and supervision.outside cannot be taught"),
         (
             {"loss": {"name": "binary_cross_entropy", "class_weights": "balanced"}},
             "balanced already evens the classes out: leave loss.class_weights out",

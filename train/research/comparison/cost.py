@@ -45,7 +45,7 @@ def of_training(card: dict[str, Any], device: str) -> dict[str, Any]:
         "device": choose_device(device),
         "cores": os.cpu_count(),
         "layers": card["initial_weights"]["layers"],
-        "fresh": card["initial_weights"]["fresh"],
+        "new_layers": card["initial_weights"]["new_layers"],
         "frozen": card["initial_weights"]["frozen"],
     }
 

@@ -148,8 +148,8 @@ class Line:
         if source == "none" or (cost and not cost["layers"]):
             return "from scratch"
         words = ["ImageNet (torchvision)" if source == "imagenet" else Path(source).stem]
-        if fresh := [name for name in cost.get("fresh", ()) if name != "head"]:
-            words.append(f"fresh: {', '.join(fresh)}")
+        if new := [name for name in cost.get("new_layers", ()) if name != "head"]:
+            words.append(f"new: {', '.join(new)}")
         if frozen := cost.get("frozen"):
             words.append(f"frozen: {frozen[0]} to {frozen[-1]}")
         return "; ".join(words)

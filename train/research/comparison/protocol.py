@@ -88,8 +88,6 @@ def keeps_radiographs_apart(split: Split) -> bool:
 
 def describe(split: Split) -> str:
     """In words: ``70/20/10 by film``."""
-    if split.scheme == "official":
-        return "official folders"
     if split.scheme == "resplit":
         return f"val + test halved by {split.by}"
     shares = [1 - split.fraction - split.test, split.fraction] + [split.test] * (split.test > 0)

@@ -15,7 +15,7 @@ from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DomainError, RunError
 from train.data import manifest, splits
 from train.data.manifest import Manifest
-from train.loop import begun, run
+from train.loop import run, runlog
 from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 from train.research.comparison import cost, record
@@ -169,7 +169,7 @@ class Comparison:
 
         ``anew``: a run that ended itself (it diverged, say) would end so again.
         """
-        folder = begun.find(self.runs, str(bundle))
+        folder = runlog.last_run_to(self.runs, str(bundle))
         if folder is not None and not anew:
             # The key vouches that films and weights are the same, wherever they lie by now.
             names = ("device", "workers", "data", "on_patient_overlap")
@@ -184,7 +184,7 @@ class Comparison:
 
     def _recall(self, entry: Entry, protocol: Protocol, bundle: Path, kept: Record) -> bool:
         """Take the figures of a network that learnt nothing from its history, where it is there."""
-        folder = begun.find(self.runs, str(bundle))
+        folder = runlog.last_run_to(self.runs, str(bundle))
         if not kept.measured and folder is not None:
             recipe = recipe_for(entry, protocol)
             rows = splits.divide(self._pool, recipe.split, self.radiographs.split(TEST)).validation

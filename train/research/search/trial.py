@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from train.loop import begun, run
+from train.loop import run, runlog
 from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 
@@ -49,8 +49,9 @@ def train(
     """
     options = replace(options, out=name)
     with _without_checkpoints(runs, name):
-        progress = run.fit_only(recipe, options, runs, Hushed(reporter, name))
-    best = asdict(progress.history[progress.best_epoch - 1])
+        own = run.Run(recipe, options, Hushed(reporter, name))
+        progress = own.train(own.begin(runs))[1]
+    best = progress.history[progress.best_epoch - 1].row()
     return {
         **{figure: best[figure] for figure in FIGURES},
         "best_epoch": progress.best_epoch,
@@ -67,7 +68,7 @@ def _without_checkpoints(runs: Path, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        folder = begun.find(runs, name)
+        folder = runlog.last_run_to(runs, name)
         for pattern in ("*.pt", "features-*.npy"):
             for file in folder.glob(pattern) if folder else ():
                 file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.outlier_model import OutlierModel, distance
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks.lung_unet import LungUNet
-from train.lung_network import outlier_model
+from train.bundle import outlier_model
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,14 @@ import torchvision
 
 from pneumonia.analysis.lung_segmenter import LungSegmenter, digest
 from pneumonia.errors import DataError, ModelError, RunError
-from pneumonia.networks import weights
 from pneumonia.networks.lung_unet import LungOutputs
 from tests.train.conftest import Listener
-from train.data import manifest
-from train.data import masked as masked_radiographs
-from train.data.masked import Part
+from train.data import lung_dataset, manifest
+from train.data.lung_dataset import MaskedRadiographs
 from train.data.squares import OnBadImage
-from train.loop import run
-from train.lung_network import lungs
+from train.files import write_weights
+from train.loop import lung_run, run
+from train.loop.lung_task import lung_loss
 from train.recipes import recipe
 from train.recipes.recipe import LungRecipe
 from train.recipes.sections import Split
@@ -77,7 +76,7 @@ def options(data: Path, out: Path, **changes) -> run.Options:
 def finished(masked, tiny, tmp_path_factory) -> tuple[Path, Path, Listener]:
     base = tmp_path_factory.mktemp("finished")
     listener = Listener()
-    lungs.start(tiny, options(masked, base / "out"), base / "runs", listener)
+    lung_run.start(tiny, options(masked, base / "out"), base / "runs", listener)
     (folder,) = (p for p in (base / "runs").iterdir() if p.name != "cache")
     return folder, base / "out", listener
 
@@ -101,10 +100,10 @@ def test_it_learns_where_the_lungs_are(finished, masked) -> None:
 def test_broken_off_and_resumed_it_ends_the_same(finished, masked, tiny, tmp_path) -> None:
     runs = tmp_path / "runs"
     with pytest.raises(KeyboardInterrupt):
-        lungs.start(tiny, options(masked, tmp_path / "out"), runs, Listener("epoch 6"))
+        lung_run.start(tiny, options(masked, tmp_path / "out"), runs, Listener("epoch 6/10"))
     assert not (tmp_path / "out").exists()
     (folder,) = (p for p in runs.iterdir() if p.name != "cache")
-    lungs.resume(folder, {}, Listener())
+    lung_run.resume(folder, {}, Listener())
     for name in ("lungs.json", "lungs.safetensors"):
         assert (tmp_path / "out" / name).read_bytes() == (finished[1] / name).read_bytes()
     assert digest(str(tmp_path / "out")) == digest(str(finished[1]))
@@ -112,14 +111,14 @@ def test_broken_off_and_resumed_it_ends_the_same(finished, masked, tiny, tmp_pat
 
 def broken_off(recipe: LungRecipe, chosen: run.Options, runs: Path, stop_at: str) -> Path:
     with pytest.raises(KeyboardInterrupt):
-        lungs.start(recipe, chosen, runs, Listener(stop_at))
+        lung_run.start(recipe, chosen, runs, Listener(stop_at))
     (folder,) = (p for p in runs.iterdir() if p.name != "cache")
     return folder
 
 
 def encoder_file(path: Path, seed: int) -> Path:
     torch.manual_seed(seed)
-    weights.write(path, dict(torchvision.models.mobilenet_v2().features.state_dict()), {})
+    write_weights(path, dict(torchvision.models.mobilenet_v2().features.state_dict()))
     return path
 
 
@@ -128,7 +127,7 @@ def test_resuming_on_other_radiographs_or_masks_is_refused(finished, masked, tmp
     mask = next(iter(sorted((other / "lung-masks").glob("person9_*"))))
     cv2.imwrite(str(mask), np.full((96, 96), 255, np.uint8))
     with pytest.raises(RunError, match=r"The films or lung masks at .* are not those this run"):
-        lungs.resume(finished[0], {"data": str(other)}, Listener())
+        lung_run.resume(finished[0], {"data": str(other)}, Listener())
 
 
 def test_initial_weights_are_compared_and_read_once(masked, tiny, tmp_path) -> None:
@@ -136,34 +135,35 @@ def test_initial_weights_are_compared_and_read_once(masked, tiny, tmp_path) -> N
     chosen = options(masked, tmp_path / "out", init_weights=str(first))
     short = replace(tiny, training=replace(tiny.training, epochs=2))
     early = broken_off(short, chosen, tmp_path / "early", "reading training films")
-    assert json.loads((early / "config.json").read_text())["digest"] is None
+    assert (
+        json.loads((early / "config.json").read_text())["inputs"].get("films or lung masks") is None
+    )
     with pytest.raises(RunError, match=r"The initial weights at .*2\.safetensors are not those"):
-        lungs.resume(early, {"init_weights": str(other)}, Listener())
-    late = broken_off(short, chosen, tmp_path / "late", "epoch 2")
+        lung_run.resume(early, {"init_weights": str(other)}, Listener())
+    late = broken_off(short, chosen, tmp_path / "late", "epoch 2/2")
     with pytest.raises(RunError, match=r"The initial weights at .*2\.safetensors are not those"):
-        lungs.resume(late, {"init_weights": str(other)}, Listener())
+        lung_run.resume(late, {"init_weights": str(other)}, Listener())
     first.unlink()
     with pytest.raises(ModelError, match=r"1\.safetensors do not fit"):
-        lungs.resume(early, {}, Listener())
-    card = lungs.resume(late, {}, Listener())
+        lung_run.resume(early, {}, Listener())
+    card = lung_run.resume(late, {}, Listener())
     assert card["initial_weights"] == "1.safetensors"
 
 
-def test_a_run_of_an_earlier_version_goes_on(finished, tmp_path) -> None:
+def test_a_run_of_an_earlier_version_is_refused(finished, tmp_path) -> None:
     folder = Path(shutil.copytree(finished[0], tmp_path / "runs" / "old"))
     config = json.loads((folder / "config.json").read_text())
     old = {name: config[name] for name in ("recipe", "options")}
     (folder / "config.json").write_text(json.dumps(old))
-    lungs.resume(folder, {"out": str(tmp_path / "again")}, Listener())
-    assert digest(str(tmp_path / "again")) == digest(str(finished[1]))
-    assert json.loads((folder / "config.json").read_text())["digest"] == config["digest"]
+    with pytest.raises(RunError, match=r"made by an earlier version.*Start a new run"):
+        lung_run.resume(folder, {}, Listener())
 
 
 def test_fewer_radiographs_than_a_batch_are_one_batch(masked, tiny, tmp_path) -> None:
     few = replace(tiny, training=replace(tiny.training, epochs=1, batch_size=64))
     listener = Listener()
-    card = lungs.start(few, options(masked, tmp_path / "out"), tmp_path / "runs", listener)
-    assert listener.bars["epoch 1"] == card["data"]["masks"] < 64
+    card = lung_run.start(few, options(masked, tmp_path / "out"), tmp_path / "runs", listener)
+    assert listener.bars["epoch 1/1"] == card["data"]["masks"] < 64
 
 
 def test_workers_change_nothing(finished, masked, tiny, tmp_path) -> None:
@@ -171,7 +171,7 @@ def test_workers_change_nothing(finished, masked, tiny, tmp_path) -> None:
     found = []
     for workers in (0, 1):
         out = tmp_path / str(workers)
-        lungs.start(short, options(masked, out, workers=workers), tmp_path / "runs", Listener())
+        lung_run.start(short, options(masked, out, workers=workers), tmp_path / "runs", Listener())
         found.append(digest(str(out)))
     assert found[0] == found[1]
 
@@ -185,10 +185,8 @@ def test_a_patient_of_the_test_split_is_not_trained_on(masked, tmp_path) -> None
     )
     split = Split(0.3, 1)
     with pytest.raises(DataError, match=r"1 patients are in two splits, the first person9"):
-        masked_radiographs.select(other, split, "stop")
-    kept, dropped = (
-        sum(masked_radiographs.select(other, split, how), ()) for how in ("keep", "drop")
-    )
+        lung_dataset.select(other, split, "stop")
+    kept, dropped = (sum(lung_dataset.select(other, split, how), ()) for how in ("keep", "drop"))
     assert {row.patient for row in kept} - {row.patient for row in dropped} == {"person9"}
     assert len(dropped) == 27
 
@@ -199,11 +197,9 @@ def test_what_cannot_be_read_is_named(masked, tmp_path, broken) -> None:
     (other / broken / "person9_virus_9.png").write_bytes(b"no picture")
     rows = [row for row in manifest.load(other).rows if row.patient == "person9"]
 
-    def load(on_bad_image: OnBadImage) -> Part:
+    def load(on_bad_image: OnBadImage) -> MaskedRadiographs:
         cache = tmp_path / "cache"
-        return masked_radiographs.load(
-            tuple(rows), 96, cache, on_bad_image, "validation", Listener()
-        )
+        return lung_dataset.load(tuple(rows), 96, cache, on_bad_image, "validation", Listener())
 
     if broken == "lung-masks":
         with pytest.raises(DataError, match=r"^The lung mask person9_virus_9\.png of train/PNEU"):
@@ -217,14 +213,14 @@ def test_what_cannot_be_read_is_named(masked, tmp_path, broken) -> None:
 
 def test_radiographs_without_masks_are_refused(radiographs, tiny, tmp_path) -> None:
     with pytest.raises(DataError, match=r"has a lung mask: manifest\.csv needs the column lung_m"):
-        lungs.start(tiny, options(radiographs, tmp_path / "out"), tmp_path / "runs", Listener())
+        lung_run.start(tiny, options(radiographs, tmp_path / "out"), tmp_path / "runs", Listener())
 
 
 def test_initial_weights_that_do_not_fit_are_refused(masked, tiny, tmp_path) -> None:
     path = tmp_path / "other.safetensors"
     path.write_bytes(b"no weights")
     with pytest.raises(ModelError, match="do not fit MobileNetV2"):
-        lungs.start(
+        lung_run.start(
             tiny,
             options(masked, tmp_path / "out", init_weights=str(path)),
             tmp_path / "runs",
@@ -246,7 +242,7 @@ def test_the_loss_falls_as_the_outline_fits() -> None:
         )
 
     def value(strength: float, sure: float) -> float:
-        return lungs.loss(look(strength, sure), share, turned, inverted, 0.2).item()
+        return lung_loss(look(strength, sure), share, turned, inverted, 0.2).item()
 
     assert value(-4, 0) > value(0, 0) > value(4, 0) > value(20, 0)
     assert value(20, 0) > value(20, 20)

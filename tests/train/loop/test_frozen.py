@@ -5,7 +5,8 @@ import torch
 
 from pneumonia.errors import RecipeError
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
-from train.loop.tail import Tail, digest_of, first_in_tail, frozen_part, resting
+from train.loop.features import digest_of, frozen_part
+from train.loop.frozen import TrainableLayers, first_trainable, frozen_layers
 from train.recipes.sections import Training
 
 
@@ -23,7 +24,7 @@ LAYERS = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "laye
 
 
 @pytest.mark.parametrize(
-    ("changes", "fresh", "first", "by_epoch"),
+    ("changes", "new", "first", "by_epoch"),
     [
         ({}, (), 0, [0, 0]),
         ({"trainable": "head"}, (), 8, [8, 8]),
@@ -34,24 +35,24 @@ LAYERS = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "laye
         ({"trainable": "layer4", "unfreeze_from": "layer2", "unfreeze_after": 1}, (), 5, [7, 5]),
     ],
 )
-def test_what_rests_in_which_epoch(network, changes, fresh, first, by_epoch) -> None:
+def test_what_is_frozen_in_which_epoch(network, changes, new, first, by_epoch) -> None:
     own = training(**changes)
-    assert first_in_tail(network, own, fresh) == first
-    found = [resting(network, own, fresh, epoch) for epoch in (0, 1)]
+    assert first_trainable(network, own, new) == first
+    found = [frozen_layers(network, own, new, epoch) for epoch in (0, 1)]
     assert found == [LAYERS[:n] for n in by_epoch]
 
 
 def test_a_layer_that_is_not_there_is_named(network) -> None:
     with pytest.raises(RecipeError, match=r"from the layer 'layer9' on, .* Its layers: conv1, bn1"):
-        first_in_tail(network, training(trainable="layer9"), ())
+        first_trainable(network, training(trainable="layer9"), ())
 
 
 @pytest.mark.parametrize("first", [0, 4, 7, 8])
-def test_frozen_part_and_tail_are_the_network(network, first) -> None:
+def test_frozen_part_and_trainable_layers_are_the_network(network, first) -> None:
     x = torch.randn(2, 3, 64, 64, generator=torch.manual_seed(0))
     with torch.inference_mode():
         between = x if first == 0 else frozen_part(network, first)(x)
-        torch.testing.assert_close(Tail(network, first).eval()(between), network(x))
+        torch.testing.assert_close(TrainableLayers(network, first).eval()(between)[0], network(x))
     assert between.ndim == (2 if first == 8 else 4)
 
 
@@ -59,44 +60,47 @@ def test_the_dense_layers_of_vgg16_are_frozen_with_its_body() -> None:
     with torch.device("meta"):
         network = build(NetworkSpec("vgg16", outputs=2))
         pretrained, scratch = (
-            first_in_tail(network, training(trainable="head"), ()),
-            first_in_tail(network, training(trainable="head"), ("dense",)),
+            first_trainable(network, training(trainable="head"), ()),
+            first_trainable(network, training(trainable="head"), ("dense",)),
         )
         assert pretrained == len(network.body) + 1
         assert scratch == len(network.body)
-        tail = Tail(network, pretrained)
+        layers = TrainableLayers(network, pretrained)
         assert frozen_part(network, pretrained)(torch.empty(2, 3, 224, 224)).shape == (2, 4096)
-    assert [name for name, _ in tail.named_parameters()] == ["head.1.weight", "head.1.bias"]
+    assert [name for name, _ in layers.named_parameters()] == [
+        "layers.head.1.weight",
+        "layers.head.1.bias",
+    ]
 
 
-def test_resting_layers_keep_their_weights_and_statistics(network) -> None:
-    tail = Tail(network, 6)  # layer3, layer4
-    tail.train()
-    tail.freeze(["layer3"])
-    before = digest_of(tail.body.layer3)
-    assert not any(p.requires_grad for p in tail.body.layer3.parameters())
-    assert all(p.requires_grad for p in tail.body.layer4.parameters())
-    tail(torch.randn(4, 128, 8, 8)).sum().backward()
-    assert digest_of(tail.body.layer3) == before
-    tail.freeze([])
-    assert all(p.requires_grad for p in tail.parameters())
-    tail.train()
-    tail(torch.randn(4, 128, 8, 8))
-    assert digest_of(tail.body.layer3) != before
+def test_frozen_layers_keep_their_weights_and_statistics(network) -> None:
+    layers = TrainableLayers(network, 6)  # layer3, layer4
+    layers.train()
+    layers.freeze(["layer3"])
+    before = digest_of(layers.layers.body.layer3)
+    assert not any(p.requires_grad for p in layers.layers.body.layer3.parameters())
+    assert all(p.requires_grad for p in layers.layers.body.layer4.parameters())
+    layers(torch.randn(4, 128, 8, 8))[0].sum().backward()
+    assert digest_of(layers.layers.body.layer3) == before
+    layers.freeze([])
+    assert all(p.requires_grad for p in layers.parameters())
+    layers.train()
+    layers(torch.randn(4, 128, 8, 8))
+    assert digest_of(layers.layers.body.layer3) != before
 
 
-def test_the_dense_layers_of_vgg16_rest_until_what_is_before_them_learns() -> None:
+def test_the_dense_layers_of_vgg16_are_frozen_until_what_is_before_them_learns() -> None:
     with torch.device("meta"):
         network = build(NetworkSpec("vgg16", outputs=2))
         own = training(trainable="head", unfreeze_from="28", unfreeze_after=1)
-        first, second = (resting(network, own, (), epoch) for epoch in (0, 1))
+        first, second = (frozen_layers(network, own, (), epoch) for epoch in (0, 1))
         assert first[-1] == "dense"
         assert "dense" not in second
         assert second[-1] == "27"
-        tail = Tail(network, first_in_tail(network, own, ()))
-        tail.freeze(first)
-        assert [n for n, p in tail.named_parameters() if p.requires_grad] == [
-            "head.1.weight",
-            "head.1.bias",
+        layers = TrainableLayers(network, first_trainable(network, own, ()))
+        layers.freeze(first)
+        assert [n for n, p in layers.named_parameters() if p.requires_grad] == [
+            "layers.head.1.weight",
+            "layers.head.1.bias",
         ]
-        assert not tail.dense.training
+        assert not layers.layers.dense.training

@@ -4,7 +4,7 @@ import pytest
 
 from pneumonia.errors import ModelError
 from tests.train.conftest import Listener
-from train.loop.initial import choose_source
+from train.initial import choose_source
 from train.recipes.recipe import Recipe
 
 
@@ -29,7 +29,7 @@ def test_weights_that_cannot_be_fetched_are_said_and_done_without(tiny_recipe, m
     def unreachable(name: str) -> None:
         raise ModelError(f"{name} could not be fetched.")
 
-    monkeypatch.setattr("pneumonia.networks.pretrained.fetch", unreachable)
+    monkeypatch.setattr("train.initial.fetch", unreachable)
     listener = Listener()
     assert choose_source(tiny_recipe, "auto", listener) == "none"
     assert listener.warnings == [
@@ -39,7 +39,7 @@ def test_weights_that_cannot_be_fetched_are_said_and_done_without(tiny_recipe, m
 
 def test_weights_that_are_there_are_taken(tiny_recipe, monkeypatch) -> None:
     fetched = []
-    monkeypatch.setattr("pneumonia.networks.pretrained.fetch", fetched.append)
+    monkeypatch.setattr("train.initial.fetch", fetched.append)
     # Its weights belong to the sister architecture.
     assert choose_source(of(tiny_recipe, "resnet50-v1"), "auto", Listener()) == "imagenet"
     assert fetched == ["ResNet50_Weights.IMAGENET1K_V2"]

@@ -1,4 +1,4 @@
-"""Films with their lungs drawn: which there are, decoded, and as the lung network sees them."""
+"""The lung network's dataset: radiographs with lungs that people drew, as it is shown them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,19 @@ from pneumonia.imaging.lungs import to_input
 from pneumonia.networks.lung_unet import TURNS
 from train.data import manifest, masks
 from train.data.augment import augment
+from train.data.dataset import Key
 from train.data.manifest import Row
-from train.data.sampling import Key
 from train.data.splits import divide
 from train.data.squares import OnBadImage, load_squares
 from train.recipes.recipe import LungRecipe
 from train.recipes.sections import Split
 from train.reporter import Reporter
 
+Sides = tuple[tuple[Row, ...], tuple[Row, ...]]  # to train on, and of patients held out
+
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Part:
+class MaskedRadiographs:
     """One side of the split: n films as squares in [0, 1] with their lungs, both (n, S, S)."""
 
     rows: tuple[Row, ...]
@@ -33,12 +35,12 @@ class Part:
     masks: NDArray[np.bool_]
 
 
-class MaskedRadiographs(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+class LungDataset(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Films with their lungs; augmented and turned as (seed, epoch, index) decides, or plain."""
 
     def __init__(
         self,
-        part: Part,
+        part: MaskedRadiographs,
         recipe: LungRecipe,
         seed: int | None,
     ) -> None:
@@ -71,9 +73,7 @@ class MaskedRadiographs(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         )
 
 
-def select(
-    data: Path, split: Split, on_patient_overlap: str
-) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+def select(data: Path, split: Split, on_patient_overlap: str) -> Sides:
     """The films with a drawing in train and val: to train on, and of patients held out.
 
     Raises
@@ -98,7 +98,7 @@ def load(
     on_bad_image: OnBadImage,
     name: str,
     reporter: Reporter,
-) -> Part:
+) -> MaskedRadiographs:
     """Decode one side of the split; ``name`` is its name for people.
 
     Raises
@@ -119,10 +119,10 @@ def load(
         lungs = masks.read(row, side)
         assert lungs is not None
         drawn[i] = lungs.probability > 0.5
-    return Part(kept, squares, drawn)
+    return MaskedRadiographs(kept, squares, drawn)
 
 
-def digest(data: Path, parts: tuple[Part, Part]) -> str:
-    """Hash of all films and drawings of both sides, and of the films' labels."""
-    rows = parts[0].rows + parts[1].rows
+def digest(data: Path, *parts: MaskedRadiographs) -> str:
+    """Hash of all the radiographs and drawings, and of the radiographs' labels."""
+    rows = tuple(row for part in parts for row in part.rows)
     return f"{manifest.Manifest(data, rows).digest()}-{masks.digest(rows)}"

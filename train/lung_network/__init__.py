@@ -1,1 +1,0 @@
-"""How the lung network is trained."""
