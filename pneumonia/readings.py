@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import Finding, Label
 from pneumonia.budget import Budget
-from pneumonia.imaging import Limits, Radiograph, decode, measure
+from pneumonia.imaging import Limits, Radiograph, open_upload
 from pneumonia.imaging.display import decode_png, encode_png, to_display
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
@@ -65,10 +64,9 @@ class Readings:
         StorageUnavailable
             When the reading cannot be kept.
         """
-        pixels = measure(data, self._limits)
-        with self._pixels.hold(pixels):
-            # No more pixels than there is room for, even if the file says two things.
-            radiograph = decode(data, replace(self._limits, max_pixels=pixels))
+        upload = open_upload(data, self._limits)
+        with self._pixels.hold(upload.pixels):
+            radiograph = upload.decode()
             finding = self._service.analyse(radiograph)
             reading = Reading(
                 id=uuid.uuid4().hex,

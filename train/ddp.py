@@ -5,6 +5,7 @@ takes its share of every batch, and DistributedDataParallel averages the gradien
 alone validates, writes and speaks. On the CPU, batch normalisation sees one process's share only.
 """
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,6 +95,9 @@ def process_group() -> Iterator[None]:
     with naming_a_lost_process("The run had not begun; start it again."):
         dist.barrier()  # none may end before the last has begun
         yield
+    # A model in DistributedDataParallel is a reference cycle, and holds the group: its threads must
+    # have ended before the interpreter does.
+    gc.collect()
     dist.destroy_process_group()
 
 

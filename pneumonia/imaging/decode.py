@@ -1,6 +1,7 @@
 """Bytes to Radiograph: the content is sniffed, the name of a file is never asked for."""
 
 import hashlib
+from dataclasses import dataclass, replace
 
 from pneumonia.errors import EmptyFile, UnsupportedFormat
 from pneumonia.imaging import dicom, raster
@@ -8,7 +9,46 @@ from pneumonia.imaging.kind import identify
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
 
-__all__ = ["Limits", "Radiograph", "decode"]
+__all__ = ["Limits", "Radiograph", "Upload", "decode", "open_upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file whose header has been read, and whose pixels have not.
+
+    Attributes
+    ----------
+    pixels
+        How many pixels decoding will make, from the header alone, so that memory can be found
+        before it is needed; the most that the limits allow where the header does not tell.
+    """
+
+    data: bytes
+    limits: Limits
+    pixels: int
+    header: dicom.Header | None
+
+    def decode(self) -> Radiograph:
+        """The film: float32 grey in [0, 1], upright, air dark and bone bright.
+
+        Raises
+        ------
+        ImageError
+            As :func:`decode`; also for a file that holds more pixels than its header said.
+        """
+        sha256 = hashlib.sha256(self.data).hexdigest()
+        if self.header is not None:
+            return self.header.decode(self.limits, sha256)
+        return raster.read(self.data, replace(self.limits, max_pixels=self.pixels), sha256)
+
+
+def open_upload(data: bytes, limits: Limits = Limits()) -> Upload:  # noqa: B008 - frozen
+    """Read the header of one film. Raises ImageError for what shows already, as :func:`decode`."""
+    if _admit(data, limits) == "DICOM":
+        header = dicom.read_header(data, limits)
+        return Upload(data, limits, header.pixels, header)
+    width, height = raster.check_header(data, limits)
+    return Upload(data, limits, width * height, None)
 
 
 def decode(data: bytes, limits: Limits = Limits()) -> Radiograph:  # noqa: B008 - frozen
@@ -32,28 +72,7 @@ def decode(data: bytes, limits: Limits = Limits()) -> Radiograph:  # noqa: B008 
 NoPixelData
         All of them ``ImageError``; nothing else escapes, whatever the bytes.
     """
-    kind = _admit(data, limits)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if kind == "DICOM":
-        return dicom.read(data, limits, sha256)
-    return raster.read(data, limits, sha256)
-
-
-def measure(data: bytes, limits: Limits = Limits()) -> int:  # noqa: B008 - frozen
-    """How many pixels `decode` will make of the file, from its header alone.
-
-    Cheap, so that memory can be found before it is needed. Where the header does not tell, it is
-    the most that the limits allow. Decode with this as ``max_pixels`` to hold the file to it.
-
-    Raises
-    ------
-    ImageError
-        As `decode`, for what shows already.
-    """
-    if _admit(data, limits) == "DICOM":
-        return dicom.measure(data, limits)
-    width, height = raster.check_header(data, limits)
-    return width * height
+    return open_upload(data, limits).decode()
 
 
 def _admit(data: bytes, limits: Limits) -> str:

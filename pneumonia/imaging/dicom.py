@@ -5,8 +5,10 @@ held. pydicom is imported when the first DICOM arrives: training does without it
 """
 
 import io
-import itertools
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +22,7 @@ from pneumonia.errors import (
     UnsupportedEncoding,
 )
 from pneumonia.imaging import colour, grayscale, raster
+from pneumonia.imaging.dicom_scan import PIXEL_DATA, TRANSFER_SYNTAX, Encoding, scan
 from pneumonia.imaging.dicom_warnings import content_warnings, printable
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
@@ -52,31 +55,88 @@ _READ: Final = {
 }
 _JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
-_UNCOMPRESSED: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_IMPLICIT: Final = "1.2.840.10008.1.2"
+_EXPLICIT: Final = "1.2.840.10008.1.2.1"
+_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
+_UNCOMPRESSED: Final = (_IMPLICIT, _EXPLICIT, _BIG_ENDIAN)
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422")
-_PIXEL_DATA: Final = 0x7FE00010
-_MAX_ELEMENTS: Final = 50_000  # a film has some hundreds
+_META: Final = range(0x00020000, 0x00030000)
+_TAGS: Final = frozenset(
+    int(tag[1:5] + tag[6:10], 16) for name, tag in _READ.items() if name != "TransferSyntaxUID"
+)
 _EXPORT: Final = "Export the film as uncompressed DICOM, JPEG or PNG."
 
 
-def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
-    """Decode one DICOM film.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A DICOM file whose header has been read, once; its pixels have not.
+
+    Attributes
+    ----------
+    pixels
+        Rows times Columns; the most allowed where the header does not tell, or is deflated.
+    dataset
+        pydicom's data set of the few elements that are read; None for a deflated file, which is
+        unpacked when it is decoded.
+    """
+
+    data: bytes
+    pixels: int
+    dataset: Any
+
+    def decode(self, limits: Limits, sha256: str) -> Radiograph:
+        """Decode the film.
+
+        Raises
+        ------
+        TooManyPixels
+            From Rows and Columns, before pixels are allocated.
+        NoPixelData, UnsupportedEncoding, DamagedImage
+            Each sentence names the attribute and its tag.
+        """
+        with _blaming_the_file(self.data):
+            dataset = self.dataset
+            if dataset is None:
+                dataset = _parse(_inflate(self.data, limits), 0, _DEFLATED)
+            if "PixelData" not in dataset:
+                raise _without_pixels(self.data)
+            syntax = _check_syntax(dataset)
+            _check_encoding(dataset, syntax)
+            _check_size(dataset, syntax, limits)
+            return _radiograph(dataset, sha256)
+
+
+def read_header(data: bytes, limits: Limits) -> Header:
+    """Read the header of a DICOM file, within bounds on its elements.
 
     Raises
     ------
     TooManyPixels
-        From Rows and Columns, before pixels are allocated.
-    NoPixelData, UnsupportedEncoding, DamagedImage
-        Each sentence names the attribute and its tag.
+        From Rows and Columns.
+    UnsupportedEncoding
+        Without pydicom.
+    DamagedImage
+        For more elements, deeper sequences or larger values than a film has.
     """
     _require_pydicom()
+    with _blaming_the_file(data):
+        at, syntax = _transfer_syntax(data)
+        if syntax == _DEFLATED:
+            return Header(data, limits.max_pixels, None)
+        dataset = _parse(data, at, syntax)
     try:
-        dataset = _parse(data, limits)
-        syntax = _transfer_syntax(dataset)
-        _check_encoding(dataset, syntax)
-        _check_size(dataset, syntax, limits)
-        return _radiograph(dataset, sha256)
+        rows, columns = int(dataset.Rows), int(dataset.Columns)
+    except Exception:  # decoding will say what is wrong
+        return Header(data, limits.max_pixels, dataset)
+    limits.check_pixels(columns, rows)
+    return Header(data, rows * columns if rows > 0 and columns > 0 else limits.max_pixels, dataset)
+
+
+@contextmanager
+def _blaming_the_file(data: bytes) -> Iterator[None]:
+    try:
+        yield
     except ImageError:
         raise
     except Exception as error:  # pydicom raises almost anything on hostile bytes
@@ -84,40 +144,6 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
             f"The DICOM file ({len(data):,} bytes) cannot be decoded: it is cut off or damaged. "
             "Export the film again, or as a JPEG or PNG."
         ) from error
-
-
-def measure(data: bytes, limits: Limits) -> int:
-    """Rows times Columns; the most allowed where a look at the start of the file does not tell.
-
-    Raises
-    ------
-    TooManyPixels
-    UnsupportedEncoding
-        Without pydicom.
-    """
-    _require_pydicom()
-    if _DEFLATED.encode() in data:
-        return limits.max_pixels
-    try:
-        rows, columns = _declared_size(data)
-    except Exception:  # as in `read`, which will say what is wrong
-        return limits.max_pixels
-    limits.check_pixels(columns, rows)
-    return rows * columns if rows > 0 and columns > 0 else limits.max_pixels
-
-
-def _declared_size(data: bytes) -> tuple[int, int]:
-    from pydicom.filereader import read_partial
-    from pydicom.tag import Tag
-
-    seen = itertools.count(1)
-    dataset = read_partial(
-        io.BytesIO(data),
-        stop_when=lambda tag, vr, length: int(tag) >= _PIXEL_DATA or next(seen) > _MAX_ELEMENTS,
-        force=True,
-        specific_tags=[Tag("Rows"), Tag("Columns")],
-    )
-    return int(dataset.Rows), int(dataset.Columns)
 
 
 def _require_pydicom() -> None:
@@ -131,35 +157,44 @@ def _require_pydicom() -> None:
         ) from None
 
 
-def _parse(data: bytes, limits: Limits) -> Any:
-    from pydicom.filereader import read_partial
-    from pydicom.tag import Tag
+def _transfer_syntax(data: bytes) -> tuple[int, str]:
+    """Where the data set begins, and the UID in (0002,0010); empty where the file has none."""
+    at = 132 if data[128:132] == b"DICM" else 0
+    if data[at : at + 2] != b"\x02\0":  # a bare data set, without file meta information
+        return at, ""
+    meta = scan(data, at, Encoding(implicit=False), _META, last=_META.stop)
+    end = max((element.end for element in meta.values()), default=at)
+    uid = meta.get(TRANSFER_SYNTAX)
+    name = data[uid.value : uid.end] if uid else b""
+    return end, name.decode("ascii", "replace").strip("\0 ")
 
-    if _DEFLATED.encode() in data:
-        data = _inflate(data, limits)
-    seen = itertools.count(1)
 
-    def is_past_the_image(tag: Any, vr: str | None, length: int) -> bool:
-        if next(seen) > _MAX_ELEMENTS:
-            raise DamagedImage(
-                f"The DICOM file has more than {_MAX_ELEMENTS:,} attributes. "
-                "Export the film again, or as a JPEG or PNG."
-            )
-        return int(tag) > _PIXEL_DATA
+def _parse(data: bytes, at: int, syntax: str) -> Any:
+    """pydicom's data set of the elements in ``_READ``, and no others."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.filereader import read_dataset
 
-    # dcmread with a bound: 50 MB of empty elements would hold a core for many seconds.
-    dataset = read_partial(
-        io.BytesIO(data),
-        stop_when=is_past_the_image,
-        force=True,
-        specific_tags=[Tag(keyword) for keyword in _READ],
-    )
-    if "PixelData" in dataset:
-        return dataset
-    # pydicom drops an encapsulated image whose end is missing: the tag is in the bytes, at least.
+    encoding = Encoding(syntax == _IMPLICIT, syntax != _BIG_ENDIAN)
+    if not syntax:
+        encoding = Encoding.guess(data, at)
+        syntax = _UNCOMPRESSED[0 if encoding.implicit else 1 if encoding.little else 2]
+    found = scan(data, at, encoding, _TAGS)
+    pixels = found.pop(PIXEL_DATA, None)
+    header = b"".join(data[element.begin : element.end] for element in found.values())
+    dataset = read_dataset(io.BytesIO(header), encoding.implicit, encoding.little)
+    if pixels is not None:
+        dataset.add_new(PIXEL_DATA, pixels.vr.decode() or "OW", data[pixels.value : pixels.end])
+        dataset["PixelData"].is_undefined_length = pixels.encapsulated
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = _EXPLICIT if syntax == _DEFLATED else syntax
+    return dataset
+
+
+def _without_pixels(data: bytes) -> ImageError:
+    # An encapsulated image whose end is missing is left out: the tag is in the bytes, at least.
     if b"\xe0\x7f\x10\x00" in data or b"\x7f\xe0\x00\x10" in data:
-        raise _damaged_pixels("has no end: the file is cut off or damaged")
-    raise NoPixelData(
+        return _damaged_pixels("has no end: the file is cut off or damaged")
+    return NoPixelData(
         "The DICOM file has no Pixel Data (7FE0,0010): it is a report, a presentation state or "
         "another object without an image, or it is cut off before the image. "
         "Export the film itself."
@@ -187,18 +222,9 @@ def _inflate(data: bytes, limits: Limits) -> bytes:
     return dataset
 
 
-def _transfer_syntax(dataset: Any) -> str:
-    """The UID, made explicit in the data set; raises where this reader cannot decode it."""
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import UID
-
-    meta = getattr(dataset, "file_meta", None)
-    syntax = UID(str(meta.get("TransferSyntaxUID") or "")) if meta is not None else UID("")
-    if not syntax:
-        is_implicit, is_little = dataset.original_encoding
-        syntax = UID(_UNCOMPRESSED[0 if is_implicit else 1 if is_little else 2])
-        dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = syntax
+def _check_syntax(dataset: Any) -> str:
+    """The transfer syntax's UID; raises where this reader cannot decode it."""
+    syntax = dataset.file_meta.TransferSyntaxUID
     if syntax not in (*_UNCOMPRESSED, _JPEG_BASELINE):
         name = syntax.name if syntax.name != syntax else "an unknown one"
         raise UnsupportedEncoding(

@@ -19,7 +19,7 @@ from pneumonia.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
-from pneumonia.imaging import Limits, decode, measure
+from pneumonia.imaging import Limits, decode, open_upload
 from pneumonia.imaging.kind import identify
 
 
@@ -218,31 +218,31 @@ def test_a_spoilt_radiograph_is_read_or_refused_by_an_image_error(data, kind, so
 @pytest.mark.parametrize("syntax", ["implicit", "explicit", "big", "jpeg"])
 def test_a_dicom_is_measured_without_its_pixels(syntax, encode_dicom):
     pixels = np.zeros((30, 50), np.uint8)
-    assert measure(encode_dicom(pixels, syntax)) == 1500
+    assert open_upload(encode_dicom(pixels, syntax)).pixels == 1500
     # The image itself is not looked at: a file cut off before its end has the same size.
-    assert measure(encode_dicom(pixels, syntax)[:-100]) == 1500
+    assert open_upload(encode_dicom(pixels, syntax)[:-100]).pixels == 1500
 
 
 def test_pictures_are_measured_from_their_header(grey, encode):
     picture = Image.fromarray(grey)
     for name in ("PNG", "JPEG"):
-        assert measure(encode(picture, name)[:-20]) == grey.size
+        assert open_upload(encode(picture, name)[:-20]).pixels == grey.size
 
 
 def test_what_the_header_does_not_tell_is_measured_as_the_most_allowed(encode_dicom):
     limits = Limits(max_pixels=2000)
     pixels = np.zeros((30, 50), np.uint8)
-    assert measure(encode_dicom(pixels, "deflated"), limits) == 2000
-    assert measure(encode_dicom(pixels, Rows=None), limits) == 2000
-    assert measure(encode_dicom(pixels, Rows=0), limits) == 2000
+    assert open_upload(encode_dicom(pixels, "deflated"), limits).pixels == 2000
+    assert open_upload(encode_dicom(pixels, Rows=None), limits).pixels == 2000
+    assert open_upload(encode_dicom(pixels, Rows=0), limits).pixels == 2000
 
 
 def test_what_is_refused_is_refused_when_measured(grey, encode, encode_dicom):
     limits = Limits(max_pixels=grey.size - 1)
     for data in (encode(Image.fromarray(grey), "PNG"), encode_dicom(grey)):
         with pytest.raises(TooManyPixels):
-            measure(data, limits)
+            open_upload(data, limits)
     with pytest.raises(EmptyFile):
-        measure(b"")
+        open_upload(b"")
     with pytest.raises(UnsupportedFormat):
-        measure(b"%PDF-1.7")
+        open_upload(b"%PDF-1.7")

@@ -88,7 +88,6 @@ def fit(
             label = f"epoch {progress.epoch + 1}/{training.epochs}"
             started = time.monotonic()
             torch.manual_seed(seed * 100_003 + progress.epoch)  # dropout
-            rate = max(group["lr"] for group in optimiser.param_groups)
             task.order.epoch = progress.epoch
             task.model.train()
             task.freeze(progress.epoch)
@@ -97,6 +96,7 @@ def fit(
                 model, learnt = ddp.parallel(task.model), learning
             means = _train_epoch(task, model, optimiser, schedule, label, reporter)
             found = ddp.broadcast(task.validate() if ddp.is_main() else {})
+            rate = max(group["lr"] for group in optimiser.param_groups)
             seconds = round(time.monotonic() - started, 1)
             epoch = Epoch(progress.epoch + 1, means, found, rate, seconds)
             # Where nothing is monitored, a later epoch is a better one.
