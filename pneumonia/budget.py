@@ -1,6 +1,7 @@
 """A bounded amount of something that requests hold while they work, and wait for in turn."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,11 +25,12 @@ class Budget:
         self._units = self._left = units
         self._small = small
         self._wait_s = wait_s
-        self._given_back = threading.Condition()
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()  # first come, first served
 
     @contextmanager
     def hold(self, amount: int) -> Iterator[None]:
-        """Wait until the amount is free, and hold it for the length of the block.
+        """Wait for a turn and until the amount is free; hold it for the length of the block.
 
         Raises
         ------
@@ -43,15 +45,25 @@ class Budget:
         try:
             yield
         finally:
-            with self._given_back:
+            with self._changed:
                 self._left += amount
-                self._given_back.notify_all()
+                self._changed.notify_all()
 
     def _take(self, amount: int) -> None:
-        with self._given_back:
-            if not self._given_back.wait_for(lambda: self._left >= amount, self._wait_s):
-                raise Overloaded(
-                    "Other large images are being read, and there was no room for this one within "
-                    f"{self._wait_s:g} seconds. Try again in a few seconds."
+        turn = object()
+        with self._changed:
+            self._waiting.append(turn)
+            try:
+                # Nobody overtakes: else a stream of smaller ones would starve a large one.
+                is_free = self._changed.wait_for(
+                    lambda: self._waiting[0] is turn and self._left >= amount, self._wait_s
                 )
-            self._left -= amount
+                if not is_free:
+                    raise Overloaded(
+                        "Other large images are being read, and there was no room for this one "
+                        f"within {self._wait_s:g} seconds. Try again in a few seconds."
+                    )
+                self._left -= amount
+            finally:
+                self._waiting.remove(turn)
+                self._changed.notify_all()

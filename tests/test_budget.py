@@ -51,3 +51,35 @@ def test_who_waits_goes_on_when_it_is_given_back() -> None:
             order.append("first")
         waiting.result(10)
     assert order == ["first", "second"]
+
+
+def test_nobody_overtakes_one_that_waits_for_much() -> None:
+    budget, order = Budget(10, small=1, wait_s=30), []
+
+    def take(amount: int) -> None:
+        with budget.hold(amount):
+            order.append(amount)
+
+    def wait_for(count: int) -> None:
+        while len(budget._waiting) < count:
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor(2) as pool:
+        with budget.hold(6):
+            large = pool.submit(take, 10)
+            wait_for(1)
+            small = pool.submit(take, 4)  # there is room for it, and it came later
+            wait_for(2)
+            assert order == []
+        large.result(10)
+        small.result(10)
+    assert order == [10, 4]
+
+
+def test_one_that_gives_up_waiting_holds_up_nobody() -> None:
+    budget = Budget(10, small=1, wait_s=0.05)
+    with budget.hold(6):
+        with pytest.raises(Overloaded), budget.hold(10):
+            pass
+        with budget.hold(4):
+            pass

@@ -36,6 +36,7 @@ class Batcher:
         self._timeout_s = timeout_s
         self._jobs: queue.Queue[_Job | None] = queue.Queue(queue_size)
         self._closed = False
+        self._closing = threading.Lock()  # no job may come to lie behind the closing mark
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
         self._thread.start()
 
@@ -55,9 +56,10 @@ class Batcher:
         """
         job = _Job(radiograph, time.monotonic() + self._timeout_s)
         try:
-            if self._closed:
-                raise queue.Full
-            self._jobs.put_nowait(job)
+            with self._closing:
+                if self._closed:
+                    raise queue.Full
+                self._jobs.put_nowait(job)
         except queue.Full:
             raise Overloaded(
                 f"{self._jobs.maxsize} images are waiting already. Try again in a few seconds."
@@ -72,7 +74,8 @@ class Batcher:
 
     def close(self) -> None:
         """Finish what is waiting, take nothing more, and end the thread."""
-        self._closed = True
+        with self._closing:
+            self._closed = True
         self._jobs.put(None)
         self._thread.join(timeout=self._timeout_s)
 

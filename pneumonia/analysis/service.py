@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
     from pneumonia.analysis.bundle import Card
     from pneumonia.analysis.predictor import Predictor
 
+RETRY_S = 5.0  # after a load that failed: a bundle may have been put in place since
 State = Literal["stopped", "loading", "ready", "failed"]
 _log = logging.getLogger(__name__)
 
 
 class AnalysisService:
-    """One model behind a batcher. ``load`` is called once, in a thread of its own."""
+    """One model behind a batcher. ``load`` is called in a thread of its own, until it succeeds."""
 
     def __init__(
         self,
@@ -36,16 +38,22 @@ class AnalysisService:
         self._lock = threading.Lock()
         self._loaded = threading.Event()
         self._batcher: Batcher | None = None
+        self._failed_at = 0.0  # monotonic, seconds
         self.state: State = "stopped"
         self.error: DomainError | None = None
         self.card: Card | None = None
 
     def start(self) -> None:
-        """Begin to load and warm the model; returns at once, and does nothing the second time."""
+        """Begin to load and warm the model; returns at once.
+
+        Does nothing where that has begun, unless it failed some seconds ago: then it is tried anew.
+        """
         with self._lock:
-            if self.state != "stopped":
+            waited_s = time.monotonic() - self._failed_at
+            if self.state != "stopped" and not (self.state == "failed" and waited_s >= RETRY_S):
                 return
             self.state = "loading"
+            self._loaded.clear()
         threading.Thread(target=self._start, name="model-loader", daemon=True).start()
 
     def _start(self) -> None:
@@ -53,7 +61,7 @@ class AnalysisService:
             predictor = self._load()
             predictor.warm()
             self._batcher = Batcher(predictor.predict, **self._limits, timeout_s=self._timeout_s)
-            self.card = predictor.card
+            self.card, self.error = predictor.card, None
             self.state = "ready"
             _log.info("model %s is ready on %s", predictor.model.id, predictor.device)
         except DomainError as error:
@@ -65,7 +73,7 @@ class AnalysisService:
 
     def _fail(self, error: DomainError) -> None:
         _log.error("no model: %s", error)
-        self.error = error
+        self.error, self._failed_at = error, time.monotonic()
         self.state = "failed"
 
     def wait(self, timeout_s: float) -> State:
@@ -89,8 +97,9 @@ class AnalysisService:
         """
         gate.check(radiograph)  # what can be said at once, before anything waits
         self.start()
-        if self.error is not None:
-            raise self.error.with_traceback(None)
+        error = self.error  # that of the last load, also while another one is tried
+        if error is not None:
+            raise error.with_traceback(None)
         if self._batcher is None:
             raise ModelNotReady("The model is still loading. Try again in a few seconds.")
         return self._batcher.submit(radiograph)

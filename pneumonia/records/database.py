@@ -10,6 +10,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from pneumonia.errors import BadSetting
 
+
+class MigrationError(Exception):
+    """The tables cannot be brought up to date; the text is Alembic's."""
+
+
 BUSY_TIMEOUT_S = 30.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Any fixed number: it names the lock under which one process at a time migrates (PostgreSQL).
@@ -59,16 +64,26 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest version; any number of processes may do so at once."""
+    """Bring the tables to the newest version; any number of processes may do so at once.
+
+    Raises
+    ------
+    MigrationError
+        When Alembic cannot: the database is of a version that this program does not know, say.
+    """
     # Alembic is slow to import, and most commands never touch the database.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with engine.connect() as connection, _alone(connection):
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise MigrationError(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """The films' pictures on disk: one PNG per reading, whole or not there at all."""
 
+import contextlib
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from pneumonia.errors import RadiographMissing, ReadingNotFound
@@ -49,3 +51,29 @@ class Radiographs:
 
     def delete(self, reading_id: str) -> None:
         self.path(reading_id).unlink(missing_ok=True)
+
+    # --- a deletion in two steps ----------------------------------------------------------------
+
+    def _aside(self, reading_id: str) -> Path:
+        return self.path(reading_id).with_suffix(".deleted")
+
+    def is_aside(self, reading_id: str) -> bool:
+        return self._aside(reading_id).is_file()
+
+    def set_aside(self, reading_id: str) -> None:
+        """Take a film out of reach, so that it can be removed or brought back."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path(reading_id).replace(self._aside(reading_id))
+
+    def bring_back(self, reading_id: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._aside(reading_id).replace(self.path(reading_id))
+
+    def remove_aside(self, reading_id: str) -> None:
+        self._aside(reading_id).unlink(missing_ok=True)
+
+    def aside(self) -> Iterator[str]:
+        """Ids of the readings whose film lies aside."""
+        for path in self._folder.glob("*/*.deleted"):
+            if _ID.fullmatch(path.stem):
+                yield path.stem

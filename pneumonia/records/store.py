@@ -10,10 +10,11 @@ from pathlib import Path
 from sqlalchemy import Engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import ReadingNotFound, StorageUnavailable
-from pneumonia.records.database import migrate, open_engine
+from pneumonia.records.database import MigrationError, migrate, open_engine
 from pneumonia.records.radiographs import Radiographs
 from pneumonia.records.reading import Reading
 from pneumonia.records.rows import to_reading, to_row
@@ -54,7 +55,17 @@ class Store:
             with _storage("prepare the database"):
                 self._make_database_folder()
                 migrate(self._engine)
+                self._settle_deletions()
             self._migrated = True
+
+    def _settle_deletions(self) -> None:
+        """End the deletions that a crash cut off: a film set aside goes where its row went."""
+        with Session(self._engine) as session:
+            for reading_id in self._radiographs.aside():
+                if session.get(ReadingRow, reading_id) is None:
+                    self._radiographs.remove_aside(reading_id)
+                else:
+                    self._radiographs.bring_back(reading_id)
 
     def _make_database_folder(self) -> None:
         url = make_url(self._url) if self._engine.dialect.name == "sqlite" else None
@@ -101,12 +112,28 @@ class Store:
             return self._radiographs.read(reading_id)
 
     def delete(self, reading_id: str) -> None:
-        """Remove the reading and its film. Raises ReadingNotFound."""
-        self._radiographs.path(reading_id)
+        """Remove the reading and its film. Raises ReadingNotFound.
+
+        A film never outlives its row unseen: it is moved aside first, and moved back where the row
+        cannot be removed. What a failure leaves aside is removed when this is tried again, or at
+        the next start.
+        """
+        films = self._radiographs
+        films.path(reading_id)
         with self._session("delete the reading") as session:
-            session.delete(_row(session, reading_id))
-            session.commit()
-            self._radiographs.delete(reading_id)
+            if session.get(ReadingRow, reading_id) is None and films.is_aside(reading_id):
+                films.remove_aside(reading_id)
+                return
+            row = _row(session, reading_id)
+            films.set_aside(reading_id)
+            try:
+                session.delete(row)
+                session.commit()
+            except BaseException:
+                films.bring_back(reading_id)
+                raise
+            films.remove_aside(reading_id)
+            films.delete(reading_id)  # another process that starts may just have brought it back
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""
@@ -139,7 +166,7 @@ def _storage(doing: str) -> Iterator[None]:
     """Failures of the database or the disk, as a sentence for a person; the cause is logged."""
     try:
         yield
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, PoolTimeout, MigrationError, OSError) as error:
         log.exception("cannot %s", doing)
         raise StorageUnavailable(
             f"The server cannot {doing}: its database or data folder cannot be used at the "

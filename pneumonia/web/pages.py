@@ -43,8 +43,8 @@ blueprint = Blueprint("pages", __name__)
 RECENT = 8
 """How many readings a browser remembers, in its own session."""
 LEGEND_STOPS = 9
-# A film's picture never changes; kept an hour by the one browser that asked, by no proxy.
-_PICTURE_CACHE = "private, max-age=3600, immutable"
+# Not kept: a film that was deleted must not come back from a shared browser's cache.
+_PICTURE_CACHE = "private, no-store"
 
 
 @blueprint.get("/")

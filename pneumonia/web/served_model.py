@@ -16,7 +16,7 @@ def served_card() -> "Card":
     from pneumonia.analysis.bundle import read_card
 
     own = services()
-    if own.analysis.state == "failed" and own.analysis.error is not None:
+    if own.analysis.error is not None:
         raise own.analysis.error
     return own.analysis.card or read_card(own.settings.models_dir / own.settings.model)
 

@@ -193,10 +193,16 @@ def models_table(models_dir: Path, served: str) -> str:
 
 
 def _model_line(folder: Path, served: bool) -> tuple[list[str], str]:
-    from pneumonia.analysis.bundle import load_bundle
+    from pneumonia.analysis import lung_segmenter
+    from pneumonia.analysis.bundle import CARD, load_bundle
 
     mark = "yes" if served else ""
     try:
+        if (folder / lung_segmenter.CARD).is_file() and not (folder / CARD).is_file():
+            own = lung_segmenter.LungSegmenter.load(folder).card
+            sha256 = lung_segmenter.digest(str(folder))[:12]
+            dice = f"a lung network: Dice {own['validation']['dice']:.4f}, for --lungs"
+            return [folder.name, own["architecture"], sha256, "", mark, dice], ""
         card = load_bundle(folder).card
     except DomainError as error:
         return [folder.name, "damaged", "", "", mark, ""], f"{folder.name}: {error.detail}"

@@ -1,5 +1,6 @@
 """The batcher's promises, with predictors that count, wait or fail."""
 
+import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -118,3 +119,25 @@ def test_a_closed_batcher_takes_nothing(counting) -> None:
     assert not own._thread.is_alive()
     with pytest.raises(Overloaded):
         own.submit(radiograph(1))
+
+
+def test_no_job_comes_to_lie_behind_the_closing_mark(counting) -> None:
+    """One that has passed the check when the batcher closes is still answered."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Slow(queue.Queue):
+        def put_nowait(self, job):
+            entered.set()
+            go_on.wait(10)
+            super().put_nowait(job)
+
+    own = batcher(counting, timeout_s=20.0)
+    own._jobs.__class__ = Slow
+    with ThreadPoolExecutor(2) as pool:
+        asked = pool.submit(own.submit, radiograph(0.4))
+        assert entered.wait(10)
+        closed = pool.submit(own.close)
+        time.sleep(0.05)  # closing must wait; were it not to, the mark would come first
+        go_on.set()
+        assert asked.result(20) == pytest.approx(0.4)
+        closed.result(20)

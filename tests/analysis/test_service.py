@@ -1,3 +1,4 @@
+import shutil
 import threading
 
 import numpy as np
@@ -80,3 +81,22 @@ def test_a_refused_radiograph_needs_no_model() -> None:
     with pytest.raises(RadiographTooSmall):
         service.analyse(Radiograph(np.zeros((10, 10), np.float32), "PNG", 8, (0, 0), ""))
     assert service.state == "stopped"
+
+
+def test_a_bundle_put_in_place_after_a_failed_load_is_found(
+    tiny_bundle, radiograph, tmp_path, monkeypatch
+) -> None:
+    folder = tmp_path / tiny_bundle.name
+    service = AnalysisService(lambda: Predictor.load(folder, "cpu"), **LIMITS)
+    service.start()
+    assert service.wait(60) == "failed"
+    shutil.copytree(tiny_bundle, folder)
+    service.start()  # at once: nothing is tried anew
+    assert service.state == "failed"
+    monkeypatch.setattr("pneumonia.analysis.service.RETRY_S", 0.0)
+    with pytest.raises(NoModel):
+        service.analyse(radiograph)  # the old error until the new load has ended
+    assert service.wait(60) == "ready"
+    assert service.error is None
+    assert service.analyse(radiograph).probability >= 0
+    service.close()

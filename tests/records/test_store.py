@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 
 from pneumonia.errors import BadSetting, RadiographMissing, ReadingNotFound, StorageUnavailable
 from pneumonia.records import Reading, Store
@@ -140,6 +143,71 @@ def test_delete_removes_row_and_radiograph(
         with pytest.raises(ReadingNotFound, match=f"^There is no reading {gone.id}"):
             ask(gone.id)
     assert store.get(stays.id).id == stays.id
+
+
+def fail(*_: object, **__: object) -> None:
+    raise OSError("the disk says no")
+
+
+def test_a_radiograph_that_cannot_be_removed_is_not_forgotten(
+    store: Store, make_reading: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = make_reading()
+    store.add(kept, PNG)
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", fail)
+        with pytest.raises(StorageUnavailable):
+            store.delete(kept.id)
+    with pytest.raises(ReadingNotFound):
+        store.radiograph(kept.id)  # out of reach at once
+    store.delete(kept.id)  # trying again is no 404
+    assert radiograph_files(tmp_path) == []
+    with pytest.raises(ReadingNotFound):
+        store.delete(kept.id)
+
+
+def test_a_reading_that_cannot_be_deleted_keeps_its_radiograph(
+    store: Store, make_reading: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = make_reading()
+    store.add(kept, PNG)
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "replace", fail)
+        with pytest.raises(StorageUnavailable):
+            store.delete(kept.id)
+    with monkeypatch.context() as broken:
+        broken.setattr(Session, "commit", fail)
+        with pytest.raises(StorageUnavailable):
+            store.delete(kept.id)
+    assert store.radiograph(kept.id) == PNG
+
+
+@pytest.mark.parametrize("row_is_gone", [True, False])
+def test_a_deletion_cut_off_is_settled_at_the_next_start(
+    store: Store, make_reading: Make, tmp_path: Path, row_is_gone: bool
+) -> None:
+    kept = make_reading()
+    store.add(kept, PNG)
+    store._radiographs.set_aside(kept.id)
+    if row_is_gone:
+        with create_engine(store._url).begin() as connection:
+            connection.execute(text("DELETE FROM readings"))
+    again = Store(store._url, tmp_path)
+    again.migrate()
+    if row_is_gone:
+        assert radiograph_files(tmp_path) == []
+    else:
+        assert again.radiograph(kept.id) == PNG
+
+
+def test_no_free_connection_is_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise PoolTimeout("QueuePool limit of size 5 overflow 10 reached")
+
+    store.check()
+    monkeypatch.setattr(Session, "execute", exhausted)
+    with pytest.raises(StorageUnavailable, match=r"^The server cannot reach the database: "):
+        store.check()
 
 
 def test_a_missing_radiograph_is_named(store: Store, make_reading: Make, tmp_path: Path) -> None:

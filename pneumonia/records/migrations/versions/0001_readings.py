@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
@@ -14,11 +13,7 @@ def upgrade() -> None:
     op.create_table(
         "readings",
         sa.Column("id", sa.String(32), nullable=False),
-        sa.Column(
-            "created_at",
-            sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"),
-            nullable=False,
-        ),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("image_format", sa.String(16), nullable=False),
         sa.Column("image_width", sa.Integer(), nullable=False),
         sa.Column("image_height", sa.Integer(), nullable=False),
