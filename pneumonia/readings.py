@@ -121,7 +121,7 @@ def image_info(radiograph: Radiograph) -> ImageInfo:
 
 
 def upright(radiograph: Radiograph, finding: Finding) -> Radiograph:
-    """The film as it was read and is shown: turned right where it came inverted."""
+    """The film as it was read and is shown: its grey levels inverted back if it came a negative."""
     return radiograph.inverted_greys() if finding.quality.inverted else radiograph
 
 

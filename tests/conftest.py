@@ -9,6 +9,7 @@ import pytest
 import torch
 from flask import Flask
 
+from pneumonia.analysis.population import Population
 from pneumonia.config import ROOT
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_radiograph
@@ -18,7 +19,8 @@ from tests.inputs import apply
 from tests.running import running
 from tests.three_classes import write_bundle
 from train.bundle.export import Origins, Served, export, round_to_half
-from train.bundle.provenance import SCRATCH, Provenance
+from train.bundle.provenance import SCRATCH
+from train.data.declaration import Declaration
 from train.data.manifest import Row
 from train.initial import InitialWeights
 from train.recipes import recipe as recipes
@@ -91,9 +93,13 @@ def tiny_bundle(
     ]
     out = tmp_path_factory.mktemp("models") / "tiny"
     origins = Origins(
-        data=Provenance(
-            "synthetic films", "pneumonia.imaging.synthetic", "Apache-2.0", "drawn chests"
+        data=Declaration(
+            "synthetic films",
+            "pneumonia.imaging.synthetic",
+            "Apache-2.0",
+            Population("drawn chests", (1, 99)),
         ),
+        names_patients=True,
         data_digest="0" * 64,
         initial=InitialWeights("none", (), ()),
         initial_weights=SCRATCH,

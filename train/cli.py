@@ -14,6 +14,7 @@ from train.memory import keep_freed_memory
 from train.options import (
     BEGINNING,
     DATA,
+    DATASET,
     KEEPING,
     PATH,
     READERS,
@@ -124,6 +125,7 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
 
 @click.command()
 @click.option("--data", type=PATH, required=True, help="Folder in the training layout.")
+@takes(DATASET)
 @click.option(
     "--split",
     required=True,
@@ -187,8 +189,13 @@ def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     predictor = Predictor.load(
         folder, options["device"], operating_point=options["operating_point"]
     )
-    radiographs = manifest.load(options["data"])
+    radiographs = manifest.load(options["data"], options["dataset"])
     rows = splits.select_rows(radiographs, options["split"], predictor.card)
+    if all(row.patient == row.file for row in rows):
+        Terminal().warn(
+            "The data does not say which films are of one patient: intervals count each film by "
+            "itself. Give manifest.csv the column patient, or declare the data with --dataset."
+        )
     out = options["out"] or Path("runs") / f"evaluation-{folder.name}-{options['split']}"
     figures, evidence = assess.assess(
         predictor,
@@ -256,7 +263,7 @@ def _compare(options: dict[str, Any], out: Path, command: str) -> int:
         for e in entries
     )
     chosen = run_options(options, workers=options["workers"])
-    radiographs = manifest.load(options["data"])
+    radiographs = manifest.load(options["data"], options["dataset"])
     comparison = Comparison(entries, radiographs, chosen, options["runs"])
     lines = lay_side_by_side(comparison, out, command, Terminal())
     return sum(len(list(line.failures())) for line in lines)

@@ -25,7 +25,14 @@ READERS = click.option(
 SEED = click.option("--seed", type=int, default=0)
 
 #: What a run computes on, and begins from.
+DATASET = click.option(
+    "--dataset",
+    metavar="NAME",
+    default="",
+    help="What the data is: kermany (the public set), or a .toml file. [default: DATA/data.toml]",
+)
 BEGINNING = (
+    DATASET,
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
     click.option(
         "--init-weights",
@@ -73,6 +80,7 @@ def run_options(options: dict[str, Any], out: str = "", workers: int = 0) -> "ru
     return run.Options(
         data=str(options["data"].resolve()),
         out=out,
+        dataset=dataset_source(options["dataset"]),
         init_weights=weights_source(options["init_weights"] or "auto"),
         lungs=lungs_source(options["lungs"]),
         workers=workers,
@@ -80,6 +88,11 @@ def run_options(options: dict[str, Any], out: str = "", workers: int = 0) -> "ru
             name: options[name] for name in ("device", "seed", "on_bad_image", "on_patient_overlap")
         },
     )
+
+
+def dataset_source(given: str) -> str:
+    """The name of a declaration that ships, or a file's absolute path."""
+    return str(Path(given).resolve()) if given.endswith(".toml") else given
 
 
 def weights_source(given: str) -> str:

@@ -22,6 +22,7 @@ from pneumonia.analysis.finding import (
 from pneumonia.analysis.frequency import Frequency
 from pneumonia.analysis.lung_segmenter import FILES as LUNG_FILES
 from pneumonia.analysis.lung_segmenter import LungSegmenter
+from pneumonia.analysis.population import Population
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel, UnknownArchitecture
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.networks import weights
@@ -62,6 +63,8 @@ class Card:
         None for a bundle that does not tell bacterial from viral.
     operating_points
         By name, at least one.
+    population
+        Whose radiographs it was trained on.
     frequency
         Validation films grouped by probability, rising; may be empty.
     map_full_scale
@@ -80,6 +83,7 @@ class Card:
     bias: float
     pattern: PatternCalibration | None
     operating_points: dict[str, OperatingPoint]
+    population: Population
     frequency: tuple[Frequency, ...]
     map_full_scale: float
     weights_sha256: str
@@ -167,6 +171,7 @@ def _parse(raw: dict[str, Any]) -> Card:
         bias=float(calibration["bias"]),
         pattern=_pattern(raw.get("pattern"), network.outputs),
         operating_points=_operating_points(raw["operating_points"]),
+        population=Population.from_dict(raw["population"]),
         frequency=tuple(Frequency(**group) for group in calibration["frequency"]),
         map_full_scale=full_scale,
         weights_sha256=str(raw["weights"]["sha256"]),

@@ -87,7 +87,7 @@ class OperatingPoint:
 class Quality:
     """What the gate says of the film; a refused film raises instead and has no finding.
 
-    ``inverted``: the film came with air bright and bone dark, and was turned right to be read.
+    ``inverted``: the film came with air bright and bone dark; its grey levels were inverted back.
     """
 
     accepted: bool = True

@@ -1,15 +1,16 @@
 """Can this film be read at all? Refusals are errors; doubts become warnings beside the verdict."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis import anatomy
-from pneumonia.analysis import outlier_model as outliers
-from pneumonia.analysis.anatomy import Edge, LungPair
+from pneumonia.analysis.anatomy import LungPair
 from pneumonia.analysis.finding import Quality
+from pneumonia.analysis.gate_limits import Expected, GateLimits
+from pneumonia.analysis.population import Population
 from pneumonia.errors import (
     NotAChestRadiograph,
     RadiographCutOff,
@@ -25,11 +26,8 @@ if TYPE_CHECKING:  # it comes from torch's side of the house
     from pneumonia.analysis.lung_segmenter import LungSegmentation
 
 INVERTED_NOTICE = (
-    "The film came as a negative, bright and dark exchanged; it was turned right before reading."
-)
-UNLIKE_NOTICE = (
-    "The film looks unlike those of children that the model learnt from: an adult's, or from other "
-    "equipment. The answer is worth less."
+    "The film is stored as a negative, bright and dark exchanged: its grey levels were "
+    "inverted back before reading. It was neither rotated nor mirrored."
 )
 MIN_SIDE_PIXELS = 64
 LOW_SIDE_PIXELS = 224  # the network's input: below it, detail is made up by enlargement
@@ -37,23 +35,6 @@ MIN_CONTRAST = 0.03  # of the full range, between the 0.5th and 99.5th percentil
 LOW_CONTRAST = 0.15
 MAX_ASPECT = 2.2  # long side over short side; the public films reach 2.1
 _SAMPLE = 256  # about this many pixels a side are enough to judge contrast
-
-# Distances from chest films, 1 being far for a training film (see OutlierModel). Children's films
-# held out reach 1.12; of adults' films 2 in 100 lie beyond 1.38; docs/adr/0011-gate.md has
-# the figures.
-FAR = 1.5
-UNLIKE = 1.2
-# Outlined lungs: what no chest film came near, children's or adults'.
-MIN_CERTAINTY = 0.85  # the least seen is 0.88
-MIN_SIDE_BY_SIDE = 0.6  # 0.84
-MIN_SOLIDITY = 0.75  # 0.84
-MIN_EVENNESS = 0.45  # 0.59
-SURE = 0.9  # certainty from which an edge that the outline touches is an edge through a lung
-# How much of the lungs' height (left, right) or width (top, bottom) may lie on the film's edge.
-# Many whole films end close to the tips or the bases; hardly any at the sides.
-CUT_OFF: dict[Edge, float] = {"left": 0.3, "right": 0.3, "top": 0.65, "bottom": 0.5}
-TIGHT: dict[Edge, float] = {"left": 0.05, "right": 0.05, "top": 0.2, "bottom": 0.15}
-UPRIGHT = 0.9  # probability below which it is said that the film may lie turned
 
 _UPLOAD = "Upload the frontal film (PA or AP) itself, whole and with nothing beside it."
 _WHOLE = "Export the whole film, with both lungs and some margin, and upload it again."
@@ -71,7 +52,7 @@ class Examined:
     Attributes
     ----------
     radiograph
-        Turned right if it was inverted.
+        With its grey levels inverted back if it came as a negative.
     square
         float32 (grid, grid) in [0, 1]: that film on the preprocessing's square grid.
     lungs
@@ -90,7 +71,8 @@ class Examined:
 def judge(
     radiograph: Radiograph,
     segmentation: "LungSegmentation | None" = None,
-    outlier_model: dict[str, Any] | None = None,
+    expected: Expected | None = None,
+    population: Population | None = None,
     *,
     inverted: bool = False,
 ) -> tuple[Quality, UnreadableRadiograph | None]:
@@ -99,18 +81,23 @@ def judge(
     Parameters
     ----------
     segmentation
-        What the lung network sees; without it size and contrast alone are judged.
-    outlier_model
-        What a chest film's features are like, from the lung network's card.
+        What the lung network finds; without it size and contrast alone are judged.
+    expected
+        What that lung network finds on chest films; given with ``segmentation``.
+    population
+        Whose films the model knows; None where its card does not say.
     inverted
-        The film came with bright and dark exchanged and has been turned right.
+        The film came as a negative, and its grey levels have been inverted back.
     """
     try:
         quality = check(radiograph)
-        doubts = check_segmentation(segmentation, outlier_model) if segmentation is not None else ()
+        doubts: tuple[str, ...] = ()
+        if segmentation is not None and expected is not None:
+            doubts = check_segmentation(segmentation, expected, population)
     except UnreadableRadiograph as error:
         return Quality(False, radiograph.warnings, inverted), error
-    notes = (INVERTED_NOTICE,) if inverted else ()
+    notes = population.contradictions(radiograph.facts) if population is not None else ()
+    notes += (INVERTED_NOTICE,) if inverted else ()
     return replace(quality, warnings=quality.warnings + notes + doubts, inverted=inverted), None
 
 
@@ -150,7 +137,7 @@ def check(radiograph: Radiograph) -> Quality:
 
 
 def check_segmentation(
-    segmentation: "LungSegmentation", outlier_model: dict[str, Any] | None
+    segmentation: "LungSegmentation", expected: Expected, population: Population | None = None
 ) -> tuple[str, ...]:
     """Judge what the lung network sees, of a film that is not inverted. Returns warnings.
 
@@ -163,43 +150,39 @@ def check_segmentation(
     lungs = anatomy.measure(segmentation.lungs, turns)
     if turns:
         # Features are described for upright films only; of a turned one the outlines must tell.
-        _check_shape(lungs)
+        _check_shape(lungs, expected.limits)
         raise RadiographTurned(f"The film lies {_LIES[turns]} and upload it again.")
-    distance = (
-        outliers.distance(outlier_model, segmentation.features)
-        if outlier_model is not None
-        else 0.0
-    )
-    _check_edges(lungs)
-    if distance > FAR:
+    limits, distance = expected.limits, expected.outlier_model.distance(segmentation.features)
+    _check_edges(lungs, limits)
+    if distance > limits.far:
         raise NotAChestRadiograph(
             f"The picture does not look like a frontal chest X-ray. {_UPLOAD}"
         )
-    if lungs.count == 1 or (lungs.count == 2 and lungs.evenness < MIN_EVENNESS):
+    if lungs.count == 1 or (lungs.count == 2 and lungs.evenness < limits.min_evenness):
         raise RadiographCutOff(
             f"Only one whole lung can be made out: the other is cut off, or hidden. {_WHOLE}"
         )
-    _check_shape(lungs)
-    return _doubts(segmentation, lungs, distance)
+    _check_shape(lungs, limits)
+    return _doubts(segmentation, lungs, distance, limits, population)
 
 
-def _check_shape(lungs: LungPair) -> None:
+def _check_shape(lungs: LungPair, limits: GateLimits) -> None:
     if (
-        lungs.certainty < MIN_CERTAINTY
-        or lungs.side_by_side < MIN_SIDE_BY_SIDE
-        or lungs.solidity < MIN_SOLIDITY
-        or lungs.evenness < MIN_EVENNESS
+        lungs.certainty < limits.min_certainty
+        or lungs.side_by_side < limits.min_side_by_side
+        or lungs.solidity < limits.min_solidity
+        or lungs.evenness < limits.min_evenness
     ):
         raise NotAChestRadiograph(
             f"Two lungs side by side cannot be made out in the picture. {_UPLOAD}"
         )
 
 
-def _check_edges(lungs: LungPair) -> None:
-    if lungs.certainty < SURE:
+def _check_edges(lungs: LungPair, limits: GateLimits) -> None:
+    if lungs.certainty < limits.sure:
         return
     for edge, share in lungs.touching.items():
-        if share > CUT_OFF[edge]:
+        if share > limits.cut_off[edge]:
             length = "height" if edge in ("left", "right") else "width"
             raise RadiographCutOff(
                 f"The {edge} edge of the film runs through the lungs, over {share:.0%} of their "
@@ -207,16 +190,26 @@ def _check_edges(lungs: LungPair) -> None:
             )
 
 
-def _doubts(segmentation: "LungSegmentation", lungs: LungPair, distance: float) -> tuple[str, ...]:
+def _doubts(
+    segmentation: "LungSegmentation",
+    lungs: LungPair,
+    distance: float,
+    limits: GateLimits,
+    population: Population | None,
+) -> tuple[str, ...]:
     doubts = [
         f"The lungs reach the {edge} edge of the film: a part of them may be missing."
         for edge, share in lungs.touching.items()
-        if share > TIGHT[edge]
+        if share > limits.tight[edge]
     ]
-    if segmentation.turned[0] < UPRIGHT:
+    if segmentation.turned[0] < limits.upright:
         doubts.append("It is not certain that the film lies upright.")
-    if distance > UNLIKE:
-        doubts.append(UNLIKE_NOTICE)
+    if distance > limits.unlike:
+        known = f" ({population.text})" if population is not None and population.text else ""
+        doubts.append(
+            f"The film looks unlike those that the model learnt from{known}: of another kind of "
+            "patient, or from other equipment. The answer is worth less."
+        )
     return tuple(doubts)
 
 

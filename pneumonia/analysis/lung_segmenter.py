@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from pneumonia.analysis.gate_limits import Expected, GateLimits
 from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.lungs import Lungs, Square, to_input
@@ -64,10 +66,13 @@ class LungSegmenter:
         self._network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 
-    @property
-    def outlier_model(self) -> dict[str, Any] | None:
-        """What the gate expects of a chest film; None where it was not fitted."""
-        return self.card.get("outlier_model")
+    @cached_property
+    def expected(self) -> Expected:
+        """What the gate expects of a chest film. Raises KeyError or ValueError where it is not."""
+        return Expected(
+            OutlierModel.from_dict(self.card["outlier_model"]),
+            GateLimits.from_dict(self.card["gate"]),
+        )
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
@@ -86,10 +91,11 @@ class LungSegmenter:
                 {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
             )
             fold_normalisation(network.eval())
-            mean = OutlierModel.from_dict(card["outlier_model"]).mean
-            if len(mean) != FEATURES:
-                raise ValueError(f"typical has {len(mean)} features, and the network {FEATURES}")
-            return cls(network, card, device)
+            segmenter = cls(network, card, device)
+            found = len(segmenter.expected.outlier_model.mean)
+            if found != FEATURES:
+                raise ValueError(f"outlier_model has {found} features, and the network {FEATURES}")
+            return segmenter
         except (
             OSError,
             ValueError,

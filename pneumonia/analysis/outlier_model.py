@@ -8,7 +8,6 @@ detection; here the plain, linear one). No picture of anything else takes part i
 
 import base64
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -53,18 +52,6 @@ class OutlierModel:
         if not usual > 0:
             raise ValueError(f"usual must be positive, not {usual}")
         return cls(mean, _read(values["axes"]).reshape(-1, len(mean)), usual)
-
-
-def distance(outlier_model: dict[str, Any], features: NDArray[np.float32]) -> float:
-    """:meth:`OutlierModel.distance` by the description as it lies in a card."""
-    return _parsed(outlier_model["mean"], outlier_model["axes"], outlier_model["usual"]).distance(
-        features
-    )
-
-
-@lru_cache(maxsize=4)
-def _parsed(mean: str, axes: str, usual: float) -> OutlierModel:
-    return OutlierModel.from_dict({"mean": mean, "axes": axes, "usual": usual})
 
 
 def _write(values: NDArray[np.float32]) -> str:

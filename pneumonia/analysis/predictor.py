@@ -98,7 +98,12 @@ class Predictor:
         ]
         if self._segmenter is None or not radiographs:
             return [
-                Examined(radiograph, square, None, *gate.judge(radiograph))
+                Examined(
+                    radiograph,
+                    square,
+                    None,
+                    *gate.judge(radiograph, population=self.card.population),
+                )
                 for radiograph, square in zip(radiographs, squares, strict=True)
             ]
         return [
@@ -117,7 +122,11 @@ class Predictor:
             radiograph, square = radiograph.inverted_greys(), np.float32(1) - square
             segmentation = self._segmenter.segment([square])[0]
         quality, refusal = gate.judge(
-            radiograph, segmentation, self._segmenter.outlier_model, inverted=inverted
+            radiograph,
+            segmentation,
+            self._segmenter.expected,
+            self.card.population,
+            inverted=inverted,
         )
         return Examined(radiograph, square, segmentation.lungs, quality, refusal)
 

@@ -22,8 +22,8 @@ from pneumonia.errors import (
     UnsupportedEncoding,
 )
 from pneumonia.imaging import colour, grayscale, raster
+from pneumonia.imaging.dicom_facts import contradictions, find_facts, printable
 from pneumonia.imaging.dicom_scan import PIXEL_DATA, TRANSFER_SYNTAX, Encoding, scan
-from pneumonia.imaging.dicom_warnings import content_warnings, printable
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
 
@@ -32,6 +32,8 @@ _READ: Final = {
     "Modality": "(0008,0060)",
     "BodyPartExamined": "(0018,0015)",
     "ViewPosition": "(0018,5101)",
+    "Laterality": "(0020,0060)",
+    "ImageLaterality": "(0020,0062)",
     "PatientAge": "(0010,1010)",
     "SamplesPerPixel": "(0028,0002)",
     "PhotometricInterpretation": "(0028,0004)",
@@ -308,7 +310,7 @@ def _radiograph(dataset: Any, sha256: str) -> Radiograph:
         stored: NDArray[Any] = pixel_array(dataset)
     except Exception as error:
         raise _damaged_pixels("cannot be decoded to the end") from error
-    notes = content_warnings(dataset)
+    notes = contradictions(dataset)
     if stored.ndim == 3:  # pydicom has turned YBR into RGB
         grey, has_colour = colour.to_grey(np.ascontiguousarray(stored))
         pixels = np.divide(grey, np.float32(255), dtype=np.float32)
@@ -326,6 +328,7 @@ def _radiograph(dataset: Any, sha256: str) -> Radiograph:
         value_range=value_range,
         sha256=sha256,
         warnings=(*notes, *more),
+        facts=find_facts(dataset),
     )
 
 

@@ -7,6 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file says of its picture; empty or None where it says nothing.
+
+    It is compared with what a model knows and then forgotten: none of it is kept or shown but the
+    code strings of what does not fit.
+
+    Attributes
+    ----------
+    age_years
+        The patient's age when the radiograph was taken.
+    modality, body_part, view, laterality
+        DICOM's code strings, upper case.
+    """
+
+    age_years: float | None = None
+    modality: str = ""
+    body_part: str = ""
+    view: str = ""
+    laterality: str = ""
+
+    @property
+    def is_lateral(self) -> bool:
+        return self.view in ("LL", "RL", "LLAT", "RLAT") or self.view.startswith("LAT")
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Radiograph:
     """One decoded film, upright, in the sense of MONOCHROME2 (air dark, bone bright).
@@ -29,6 +55,8 @@ class Radiograph:
         Hex digest of the uploaded bytes.
     warnings
         Sentences a reader of the result should see ("The picture has colour; ...").
+    facts
+        What the file says of its picture.
     """
 
     pixels: NDArray[np.float32]
@@ -37,6 +65,7 @@ class Radiograph:
     value_range: tuple[float, float]
     sha256: str
     warnings: tuple[str, ...] = ()
+    facts: Facts = Facts()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:

@@ -17,12 +17,16 @@ def find_use(card: "Card | None") -> str | None:
 
 
 def say_population(card: "Card | None") -> str | None:
-    """Whose films the answer holds for; None where the card does not say."""
-    population = _sentence(card, "population")
-    if population is None:
+    """Whose films the answer holds for; None without a card."""
+    if card is None:
         return None
-    others = "adults" if population.startswith("children") else "others"
-    return f"For films of {population}: not for {others}. A film does not tell the age."
+    if not card.population.text:
+        return (
+            "The model's card does not say whose films it was trained on: whether the answer holds "
+            "for this patient is not known."
+        )
+    age = " A film does not tell the age." if card.population.age_years else ""
+    return f"For films of {card.population.text}: not for others.{age}"
 
 
 def _sentence(card: "Card | None", name: str) -> str | None:

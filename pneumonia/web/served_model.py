@@ -39,7 +39,7 @@ def model_status() -> dict[str, Any]:
         "id": card.id if card else own.settings.model,
         "sha256": sha256,
         "short_sha": sha256[:12],
-        "population": card.raw.get("population") if card else None,
+        "population": card.population.text if card else "",
         "state": own.analysis.state,
         "error": error.detail if error else None,
     }

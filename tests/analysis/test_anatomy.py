@@ -3,7 +3,7 @@
 import pytest
 
 from pneumonia.analysis import anatomy
-from tests.analysis.drawn_sights import LEFT, RIGHT, lungs, segmentation
+from tests.analysis.drawn_lungs import LEFT, RIGHT, lungs, segmentation
 
 
 def test_two_equal_lungs_clear_of_the_edges() -> None:

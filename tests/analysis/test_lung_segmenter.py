@@ -1,6 +1,7 @@
 """The lung network on disk."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks.lung_unet import LungUNet
+from tests.analysis.drawn_lungs import LIMITS
 from train.bundle.export import round_to_half
+from train.bundle.lungs import write
 
 TYPICAL = OutlierModel(np.zeros(416, np.float32), np.eye(2, 416, dtype=np.float32)).as_dict()
 
@@ -25,7 +28,7 @@ def written(tmp_path_factory):
     network = LungUNet()
     round_to_half(network.eval())
     folder = tmp_path_factory.mktemp("lungs")
-    lungs.write(folder, network, {"size": 64, "outlier_model": TYPICAL})
+    write(folder, network, {"size": 64, "outlier_model": TYPICAL, "gate": asdict(LIMITS)})
     return folder, network
 
 
@@ -45,7 +48,9 @@ def test_what_is_read_sees_what_was_written(written) -> None:
 
 
 def test_what_the_gate_expects_comes_with_it(written) -> None:
-    assert LungSegmenter.load(written[0]).outlier_model == TYPICAL
+    expected = LungSegmenter.load(written[0]).expected
+    assert expected.outlier_model.as_dict() == TYPICAL
+    assert expected.limits == LIMITS
 
 
 def test_order_is_kept(written) -> None:
@@ -77,6 +82,9 @@ def change(folder: Path, **values: Any) -> None:
         lambda folder: change(folder, size=100),
         lambda folder: change(folder, outlier_model=None),
         lambda folder: change(folder, outlier_model=SHORT),
+        lambda folder: change(folder, gate=None),
+        lambda folder: change(folder, gate=asdict(LIMITS) | {"far": "far"}),
+        lambda folder: change(folder, gate=asdict(LIMITS) | {"tight": {"left": 0.1}}),
         lambda folder: (folder / "lungs.json").unlink(),
         lambda folder: (folder / "lungs.safetensors").write_bytes(b"no"),
         lambda folder: (folder / "lungs.safetensors").unlink(),

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from pneumonia.analysis import outlier_model
 from pneumonia.analysis.outlier_model import OutlierModel
 
 
@@ -23,7 +22,9 @@ def test_only_what_the_axes_do_not_explain_counts(plane: OutlierModel) -> None:
 def test_a_card_keeps_it(plane: OutlierModel) -> None:
     kept = json.loads(json.dumps(plane.as_dict()))
     features = np.array([0, 0, 5, 4], np.float32)
-    assert outlier_model.distance(kept, features) == pytest.approx(plane.distance(features))
+    assert OutlierModel.from_dict(kept).distance(features) == pytest.approx(
+        plane.distance(features)
+    )
     assert np.array_equal(OutlierModel.from_dict(kept).axes, plane.axes)
 
 

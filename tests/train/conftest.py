@@ -1,5 +1,6 @@
 """A small folder of synthetic films in the training layout, and a reporter that listens."""
 
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import cv2
 import pytest
 
 from pneumonia.imaging.synthetic import synthetic_radiograph
+from train.data.declaration import SHIPPED
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,7 @@ def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     It is a white block, so that even a tiny network learns it in seconds, whatever the seed.
     """
     root = tmp_path_factory.mktemp("films")
+    shutil.copy(SHIPPED / "kermany.toml", root / "data.toml")
     for seed in range(60):
         sick = seed % 2 == 1
         name = f"person{seed}_virus_{seed}.png" if sick else f"IM-{seed:04}-0001.png"

@@ -177,15 +177,18 @@ def test_the_reading_says_what_the_number_means(
 
 
 @pytest.mark.parametrize(
-    ("population", "said"),
+    ("text", "ages", "said"),
     [
         (
             "children of 1 to 5 years",
-            "For films of children of 1 to 5 years: not for adults. A film does not tell the age.",
+            [1, 5],
+            "For films of children of 1 to 5 years: not for others. A film does not tell the age.",
         ),
+        ("people of all ages", None, "For films of people of all ages: not for others."),
         (
-            "adults of one hospital",
-            "For films of adults of one hospital: not for others. A film does not tell the age.",
+            "",
+            None,
+            "The model&#39;s card does not say whose films it was trained on: whether",
         ),
     ],
 )
@@ -195,12 +198,14 @@ def test_the_reading_says_for_whom_it_holds(
     make_bundle: Any,
     token: Token,
     radiograph_png: bytes,
-    population: str,
+    text: str,
+    ages: list[int] | None,
     said: str,
 ) -> None:
+    population = {"text": text, "age_years": ages, "body_part": "CHEST", "views": ["PA", "AP"]}
     client = make_app(bundle=make_bundle(population=population)).test_client()
-    text = client.get(upload(client, radiograph_png, token(client)).headers["Location"]).text
-    assert f'<p class="population">{said}</p>' in text
+    shown = client.get(upload(client, radiograph_png, token(client)).headers["Location"]).text
+    assert f'<p class="population">{said}' in shown
 
 
 def test_a_card_without_counts_says_nothing_of_them(client: FlaskClient, page: str) -> None:

@@ -22,6 +22,7 @@ from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 from train.bundle import calibrate
 from train.bundle.operating_points import choose_operating_points, describe_operating_point
 from train.bundle.provenance import Provenance
+from train.data.declaration import Declaration
 from train.data.manifest import Row
 from train.files import write_text, write_weights
 from train.initial import InitialWeights
@@ -37,7 +38,8 @@ _METHODS = {
 class Origins:
     """Where the weights and the data come from, for the card."""
 
-    data: Provenance
+    data: Declaration
+    names_patients: bool
     data_digest: str
     initial: InitialWeights
     initial_weights: Provenance
@@ -136,11 +138,10 @@ def export(
         "initial_weights": _initial(origins),
         "run": {k: v for k, v in origins.settings.items() if k != "frozen"},
         "intended_use": (
-            "Research and teaching: a second look at frontal chest radiographs of "
-            f"{origins.data.population}, beside a qualified reader. Not a diagnosis, and not a "
-            "medical device."
+            f"Research and teaching: a second look at frontal chest radiographs{_of(origins)}, "
+            "beside a qualified reader. Not a diagnosis, and not a medical device."
         ),
-        "population": origins.data.population,
+        "population": origins.data.population.as_dict(),
         "limits": _limits(origins, recipe, served.maps),
         "licence": "Apache-2.0",
     }
@@ -195,11 +196,15 @@ def _pattern(served: Served, origins: Origins) -> dict[str, Any] | None:
 
 
 def _limits(origins: Origins, recipe: Recipe, maps: NDArray[np.float32]) -> list[str]:
-    population, (height, width) = origins.data.population, maps.shape[1:]
-    limits = [
-        f"Trained on films of {population}; not for other people, hospitals or diseases.",
-        "Age cannot be told from a film: an adult's is read like a child's, and must not be.",
-    ]
+    height, width = maps.shape[1:]
+    limits = ["Whose films it was trained on is not stated: nothing tells for whom it holds."]
+    if origins.data.population.text:
+        limits = [f"Trained on films{_of(origins)}; not for other people, hospitals or diseases."]
+    if origins.data.population.age_years:
+        limits.append(
+            "Age cannot be told from a film: films of people of other ages are read all the same, "
+            "and must not be."
+        )
     if not recipe.needs_lungs:
         limits.append(
             "It sees the whole film: markings, borders and exposure can sway it as well as the "
@@ -212,6 +217,11 @@ def _limits(origins: Origins, recipe: Recipe, maps: NDArray[np.float32]) -> list
         "The probability holds for a share of pneumonia like that of the validation films.",
         f"The map ({height} x {width}) shows what drove the verdict; it does not outline disease.",
     ]
+
+
+def _of(origins: Origins) -> str:
+    """`` of children``; empty where the population is not stated."""
+    return f" of {text}" if (text := origins.data.population.text) else ""
 
 
 def _take_lungs(source: Path | None, out: Path) -> dict[str, Any] | None:
@@ -231,13 +241,19 @@ def _take_lungs(source: Path | None, out: Path) -> dict[str, Any] | None:
 
 def _data(origins: Origins, recipe: Recipe) -> dict[str, Any]:
     return {
-        **asdict(origins.data),
+        **{k: v for k, v in asdict(origins.data).items() if k != "population"},
         "digest": origins.data_digest,
         "train": _counts(origins.training),
         "validation": _counts(origins.validation),
-        "split": {"method": _METHODS[recipe.split.scheme].format(by=recipe.split.by)}
+        "split": {"method": _METHODS[recipe.split.scheme].format(by=_by(origins, recipe))}
         | asdict(recipe.split),
     }
+
+
+def _by(origins: Origins, recipe: Recipe) -> str:
+    if recipe.split.by == "patient" and not origins.names_patients:
+        return "film: the data does not say which films are of one patient"
+    return recipe.split.by
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:

@@ -1,9 +1,7 @@
-"""Where known data and initial weights come from, and under which licence, for the card."""
+"""Where known initial weights come from, and under which licence, for the card."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from train.data.manifest import Row, follows_public_naming
 from train.initial import InitialWeights
 
 
@@ -12,15 +10,8 @@ class Provenance:
     name: str
     source: str
     licence: str
-    population: str = ""
 
 
-KERMANY = Provenance(
-    name="Kermany et al. 2018, paediatric chest X-rays (1 to 5 years), Guangzhou",
-    source="Kermany, Zhang, Goldbaum 2018, Mendeley Data, doi:10.17632/rscbjbr9sj",
-    licence="CC BY 4.0",
-    population="children of 1 to 5 years from one hospital (Guangzhou)",
-)
 TORCHVISION = Provenance("ImageNet", "torchvision", "BSD-3-Clause")
 SCRATCH = Provenance("none", "random initialisation", "none")
 
@@ -32,13 +23,6 @@ _WEIGHTS = {
         licence="MIT",
     ),
 }
-
-
-def of_radiographs(rows: Sequence[Row]) -> Provenance:
-    """The public data set when the files are named as its are; otherwise, that it is not known."""
-    if sum(follows_public_naming(row.path.name) for row in rows) >= 0.95 * len(rows):
-        return KERMANY
-    return Provenance("own films", "not stated", "not stated", "a population that is not stated")
 
 
 def of_weights(loaded: InitialWeights) -> Provenance:

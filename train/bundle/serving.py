@@ -16,7 +16,7 @@ from train.data.manifest import Row
 from train.reporter import Reporter
 
 _TOGETHER = 32
-# An inverted film is turned right by the gate before anything reads it, and covered lungs leave
+# A negative is inverted back by the gate before anything reads it, and covered lungs leave
 # nothing to read: neither says where a threshold belongs.
 _UNTOLD = ("inversion", "lungs blacked out", "only the lungs")
 PERTURBATIONS = {

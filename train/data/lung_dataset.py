@@ -73,7 +73,7 @@ class LungDataset(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         )
 
 
-def select(data: Path, split: Split, on_patient_overlap: str) -> Sides:
+def select(data: Path, split: Split, on_patient_overlap: str, dataset: str = "") -> Sides:
     """The films with a drawing in train and val: to train on, and of patients held out.
 
     Raises
@@ -81,7 +81,7 @@ def select(data: Path, split: Split, on_patient_overlap: str) -> Sides:
     DataError
         As :func:`train.data.manifest.training_rows`; and when too few films have a drawing.
     """
-    pool = manifest.training_rows(manifest.load(data), on_patient_overlap)
+    pool = manifest.training_rows(manifest.load(data, dataset), on_patient_overlap)
     rows = [row for row in pool if row.mask is not None]
     if not rows:
         raise DataError(

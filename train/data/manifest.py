@@ -4,11 +4,12 @@ import csv
 import hashlib
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pneumonia.errors import DataError
+from train.data.declaration import Declaration, find
 
 Label = Literal["NORMAL", "PNEUMONIA"]
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the film
@@ -16,9 +17,14 @@ LABELS: tuple[Label, ...] = ("NORMAL", "PNEUMONIA")
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm"}
 
-# personN_bacteria_M in a pneumonia film, IM-NNNN-M or NORMAL2-IM-NNNN-M in a normal one.
-_PATIENT = re.compile(r"^(person\d+)_|^((?:NORMAL\d*-)?IM-\d+)")
 _ETIOLOGY = re.compile(r"_(bacteria|virus)_")
+
+
+NO_PATIENTS = (
+    "The data does not say which films are of one patient: each counts as a patient of its own, "
+    "so one patient's films may be on both sides. Give manifest.csv the column patient, or declare "
+    "the data (data.toml, or --dataset)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
+    """The radiographs of a folder, and what is declared of them.
+
+    ``names_patients`` is whether a column or a declared rule says whose they are; otherwise each
+    counts as a patient of its own.
+    """
+
     root: Path
     rows: tuple[Row, ...]
+    declaration: Declaration = field(default_factory=Declaration)
+    names_patients: bool = False
 
     def split(self, *names: str) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.split in names)
@@ -54,19 +68,13 @@ class Manifest:
         return total.hexdigest()
 
 
-def patient_of(name: str) -> str:
-    """The patient a file name of the public data set stands for; otherwise the name itself."""
-    match = _PATIENT.match(name)
-    return next(g for g in match.groups() if g) if match else Path(name).stem
-
-
-def follows_public_naming(name: str) -> bool:
-    """Whether a file is named as the films of the public data set are."""
-    return _PATIENT.match(name) is not None
-
-
-def load(data: Path) -> Manifest:
+def load(data: Path, dataset: str = "") -> Manifest:
     """Read a folder in the Kaggle layout; where ``manifest.csv`` lists a split, it decides.
+
+    Parameters
+    ----------
+    dataset
+        Its declaration; see :func:`train.data.declaration.find`.
 
     Raises
     ------
@@ -78,27 +86,40 @@ def load(data: Path) -> Manifest:
             f"The data folder {data} does not exist. Give the folder that holds "
             "train/NORMAL and train/PNEUMONIA."
         )
+    declaration = find(data, dataset)
     table = data / "manifest.csv"
-    listed = _read_table(data, table) if table.is_file() else []
+    listed = _read_table(data, table, declaration) if table.is_file() else []
     splits = {row.split for row in listed}
     # A table may speak of some splits only (a test folder laid beside it later, say).
-    rows = listed + [row for row in _read_folders(data) if row.split not in splits]
+    rows = listed + [row for row in _read_folders(data, declaration) if row.split not in splits]
     if not rows:
         raise DataError(
             f"No films under {data}: expected train|val|test/NORMAL|PNEUMONIA with JPEG, PNG or "
             "DICOM files, or a manifest.csv with the columns file and label."
         )
-    return Manifest(data, tuple(sorted(rows, key=lambda row: row.file)))
+    names_patients = bool(declaration.patient) or any(row.patient != row.file for row in listed)
+    ordered = tuple(sorted(rows, key=lambda row: row.file))
+    return Manifest(data, ordered, declaration, names_patients)
 
 
-def _read_table(data: Path, table: Path) -> list[Row]:
+def with_patients(manifest: Manifest, rule: str) -> Manifest:
+    """The same radiographs, their patients told by a rule as :class:`Declaration` has it."""
+    declaration = replace(manifest.declaration, patient=rule)
+    rows = tuple(replace(row, patient=declaration.patient_of(row.file)) for row in manifest.rows)
+    return replace(manifest, rows=rows, declaration=declaration, names_patients=True)
+
+
+def _read_table(data: Path, table: Path, declaration: Declaration) -> list[Row]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not {"file", "label"} <= set(reader.fieldnames or ()):
             raise DataError(
                 f"{table} needs the columns file and label; it has {reader.fieldnames}."
             )
-        rows = [_table_row(data, table, line, values) for line, values in enumerate(reader, 2)]
+        rows = [
+            _table_row(data, table, line, values, declaration)
+            for line, values in enumerate(reader, 2)
+        ]
     missing = [row.file for row in rows if not row.path.is_file()]
     if missing:
         raise DataError(
@@ -108,7 +129,9 @@ def _read_table(data: Path, table: Path) -> list[Row]:
     return rows
 
 
-def _table_row(data: Path, table: Path, line: int, values: dict[str, str]) -> Row:
+def _table_row(
+    data: Path, table: Path, line: int, values: dict[str, str], declaration: Declaration
+) -> Row:
     label = (values["label"] or "").strip().upper()
     if label not in LABELS:
         raise DataError(
@@ -122,7 +145,7 @@ def _table_row(data: Path, table: Path, line: int, values: dict[str, str]) -> Ro
         path=data / file,
         split=values.get("split") or _split_of(file),
         label=label,
-        patient=values.get("patient") or patient_of(name),
+        patient=values.get("patient") or declaration.patient_of(file),
         etiology=_etiology(values, label, f"{table}, line {line}") or etiology_of(name, label),
         original_size=_size(values),
         mask=_mask(data, values),
@@ -174,14 +197,14 @@ def _split_of(file: str) -> str:
     return first if first in SPLITS else "train"
 
 
-def _read_folders(data: Path) -> list[Row]:
+def _read_folders(data: Path, declaration: Declaration) -> list[Row]:
     return [
         Row(
-            file=path.relative_to(data).as_posix(),
+            file=(file := path.relative_to(data).as_posix()),
             path=path,
             split=split,
             label=label,
-            patient=patient_of(path.name),
+            patient=declaration.patient_of(file),
             etiology=etiology_of(path.name, label),
         )
         for split in SPLITS

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from pneumonia.errors import DataError
-from train.data.manifest import LABELS, Manifest, Row
+from train.data.manifest import LABELS, Manifest, Row, with_patients
 from train.recipes.sections import Split
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ def _number(name: str, seed: int) -> float:
 def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]:
     """The films of one split.
 
+    Where the data does not say whose they are, the rule of the card's own data does for these:
+    for ``validation`` and ``held-out``, and for a folder with the films it was trained on.
+
     Parameters
     ----------
     split
@@ -110,6 +113,7 @@ def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]
         For a split that is unknown or has no films, naming those available; and for a folder that
         the model was partly chosen on.
     """
+    manifest = _with_own_patients(manifest, split, card)
     if split == ALL:
         rows = manifest.rows
     elif split in (VALIDATION, HELD_OUT):
@@ -124,6 +128,18 @@ def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]
             f"{', '.join(_available(manifest, card))}."
         )
     return rows
+
+
+def _with_own_patients(manifest: Manifest, split: str, card: "Card") -> Manifest:
+    data = card.raw.get("data", {})
+    rule = data.get("patient", "")
+    if manifest.names_patients or not rule:
+        return manifest
+    is_own = split in (VALIDATION, HELD_OUT)
+    if not is_own:
+        pool = Manifest(manifest.root, manifest.split("train", "val"))
+        is_own = pool.digest() == data.get("digest")
+    return with_patients(manifest, rule) if is_own else manifest
 
 
 def _refuse_resplit(name: str, card: "Card") -> None:

@@ -12,9 +12,10 @@ from pneumonia.errors import ModelError
 from pneumonia.networks import weights
 from pneumonia.networks.lung_unet import TURNS, LungUNet, load_encoder
 from train import ddp, initial
-from train.bundle import lungs, outlier_model, provenance
+from train.bundle import lungs, outlier_model
 from train.bundle.export import round_to_half
 from train.data import lung_dataset
+from train.data.declaration import find
 from train.loop import runlog
 from train.loop.checkpoint import LAST
 from train.loop.device import Device
@@ -35,7 +36,9 @@ def start(recipe: LungRecipe, options: Options, runs: Path, reporter: Reporter) 
     ModelError
         When the initial weights do not fit.
     """
-    sides = lung_dataset.select(Path(options.data), recipe.split, options.on_patient_overlap)
+    sides = lung_dataset.select(
+        Path(options.data), recipe.split, options.on_patient_overlap, options.dataset
+    )
     network = _initial_network(options)
     folder = runlog.create(runs, Path(options.out).name)
     config = {"recipe": asdict(recipe), "options": asdict(options), "inputs": {}}
@@ -52,7 +55,9 @@ def resume(folder: Path, changes: dict[str, Any], reporter: Reporter) -> dict[st
     config = runlog.read_config(folder)
     recipe = lung_recipe(config["recipe"])
     options = replace(Options(**config["options"]), **changes)
-    sides = lung_dataset.select(Path(options.data), recipe.split, options.on_patient_overlap)
+    sides = lung_dataset.select(
+        Path(options.data), recipe.split, options.on_patient_overlap, options.dataset
+    )
     again = "init_weights" in changes or not (folder / LAST).is_file()
     network = _initial_network(options if again else replace(options, init_weights="none"))
     reporter.line(f"run {folder}: going on")
@@ -114,15 +119,17 @@ def _finish(
     if not ddp.is_main():
         return {}
     round_to_half(network)
+    declaration = find(Path(options.data), options.dataset)
+    declared = asdict(declaration) | {"population": declaration.population.as_dict()}
     card = {
         "size": recipe.size,
         "validation": evaluate_lungs(network, validation, recipe.size, TURNS),
         "outlier_model": outlier_model.fit(
             LungSegmenter(network, {"size": recipe.size}, device.name), train.squares
         ),
+        "gate": asdict(recipe.gate),
         "recipe": asdict(recipe),
         "initial_weights": "torchvision" if began_with == "imagenet" else Path(began_with).name,
-        "data": asdict(provenance.of_radiographs(train.rows))
-        | {"masks": len(train.rows), "validation_masks": len(validation.rows)},
+        "data": declared | {"masks": len(train.rows), "validation_masks": len(validation.rows)},
     }
     return lungs.write(Path(options.out), network, card)

@@ -38,6 +38,7 @@ class Options:
 
     data: str
     out: str
+    dataset: str = ""  # its declaration: one that ships, or a file; see train.data.declaration
     init_weights: str = "imagenet"  # a file, or "imagenet" (torchvision's), or "none"
     lungs: str = "none"  # folder of a lung network
     device: str = "auto"
@@ -99,8 +100,14 @@ class Run:
                 f"The recipe {recipe.name} looks at the lungs. Give --lungs DIR with a lung "
                 "network; flask train --recipe lungs makes one."
             )
-        radiographs = manifest.load(Path(options.data))
+        radiographs = manifest.load(Path(options.data), options.dataset)
         pool = manifest.training_rows(radiographs, options.on_patient_overlap)
+        self._declaration, self._names_patients = (
+            radiographs.declaration,
+            radiographs.names_patients,
+        )
+        if not radiographs.names_patients:
+            reporter.warn(manifest.NO_PATIENTS)
         self._division = divide(pool, recipe.split, radiographs.split("test"))
         folder = Path(options.lungs)
         self._segmenter = LungSegmenter.load(folder) if options.lungs != "none" else None
@@ -192,7 +199,8 @@ class Run:
         if recipe.perturbed_radiographs:
             perturbed = serve_perturbed(server, rows, squares, self._reporter)
         origins = Origins(
-            data=provenance.of_radiographs(datasets.train_rows),
+            data=self._declaration,
+            names_patients=self._names_patients,
             data_digest=datasets.digest,
             initial=self._weights,
             initial_weights=provenance.of_weights(self._weights),

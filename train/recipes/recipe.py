@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pneumonia.analysis.finding import THREE_CLASSES, TWO_CLASSES
+from pneumonia.analysis.gate_limits import GateLimits
 from pneumonia.errors import RecipeError
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.networks.classifier import NetworkSpec
@@ -157,6 +158,7 @@ class LungRecipe:
     training: Training
     pose: Pose
     augmentation: Augmentation
+    gate: GateLimits
     grid: int = 224
     kind: Literal["lungs"] = "lungs"
 

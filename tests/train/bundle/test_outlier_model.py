@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pneumonia.analysis.lung_segmenter import LungSegmenter
-from pneumonia.analysis.outlier_model import OutlierModel, distance
+from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks.lung_unet import LungUNet
 from train.bundle import outlier_model
@@ -30,11 +30,11 @@ def test_99_of_100_of_the_fitted_lie_within_the_usual_distance() -> None:
     random = np.random.default_rng(0)
     features = random.normal(0, (9, 5, 1, 1, 1, 1), (500, 6)).astype(np.float32) + 3
     found = outlier_model.describe(features, axes=2)
-    distances = np.array([distance(found, row) for row in features])
+    distances = np.array([OutlierModel.from_dict(found).distance(row) for row in features])
     assert (distances > 1).sum() == 5
     # The two wide directions are explained; another is not.
-    assert distance(found, np.array([60, -40, 3, 3, 3, 3], np.float32)) < 1
-    assert distance(found, np.array([3, 3, 30, 3, 3, 3], np.float32)) > 6
+    assert OutlierModel.from_dict(found).distance(np.array([60, -40, 3, 3, 3, 3], np.float32)) < 1
+    assert OutlierModel.from_dict(found).distance(np.array([3, 3, 30, 3, 3, 3], np.float32)) > 6
 
 
 def test_a_fit_is_small_and_the_same_again(segmenter, squares) -> None:

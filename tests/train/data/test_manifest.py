@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pneumonia.errors import DataError
-from train.data import manifest
+from train.data import declaration, manifest
 
 
 def lay(root: Path, *files: str) -> Path:
@@ -33,11 +33,14 @@ KAGGLE = (
         ("person1_virus_2.jpeg", "person1"),
         ("IM-0117-0001.jpeg", "IM-0117"),
         ("NORMAL2-IM-1427-0001-0002.jpeg", "NORMAL2-IM-1427"),
-        ("film 7.png", "film 7"),
+        ("film 7.png", "film 7.png"),
     ],
 )
-def test_patients(name, patient) -> None:
-    assert manifest.patient_of(name) == patient
+def test_patients_of_the_public_set(tmp_path, name, patient) -> None:
+    assert declaration.find(tmp_path, "kermany").patient_of(f"train/X/{name}") in (
+        patient,
+        f"train/X/{patient}",
+    )
 
 
 def test_the_kaggle_layout(tmp_path) -> None:
@@ -108,7 +111,7 @@ def test_no_train_folder(tmp_path) -> None:
 
 
 def test_a_patient_in_two_splits(tmp_path) -> None:
-    own = manifest.load(lay(tmp_path, *KAGGLE, "test/PNEUMONIA/person1_virus_6.jpeg"))
+    own = manifest.load(lay(tmp_path, *KAGGLE, "test/PNEUMONIA/person1_virus_6.jpeg"), "kermany")
     with pytest.raises(DataError, match="1 patients are in two splits, the first person1 in test"):
         manifest.training_rows(own)
     dropped = manifest.training_rows(own, "drop")

@@ -17,6 +17,7 @@ from pneumonia.errors import DataError, ModelError, RunError
 from pneumonia.networks.lung_unet import LungOutputs
 from tests.train.conftest import Listener
 from train.data import lung_dataset, manifest
+from train.data.declaration import SHIPPED
 from train.data.lung_dataset import MaskedRadiographs
 from train.data.squares import OnBadImage
 from train.files import write_weights
@@ -31,6 +32,7 @@ from train.recipes.sections import Split
 def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """30 dark lungs on a bright ground, each with its mask; two without."""
     root = tmp_path_factory.mktemp("masked")
+    shutil.copy(SHIPPED / "kermany.toml", root / "data.toml")
     (root / "lung-masks").mkdir()
     lines = []
     for i in range(30):
@@ -87,8 +89,8 @@ def test_it_learns_where_the_lungs_are(finished, masked) -> None:
     assert card["validation"]["dice"] > 0.3
     assert card["data"]["masks"] + card["data"]["validation_masks"] == 28
     segmenter = LungSegmenter.load(out)
-    assert segmenter.outlier_model is not None
-    assert segmenter.outlier_model["films"] == card["data"]["masks"]
+    assert segmenter.card["outlier_model"]["films"] == card["data"]["masks"]
+    assert segmenter.expected.limits.far == 1.5
     path = masked / "train" / "PNEUMONIA" / "person9_virus_9.png"
     radiograph = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
     found = segmenter.segment([radiograph])[0].lungs

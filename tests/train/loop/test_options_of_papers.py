@@ -1,5 +1,6 @@
 """What the papers do, in whole runs: three classes, phases, own statistics."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import NetworkSpec, build
 from tests.train.conftest import Listener
+from train.data.declaration import SHIPPED
 from train.files import write_weights
 from train.loop import run
 from train.recipes.recipe import Recipe
@@ -22,6 +24,7 @@ from train.recipes.recipe import Recipe
 def three(tmp_path_factory) -> Path:
     """Normal films, bacterial ones (white below) and viral ones (white above), 24 of each."""
     root = tmp_path_factory.mktemp("three")
+    shutil.copy(SHIPPED / "kermany.toml", root / "data.toml")
     kinds = {
         "normal": ("NORMAL", "IM-{:04}-0001.png", slice(0, 0)),
         "bacterial": ("PNEUMONIA", "person{}_bacteria_1.png", slice(60, 100)),

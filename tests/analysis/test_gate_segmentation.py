@@ -1,9 +1,12 @@
 """What the gate makes of what the lung network sees: one code and one sentence for each case."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pneumonia.analysis import gate
+from pneumonia.analysis.gate_limits import Expected
 from pneumonia.errors import (
     NotAChestRadiograph,
     RadiographCutOff,
@@ -11,7 +14,7 @@ from pneumonia.errors import (
     RadiographTurned,
 )
 from pneumonia.imaging import Radiograph
-from tests.analysis.drawn_sights import LEFT, RIGHT, TYPICAL, lungs, segmentation
+from tests.analysis.drawn_lungs import CHILDREN, EXPECTED, LEFT, RIGHT, lungs, segmentation
 
 
 def radiograph(warnings=()) -> Radiograph:
@@ -20,13 +23,13 @@ def radiograph(warnings=()) -> Radiograph:
 
 
 def refusal_of(seen) -> Exception | None:
-    quality, refusal = gate.judge(radiograph(), seen, TYPICAL)
+    quality, refusal = gate.judge(radiograph(), seen, EXPECTED, CHILDREN)
     assert quality.accepted == (refusal is None)
     return refusal
 
 
 def warnings_of(seen) -> tuple[str, ...]:
-    quality, refusal = gate.judge(radiograph(), seen, TYPICAL)
+    quality, refusal = gate.judge(radiograph(), seen, EXPECTED, CHILDREN)
     assert refusal is None
     return quality.warnings
 
@@ -51,16 +54,20 @@ def test_features_far_from_any_chest_radiograph_are_refused() -> None:
     )
 
 
-def test_without_a_description_of_chest_radiographs_the_outlines_decide() -> None:
-    assert gate.judge(radiograph(), segmentation(distance=9), None)[1] is None
-    assert isinstance(
-        gate.judge(radiograph(), segmentation(lungs((112, 112, 3, 3))), None)[1],
-        NotAChestRadiograph,
-    )
-
-
 def test_a_radiograph_a_little_unlike_is_read_with_a_warning() -> None:
-    assert warnings_of(segmentation(distance=1.3)) == (gate.UNLIKE_NOTICE,)
+    (warning,) = warnings_of(segmentation(distance=1.3))
+    assert warning == (
+        "The film looks unlike those that the model learnt from (children of 1 to 5 years): of "
+        "another kind of patient, or from other equipment. The answer is worth less."
+    )
+    quality, _ = gate.judge(radiograph(), segmentation(distance=1.3), EXPECTED)
+    assert "unlike those that the model learnt from: of another kind" in quality.warnings[0]
+
+
+def test_limits_are_those_of_the_lung_network() -> None:
+    near = Expected(EXPECTED.outlier_model, replace(EXPECTED.limits, far=0.4, unlike=0.3))
+    refusal = gate.judge(radiograph(), segmentation(distance=0.5), near)[1]
+    assert isinstance(refusal, NotAChestRadiograph)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,7 @@ def moved(dx: int, dy: int):
 def test_an_edge_through_the_lungs_is_refused(seen, words) -> None:
     # However far the features: part of a chest is less like a chest.
     with pytest.raises(RadiographCutOff, match=words):
-        gate.check_segmentation(segmentation(seen, distance=1.7), TYPICAL)
+        gate.check_segmentation(segmentation(seen, distance=1.7), EXPECTED)
 
 
 @pytest.mark.parametrize(
@@ -155,18 +162,19 @@ def test_outlines_nobody_is_sure_of_do_not_make_a_radiograph_cut_off() -> None:
     assert isinstance(refusal_of(segmentation(unsure, distance=2)), NotAChestRadiograph)
 
 
-def test_a_radiograph_turned_right_says_so_before_what_else_is_doubtful() -> None:
+def test_a_negative_says_so_before_what_else_is_doubtful() -> None:
     quality, refusal = gate.judge(
-        radiograph(("It has colour.",)), segmentation(distance=1.3), TYPICAL, inverted=True
+        radiograph(("It has colour.",)), segmentation(distance=1.3), EXPECTED, inverted=True
     )
     assert refusal is None
     assert quality.inverted
-    assert quality.warnings == ("It has colour.", gate.INVERTED_NOTICE, gate.UNLIKE_NOTICE)
+    assert quality.warnings == ("It has colour.", gate.INVERTED_NOTICE, quality.warnings[2])
+    assert quality.warnings[1].endswith("It was neither rotated nor mirrored.")
 
 
 def test_size_and_contrast_come_first() -> None:
     blank = Radiograph(np.zeros((300, 300), np.float32), "PNG", 8, (0, 0), "")
-    assert isinstance(gate.judge(blank, segmentation(turns=2), TYPICAL)[1], RadiographTooFlat)
+    assert isinstance(gate.judge(blank, segmentation(turns=2), EXPECTED)[1], RadiographTooFlat)
 
 
 @pytest.mark.parametrize(("probability", "said"), [(0.4, False), (0.6, True)])

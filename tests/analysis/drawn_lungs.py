@@ -1,17 +1,28 @@
-"""What a lung network would see, made by hand: two drawn lungs, a pose and features."""
+"""What a lung network would find, made by hand: two drawn lungs, a pose and features."""
+
+import json
 
 import cv2
 import numpy as np
 
+from pneumonia.analysis.gate_limits import Expected, GateLimits
 from pneumonia.analysis.lung_segmenter import LungSegmentation
 from pneumonia.analysis.outlier_model import OutlierModel
+from pneumonia.analysis.population import Population
+from pneumonia.config import ROOT
 from pneumonia.imaging.lungs import Lungs
 
 SIDE = 224
 Ellipse = tuple[int, int, int, int]  # centre x and y, radii
 RIGHT, LEFT = (70, 110, 36, 76), (154, 110, 36, 76)
 # Features of two numbers: chest films differ in the first and agree in the second.
-TYPICAL = OutlierModel(np.zeros(2, np.float32), np.array([[1, 0]], np.float32), 2.0).as_dict()
+LIMITS = GateLimits.from_dict(
+    json.loads((ROOT / "models" / "default" / "lungs.json").read_text(encoding="utf-8"))["gate"]
+)
+EXPECTED = Expected(
+    OutlierModel(np.zeros(2, np.float32), np.array([[1, 0]], np.float32), 2.0), LIMITS
+)
+CHILDREN = Population("children of 1 to 5 years", (1, 5))
 
 
 def lungs(*ellipses: Ellipse, certainty: float = 0.96) -> Lungs:
