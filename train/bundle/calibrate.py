@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import OperatingPoint
 from pneumonia.errors import RunError
 from train import metrics
-from train.bundle.operating_points import proportion
+from train.estimates import estimate, estimate_rates
 
 GROUP_SIZE = 30  # films of about the same probability: enough to count, few enough to be alike
 
@@ -121,40 +121,25 @@ def summarise(
     patients: list[str],
     point: OperatingPoint,
 ) -> dict[str, object]:
-    """The validation figures of the card at one operating point, each with a 95 % interval.
+    """The validation figures of the card at one operating point; see :mod:`train.estimates`."""
 
-    Proportions have Wilson's interval, the others a bootstrap over patients.
-    """
+    def statistics(y: NDArray[np.bool_], p: NDArray[np.float64]) -> NDArray[np.float64]:
+        at_specificity = metrics.sensitivity_at_specificity(y, p, 0.90)[0]
+        ece = metrics.expected_calibration_error(y, p)
+        return np.array([metrics.auroc(y, p), at_specificity, metrics.brier(y, p), ece])
 
-    def at_specificity(y: NDArray[np.bool_], p: NDArray[np.float64]) -> float:
-        return metrics.sensitivity_at_specificity(y, p, 0.90)[0]
-
-    sampled = {
-        "auroc": metrics.auroc,
-        "sensitivity_at_specificity_090": at_specificity,
-        "brier": metrics.brier,
-        "ece": metrics.expected_calibration_error,
-    }
+    names = ("auroc", "sensitivity_at_specificity_090", "brier", "ece")
     counts = metrics.confusion(labels, probabilities, point.threshold)
     low, high = point.indeterminate or (2.0, 2.0)
+    rates = estimate_rates(labels, probabilities, patients, point.threshold)
+    figures = estimate(statistics, labels, probabilities, patients)
     return {
         "n": counts.n,
         "operating_point": point.name,
         "confusion": [[counts.tn, counts.fp], [counts.fn, counts.tp]],
-        "accuracy": proportion(counts.tn + counts.tp, counts.n),
-        "sensitivity": proportion(counts.tp, counts.tp + counts.fn),
-        "specificity": proportion(counts.tn, counts.tn + counts.fp),
+        **{name: rates[name].as_dict(4) for name in ("accuracy", "sensitivity", "specificity")},
         "indeterminate": int(((probabilities >= low) & (probabilities <= high)).sum()),
-    } | {
-        name: {
-            "value": round(statistic(labels, probabilities), 4),
-            "ci95": [
-                round(end, 4)
-                for end in metrics.bootstrap(statistic, labels, probabilities, groups=patients)
-            ],
-        }
-        for name, statistic in sampled.items()
-    }
+    } | {name: one.as_dict(4) for name, one in zip(names, figures, strict=True)}
 
 
 def summarise_pattern(

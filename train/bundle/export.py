@@ -153,10 +153,10 @@ def _measure(labels: NDArray[np.bool_], served: Served, origins: Origins) -> dic
     """All that is fixed on validation: calibration, operating points, map's scale, figures."""
     calibration = calibrate.fit_calibration(labels, served.logits)
     probabilities = calibration.probabilities(served.logits)
+    patients = [row.patient for row in origins.validation]
     perturbed = None if served.perturbed is None else calibration.probabilities(served.perturbed)
     points = choose_operating_points(labels, probabilities, perturbed)
     balanced = points[DEFAULT_OPERATING_POINT]
-    patients = [row.patient for row in origins.validation]
     return {
         "calibration": {
             "method": "temperature and bias, by maximum likelihood with Platt's smoothed targets",
@@ -164,7 +164,7 @@ def _measure(labels: NDArray[np.bool_], served: Served, origins: Origins) -> dic
             "frequency": calibrate.count_frequency(labels, probabilities),
         },
         "operating_points": {
-            name: describe_operating_point(point, labels, probabilities, perturbed)
+            name: describe_operating_point(point, labels, probabilities, patients, perturbed)
             for name, point in points.items()
         },
         "map": {

@@ -3,6 +3,7 @@
 Why they are chosen so, and what it costs, is in ``docs/adr/0010-operating-points.md``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import OperatingPoint
 from train import metrics
+from train.estimates import estimate_rates
 
 MIN_SENSITIVITY: Final = 0.98  # of ``screening``
 MIN_SPECIFICITY: Final = 0.98  # of ``confirming``
@@ -196,54 +198,70 @@ def describe_operating_point(
     point: OperatingPoint,
     labels: NDArray[np.bool_],
     probabilities: NDArray[np.float64],
+    patients: Sequence[str],
     perturbed: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """The point as the card holds it, with its figures on the validation films.
 
     Rates count by the threshold alone; ``accuracy_outside_band`` leaves the films in the band out.
-    ``validation`` has 95 % intervals (Wilson). ``perturbed`` has none: its films are the same ones
-    several times over.
+    ``validation`` has the intervals of :mod:`train.estimates`. ``perturbed`` has none: its
+    films are the same ones several times over.
     """
     described: dict[str, Any] = {
         "promise": PROMISES[point.name],
         "threshold": point.threshold,
         "indeterminate": list(point.indeterminate) if point.indeterminate else None,
-        "validation": _figures(point, labels, probabilities),
+        "validation": _figures(point, labels, probabilities, patients),
     }
     if perturbed is not None and perturbed.size:
-        figures = _figures(point, np.tile(labels, len(perturbed)), perturbed.ravel())
+        counts, outside = _count(point, np.tile(labels, len(perturbed)), perturbed.ravel())
         described["perturbed"] = {
-            name: figure["value"] if isinstance(figure, dict) else figure
-            for name, figure in figures.items()
-        } | {"n": len(labels), "perturbations": len(perturbed)}
+            "n": len(labels),
+            "confusion": [[counts.tn, counts.fp], [counts.fn, counts.tp]],
+            "sensitivity": round(counts.sensitivity, 4),
+            "specificity": round(counts.specificity, 4),
+            "accuracy": round(counts.accuracy, 4),
+            "accuracy_outside_band": round(outside.accuracy, 4) if outside.n else None,
+            "share_in_band": round(1 - outside.n / counts.n, 4),
+            "perturbations": len(perturbed),
+        }
     return described
 
 
-def _figures(
+def _count(
     point: OperatingPoint, labels: NDArray[np.bool_], probabilities: NDArray[np.float64]
-) -> dict[str, Any]:
-    counts = metrics.confusion(labels, probabilities, point.threshold)
+) -> tuple[metrics.Confusion, metrics.Confusion]:
+    """How films are called by the threshold: all of them, and those outside the band."""
+    outside = _outside(point, probabilities)
+    return (
+        metrics.confusion(labels, probabilities, point.threshold),
+        metrics.confusion(labels[outside], probabilities[outside], point.threshold),
+    )
+
+
+def _outside(point: OperatingPoint, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
     low, high = point.indeterminate or (2.0, 2.0)
-    outside = (probabilities < low) | (probabilities > high)
-    called = metrics.confusion(labels[outside], probabilities[outside], point.threshold)
+    return np.asarray((probabilities < low) | (probabilities > high))
+
+
+def _figures(
+    point: OperatingPoint,
+    labels: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    patients: Sequence[str],
+) -> dict[str, Any]:
+    counts, called = _count(point, labels, probabilities)
+    outside = _outside(point, probabilities)
+    rates = estimate_rates(labels, probabilities, patients, point.threshold)
+    certain = estimate_rates(
+        labels[outside], probabilities[outside], np.asarray(patients)[outside], point.threshold
+    )
     return {
         "n": counts.n,
         "confusion": [[counts.tn, counts.fp], [counts.fn, counts.tp]],
-        "sensitivity": proportion(counts.tp, counts.tp + counts.fn),
-        "specificity": proportion(counts.tn, counts.tn + counts.fp),
-        "accuracy": proportion(counts.tn + counts.tp, counts.n),
-        "accuracy_outside_band": proportion(called.tn + called.tp, called.n),
+        **{name: rates[name].as_dict(4) for name in ("sensitivity", "specificity", "accuracy")},
+        "accuracy_outside_band": certain["accuracy"].as_dict(4),
         "share_in_band": round(1 - called.n / counts.n, 4),
-    }
-
-
-def proportion(successes: int, n: int) -> dict[str, Any]:
-    """A share of films and its 95 % interval, for the card; None where there are no films."""
-    if not n:
-        return {"value": None, "ci95": None}
-    return {
-        "value": round(successes / n, 4),
-        "ci95": [round(end, 4) for end in metrics.wilson(successes, n)],
     }
 
 

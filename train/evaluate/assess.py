@@ -15,6 +15,7 @@ from train.evaluate.evaluation import Evaluation, Source
 from train.evaluate.maps import HeatProbe
 from train.evaluate.page import document
 from train.evaluate.perturbed import PerturbationProbe
+from train.evaluate.summary import summarise
 from train.perturbations import ROBUSTNESS, SHORTCUTS
 from train.reporter import Reporter
 
@@ -62,7 +63,7 @@ def assess(
         figures = report.write(evaluation, out)  # at once: the altered films take minutes
         _show_examples(evaluation, rows, out)
     except ImportError as error:
-        figures, without_plots = evaluation.metrics(), error
+        figures, without_plots = summarise(evaluation), error
     perturbed = None
     if not quick:
         perturbations = SHORTCUTS | ROBUSTNESS

@@ -2,7 +2,7 @@
 
 import shlex
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +10,9 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, ModelRef, OperatingPoint
 from pneumonia.errors import DomainError
 from train.data.manifest import Manifest, Row
-from train.evaluate import per_class
-from train.evaluate.rates import proportion, rate
 from train.metrics import (
     Confusion,
-    Statistic,
-    auroc,
-    bootstrap,
-    brier,
     confusion,
-    expected_calibration_error,
 )
 
 
@@ -147,48 +140,6 @@ class Evaluation:
             words += ["--operating-point", self.operating_point.name]
         words += ["--on-bad-image", "skip"] if self.refused else []
         return shlex.join(words)
-
-    def metrics(self) -> dict[str, Any]:
-        """The content of ``metrics.json``; what cannot be computed is None.
-
-        Rates are ``{"value": v, "ci95": [lo, hi]}``: proportions of films with Wilson's interval,
-        the others with a percentile bootstrap over patients (1000 rounds, seed 0). A resample has
-        noisier bins than the films themselves, so the interval of the ECE leans upwards. Under
-        ``classes`` stand those of :func:`train.evaluate.per_class.measure`.
-        """
-        c = self.counts
-        return {
-            "n": c.n,
-            "accuracy": proportion(c.tn + c.tp, c.n),
-            "sensitivity": proportion(c.tp, c.tp + c.fn),
-            "specificity": proportion(c.tn, c.tn + c.fp),
-            "precision": proportion(c.tp, c.tp + c.fp),
-            "f1": self._bootstrapped(self._f1),
-            "auc": self._bootstrapped(auroc),
-            "brier": self._bootstrapped(brier),
-            "ece": self._bootstrapped(expected_calibration_error),
-            "confusion": [[c.tn, c.fp], [c.fn, c.tp]],
-            "classes": per_class.measure(self),
-            "operating_point": {
-                "name": self.operating_point.name,
-                "threshold": self.operating_point.threshold,
-            },
-            "model": {"id": self.model.id, "sha256": self.model.sha256},
-            "data": fields(self.source) if self.source else None,
-            "patients": len(set(self.patients)),
-            "indeterminate": int(np.sum(self.indeterminate)),
-            "refused": [fields(r) for r in self.refused],
-            "refused_by_gate": [fields(r) for r in self.refused_by_gate],
-            "command": self.command,
-        }
-
-    def _f1(self, labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
-        return confusion(labels, probabilities, self.operating_point.threshold).f1
-
-    def _bootstrapped(self, statistic: Statistic) -> dict[str, Any]:
-        groups = np.asarray(self.patients)
-        interval = bootstrap(statistic, self.truth, self.probabilities, groups=groups)
-        return rate(statistic(self.truth, self.probabilities), interval)
 
 
 def fields(record: Source | Refusal) -> dict[str, str]:

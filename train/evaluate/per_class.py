@@ -9,17 +9,15 @@ softmax says. Precision, recall, F1 and their macro averages are those of scikit
 
 from dataclasses import dataclass
 from math import nan
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import THREE_CLASSES
-from train.evaluate.rates import measure_rates, proportion
+from train.evaluate.evaluation import Evaluation
+from train.evaluate.rates import as_share, measure_rates
 from train.metrics import Confusion, auroc
-
-if TYPE_CHECKING:
-    from train.evaluate.evaluation import Evaluation
 
 CLASSES = THREE_CLASSES
 
@@ -40,7 +38,7 @@ class Told:
     probabilities: NDArray[np.float64]
 
     @classmethod
-    def of(cls, evaluation: "Evaluation") -> Self | None:
+    def of(cls, evaluation: Evaluation) -> Self | None:
         """None for a model of two classes, or where no film's cause is known to be either."""
         probabilities, known = evaluation.class_probabilities, find_known(evaluation)
         causes = {evaluation.etiologies[i] for i in np.flatnonzero(known)}
@@ -76,17 +74,15 @@ class Told:
         return Told(self.truth[radiographs], self.probabilities[radiographs])
 
 
-def find_known(evaluation: "Evaluation") -> NDArray[np.bool_]:
+def find_known(evaluation: Evaluation) -> NDArray[np.bool_]:
     """bool (n,): films that are normal, or whose cause is bacterial or viral."""
     if not evaluation.etiologies:
         return np.zeros(len(evaluation.files), np.bool_)
     return np.isin(evaluation.etiologies, CLASSES)
 
 
-def measure(evaluation: "Evaluation") -> dict[str, Any] | None:
+def measure(evaluation: Evaluation) -> dict[str, Any] | None:
     """Figures of the three classes with their 95 % intervals, for ``metrics.json``.
-
-    Shares of films have Wilson's interval, F1 and AUROC a bootstrap over patients.
 
     Returns
     -------
@@ -102,7 +98,7 @@ def measure(evaluation: "Evaluation") -> dict[str, Any] | None:
     known = find_known(evaluation)
     # What is resampled are films, so the place of each stands for its scores.
     places = np.cumsum(known).astype(np.float64) - 1
-    macro_f1, macro_auroc, *each = measure_rates(
+    macro_f1, macro_auroc, accuracy, *each = measure_rates(
         evaluation, lambda _, at: _statistics(told.take(at.astype(np.intp))), known, places
     )
     views = [told.against_rest(cls) for cls in range(3)]
@@ -112,28 +108,33 @@ def measure(evaluation: "Evaluation") -> dict[str, Any] | None:
         "calibrated": evaluation.viral_calibrated,
         "n": n,
         "unknown": len(evaluation.files) - n,
-        "accuracy": proportion(int(np.sum(told.truth == told.called)), n),
+        "accuracy": as_share(accuracy, n),
         "macro_f1": macro_f1,
         "macro_auroc": macro_auroc,
         "confusion": told.confusion.tolist(),
         "per_class": {
             name: {
                 "support": view.tp + view.fn,
-                "precision": proportion(view.tp, view.tp + view.fp),
-                "recall": proportion(view.tp, view.tp + view.fn),
+                "precision": as_share(precision, view.tp + view.fp),
+                "recall": as_share(recall, view.tp + view.fn),
                 "f1": f1,
                 "auroc": area,
             }
-            for name, view, f1, area in zip(CLASSES, views, each[:3], each[3:], strict=True)
+            for name, view, f1, area, precision, recall in zip(
+                CLASSES, views, each[:3], each[3:6], each[6:9], each[9:], strict=True
+            )
         },
     }
 
 
 def _statistics(told: Told) -> NDArray[np.float64]:
-    """float64 (8,): mean F1 and mean AUROC over the classes, then both of each class."""
-    f1 = np.array([told.against_rest(cls).f1 for cls in range(3)])
+    """float64 (15,): mean F1, mean AUROC, accuracy; then F1, AUROC, precision, recall by class."""
+    views = [told.against_rest(cls) for cls in range(3)]
+    f1 = np.array([view.f1 for view in views])
     areas = np.array([auroc(told.truth == cls, told.probabilities[:, cls]) for cls in range(3)])
     # A class without films has no part in the averages.
     there, ranked = told.support > 0, ~np.isnan(areas)
     area = areas[ranked].mean() if ranked.any() else nan
-    return np.array([f1[there].mean(), area, *f1, *areas])
+    accuracy = float(np.mean(told.truth == told.called))
+    shares = [view.precision for view in views] + [view.sensitivity for view in views]
+    return np.array([f1[there].mean(), area, accuracy, *f1, *areas, *shares])

@@ -17,6 +17,7 @@ from train.evaluate.class_report import classification_report, summarise_classes
 from train.evaluate.evaluation import Evaluation
 from train.evaluate.per_class import CLASSES as THREE_CLASSES
 from train.evaluate.per_class import Told, find_known
+from train.evaluate.summary import summarise
 
 CLASSES = plots.CLASSES
 UNKNOWN = "unknown cause"
@@ -41,7 +42,7 @@ def write(evaluation: Evaluation, out: Path) -> dict[str, Any]:
     DataError
         When the folder cannot be made or written.
     """
-    figures = evaluation.metrics()
+    figures = summarise(evaluation)
     try:
         out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(figures, indent=2, allow_nan=False)

@@ -14,6 +14,7 @@ from pneumonia.imaging import decode
 from train.data.manifest import Manifest
 from train.evaluate.class_report import summarise_classes
 from train.evaluate.evaluate import evaluate
+from train.evaluate.summary import summarise
 
 
 def one_by_one(predictor: Predictor, manifest: Manifest) -> list[Finding]:
@@ -45,7 +46,7 @@ def test_a_bundle_of_three_classes_is_measured_on_them(
     alone = one_by_one(predictor, manifest)
     expected = [finding.class_probabilities for finding in alone]
     assert measured.class_probabilities == pytest.approx(np.array(expected), abs=1e-5)
-    classes = measured.metrics()["classes"]
+    classes = summarise(measured)["classes"]
     assert (classes["n"], classes["unknown"]) == (5, 0)
     assert [sum(line) for line in classes["confusion"]] == [3, 1, 1]
     called = measured.class_probabilities.argmax(axis=1)
@@ -68,7 +69,7 @@ def test_causes_that_could_not_be_calibrated_apart_are_measured_by_the_networks_
         p = alone.probability  # calibrated all the same
         expected = (1 - p, p * (1 - share), p * share)
         assert measured.class_probabilities[i] == pytest.approx(expected, abs=1e-5)
-    classes = measured.metrics()["classes"]
+    classes = summarise(measured)["classes"]
     assert classes["n"] == 5
     assert not classes["calibrated"]
     assert "could not be calibrated apart" in summarise_classes(measured, classes)

@@ -16,6 +16,7 @@ from pneumonia.errors import DataError
 from tests.train.evaluate.test_per_class import by_hand, drawn, truth_and_called
 from train.evaluate import class_report, report
 from train.evaluate.evaluation import Evaluation, Refusal, Source
+from train.evaluate.summary import summarise
 from train.metrics import Confusion
 
 FILES = [
@@ -70,7 +71,7 @@ def test_the_report_is_eight_files(tmp_path: Path) -> None:
 def test_metrics_json_is_what_write_returns(tmp_path: Path) -> None:
     returned = report.write(evaluation(), tmp_path)
     assert json.loads((tmp_path / "metrics.json").read_text()) == returned
-    assert returned == evaluation().metrics()
+    assert returned == summarise(evaluation())
 
 
 def test_predictions_are_the_true_label_and_the_exact_probability(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.train.conftest import Listener
 from train.data import manifest
 from train.data.splits import select_rows
 from train.evaluate.evaluate import evaluate
+from train.evaluate.summary import summarise
 from train.files import write_weights
 from train.loop import checkpoint, run
 from train.recipes.recipe import Recipe
@@ -87,7 +88,7 @@ def test_the_bundle_serves_and_measures_as_its_card_says(finished, radiographs) 
     _, bundle, _ = finished
     predictor = Predictor.load(bundle, "cpu")
     rows = select_rows(manifest.load(radiographs), "validation", predictor.card)
-    found = evaluate(predictor, rows).metrics()
+    found = summarise(evaluate(predictor, rows))
     card = predictor.card.raw["validation"]
     assert found["n"] == card["n"] == predictor.card.raw["data"]["validation"]["films"]
     assert found["auc"]["value"] == pytest.approx(card["auroc"]["value"], abs=1e-4)

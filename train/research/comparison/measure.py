@@ -10,6 +10,7 @@ from pneumonia.analysis.predictor import Predictor
 from train.data.manifest import Manifest, Row
 from train.data.squares import OnBadImage
 from train.evaluate.evaluate import Batch, evaluate
+from train.evaluate.summary import summarise
 from train.metrics import Confusion, confusion
 from train.reporter import Reporter
 
@@ -53,7 +54,7 @@ def measure(
         evaluation = evaluate(
             predictor, rows, on_bad_image=on_bad_image, advance=advance, probes=[logits]
         )
-    figures = evaluation.metrics()
+    figures = summarise(evaluation)
     return {
         "digest": Manifest(manifest.root, tuple(rows)).digest(),
         "films": figures["n"],

@@ -1,0 +1,97 @@
+"""Estimates with 95 % intervals: the one place where figures get theirs.
+
+One rule: a percentile bootstrap over patients (1000 rounds, seed 0), because films of one patient
+are not independent; and Wilson's interval for a share that is 0 or 1, where every resample agrees
+and the bootstrap would have no width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train import metrics
+from train.metrics import Confusion, Statistics
+
+RATES = ("accuracy", "sensitivity", "specificity", "precision")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its 95 % interval; nan where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_dict(self, digits: int | None = None) -> dict[str, Any]:
+        """For JSON, which has no nan: None stands for it."""
+        value, low, high = (
+            None if isnan(v) else v if digits is None else round(v, digits)
+            for v in (float(self.value), float(self.low), float(self.high))
+        )
+        return {"value": value, "ci95": [low, high]}
+
+    def as_share(self, n: int) -> "Estimate":
+        """The figure as a share of n films: of none or all of them, with Wilson's interval."""
+        if not n or self.value not in (0.0, 1.0):
+            return self
+        return Estimate(self.value, *metrics.wilson(round(self.value * n), n))
+
+
+def estimate(
+    statistics: Statistics,
+    truth: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    patients: Sequence[str] | NDArray[Any],
+) -> list[Estimate]:
+    """Several figures of the same films, over the same resamples.
+
+    Parameters
+    ----------
+    statistics
+        ``statistics(truth, values) -> float64 (k,)``.
+    patients
+        (n,): whose film each is.
+    """
+    found = statistics(truth, values).tolist()
+    intervals = metrics.bootstrap_each(statistics, truth, values, groups=np.asarray(patients))
+    return [Estimate(value, *interval) for value, interval in zip(found, intervals, strict=True)]
+
+
+def estimate_mean(values: NDArray[np.float64], patients: NDArray[Any]) -> Estimate:
+    """The mean over some films, none of them nan."""
+    if not len(values):
+        return Estimate(nan, nan, nan)
+    nothing = np.zeros(len(values), np.bool_)
+    return estimate(lambda _, v: np.array([v.mean()]), nothing, values, patients)[0]
+
+
+def estimate_rates(
+    truth: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    patients: Sequence[str] | NDArray[Any],
+    threshold: float,
+) -> dict[str, Estimate]:
+    """:data:`RATES` at one threshold."""
+
+    def statistics(truth: NDArray[np.bool_], p: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = metrics.confusion(truth, p, threshold)
+        return np.array([getattr(counts, name) for name in RATES])
+
+    found = estimate(statistics, truth, probabilities, patients)
+    films = films_of(metrics.confusion(truth, probabilities, threshold))
+    return {name: one.as_share(films[name]) for name, one in zip(RATES, found, strict=True)}
+
+
+def films_of(counts: Confusion) -> dict[str, int]:
+    """How many films each of :data:`RATES` is a share of."""
+    return {
+        "accuracy": counts.n,
+        "sensitivity": counts.tp + counts.fn,
+        "specificity": counts.tn + counts.fp,
+        "precision": counts.tp + counts.fp,
+    }
