@@ -1,8 +1,7 @@
 """A comparison's trainings, one by one: what is finished stays, what failed is told."""
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from train.research.comparison.measure import Figures, digest, from_history, mea
 from train.research.comparison.plan import Entry
 from train.research.comparison.protocol import TEST, Protocol, Training, is_shared
 from train.research.comparison.record import Record, recipe_key
+from train.research.titled import TitledReporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,6 @@ class Result:
         """On a part of the data; the one that the protocol's figure comes from unless given."""
         measured = self.record.measured if self.record else {}
         return measured.get(part or self.training.figure_part)
-
-
-@dataclass(frozen=True, slots=True)
-class TitledReporter:
-    """A reporter that says of everything which training it belongs to."""
-
-    reporter: Reporter
-    title: str
-
-    def line(self, text: str) -> None:
-        self.reporter.line(f"[{self.title}] {text}")
-
-    def warn(self, text: str) -> None:
-        self.reporter.warn(f"[{self.title}] {text}")
-
-    def bar(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        return self.reporter.bar(f"[{self.title}] {label}", total)
 
 
 class Comparison:

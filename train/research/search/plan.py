@@ -1,7 +1,7 @@
 """A search's plan: what its processes share, and how each of them trains one trial."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 from train.research.comparison.record import recipe_key
 from train.research.search.space import Space, base
+from train.research.titled import TitledReporter
 
 #: Figures of the best epoch that a trial keeps, by their names in the history.
 FIGURES = ("val_auroc", "val_accuracy", "val_loss", "val_sensitivity", "val_specificity")
@@ -88,7 +89,7 @@ class Search:
         """
         name = f"{self.space.name} trial {number}"
         recipe, options = self.recipe.with_changes(settings), replace(self.options, out=name)
-        own = run.Run(recipe, options, TrialReporter(reporter, name))
+        own = run.Run(recipe, options, TitledReporter(reporter, name, quiet=True))
         folder = own.begin(self.runs)
         with _without_checkpoints(folder):
             _, progress = own.train(folder)
@@ -98,25 +99,6 @@ class Search:
             "best_epoch": progress.best_epoch,
             "seconds": round(sum(epoch.seconds for epoch in progress.history), 1),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class TrialReporter:
-    """Reporter of one of many trainings: warnings and long waits, but no epochs."""
-
-    reporter: Reporter
-    title: str
-
-    def line(self, text: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        self.reporter.warn(f"[{self.title}] {text}")
-
-    def bar(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        if label.startswith(("epoch", "validation")):
-            return nullcontext(lambda _: None)
-        return self.reporter.bar(f"[{self.title}] {label}", total)
 
 
 @contextmanager

@@ -121,22 +121,15 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Space:
     """Read a space that ships, by name, or any other by the path of its ``.toml`` file.
 
+    A space may name another as its ``base``: what it does not say, that one decides.
+
     Raises
     ------
     RecipeError
-        When it does not exist or does not parse.
+        When it does not exist or does not parse, or bases go round in a circle.
     """
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.is_file():
-        raise RecipeError(
-            f"There is no search space {name!r}. Known: {', '.join(names())}; or give the path of "
-            "a .toml file."
-        )
-    try:
-        values = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The search space {path.name} is not valid TOML: {error}.") from None
-    where = f"search space {path.stem}"
+    values = _read(name, ())
+    where = f"search space {values['name']}"
     ranges = values.get("ranges", {})
     if isinstance(ranges, dict):
         values["ranges"] = {
@@ -145,6 +138,23 @@ def load(name: str) -> Space:
         }
     space: Space = tables.build(Space, values, where)
     return space
+
+
+def _read(name: str, above: tuple[str, ...]) -> dict[str, Any]:
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise RecipeError(
+            f"There is no search space {name!r}. Known: {', '.join(names())}; or give the path of "
+            "a .toml file."
+        )
+    if name in above:
+        raise RecipeError(f"The search space {name!r} has itself as its base: {', '.join(above)}.")
+    try:
+        values = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"The search space {path.name} is not valid TOML: {error}.") from None
+    base = values.pop("base", None)
+    return values if base is None else _read(str(base), (*above, name)) | values
 
 
 def base(space: Space, changes: dict[str, Any]) -> Recipe:
