@@ -71,6 +71,11 @@ class Comparison:
         for entry in entries:
             Training(entry, Protocol.PAPER)
         self._pool = manifest.training_rows(radiographs, options.on_patient_overlap)
+        # Of the very rows, so that test films that join them without a clash change nothing.
+        self._pool_digest = digest(radiographs, self._pool)
+        if options.lungs != "none":
+            LungSegmenter.load(Path(options.lungs))  # says what is wrong with it, if anything is
+        self._lungs = lungs_digest(options.lungs)
 
     @property
     def has_test(self) -> bool:
@@ -79,9 +84,10 @@ class Comparison:
 
     def results(self) -> list[tuple[Result, Result]]:
         """Where each entry stands, under the paper's protocol and by patient."""
+        paper, patient = Protocol
         return [
-            (self._result(Training(e, Protocol.PAPER)), self._result(Training(e, Protocol.PATIENT)))
-            for e in self.entries
+            (self._result(Training(entry, paper)), self._result(Training(entry, patient)))
+            for entry in self.entries
         ]
 
     def run(self, reporter: Reporter) -> Iterator[None]:
@@ -169,13 +175,13 @@ class Comparison:
     def _measure(self, training: Training, kept: Record, reporter: Reporter) -> None:
         """Fill in what is not measured yet, or was measured on other films."""
         bundle = self._bundle(training)
-        predictor = cache(lambda: Predictor.load(bundle, self.options.device))
+        predictor = Predictor.load(bundle, self.options.device)
         for part in training.parts(has_test=self.has_test):
-            rows = splits.select_rows(self.radiographs, part, predictor().card)
+            rows = splits.select_rows(self.radiographs, part, predictor.card)
             before = kept.measured.get(part)
             if before is None or before.digest != digest(self.radiographs, rows):
                 kept.measured[part] = measure(
-                    predictor(), self.radiographs, rows, reporter, self.options.on_bad_image
+                    predictor, self.radiographs, rows, reporter, self.options.on_bad_image
                 )
                 kept.write(self._record(training))
         # The split makes no network slower.
@@ -198,7 +204,7 @@ class Comparison:
     def _conditions(self, training: Training) -> dict[str, Any]:
         resplit = training.recipe.split.scheme == "resplit"
         return {
-            "films": self._all_radiographs if resplit else self._training_radiographs,
+            "films": self._digest_with_test if resplit else self._pool_digest,
             "init_weights": _weights_digest(training.entry.init_weights),
             "lungs": self._lungs,
             "seed": self.options.seed,
@@ -206,19 +212,8 @@ class Comparison:
         }
 
     @cached_property
-    def _training_radiographs(self) -> str:
-        """Of the very rows, so that test films that join them without a clash change nothing."""
-        return digest(self.radiographs, self._pool)
-
-    @cached_property
-    def _all_radiographs(self) -> str:
+    def _digest_with_test(self) -> str:
         return digest(self.radiographs, (*self._pool, *self.radiographs.split(TEST)))
-
-    @cached_property
-    def _lungs(self) -> str:
-        if self.options.lungs != "none":
-            LungSegmenter.load(Path(self.options.lungs))  # says what is wrong with it, if anything
-        return lungs_digest(self.options.lungs)
 
 
 @cache

@@ -85,14 +85,6 @@ def is_shared(entry: Entry) -> bool:
     return entry.recipe.split == BY_PATIENT
 
 
-def describe(split: Split) -> str:
-    """A split in words: ``70/20/10 by film``."""
-    if split.scheme == "resplit":
-        return f"val + test halved by {split.by}"
-    shares = [1 - split.fraction - split.test, split.fraction] + [split.test] * (split.test > 0)
-    return f"{'/'.join(f'{100 * share:.0f}' for share in shares)} by {split.by}"
-
-
 def _holds_out(split: Split) -> bool:
     """Whether a split keeps films apart beside those of validation."""
     return split.scheme == "resplit" or split.test > 0

@@ -9,6 +9,7 @@ from train.files import replacing, write_text
 from train.reporter import Reporter
 from train.research.comparison.comparison import Comparison
 from train.research.comparison.figure import draw
+from train.research.comparison.protocol import BY_PATIENT
 from train.research.comparison.row import Row
 from train.research.comparison.table import table
 
@@ -101,8 +102,8 @@ and there is no bundle. The figure is that of its best epoch on validation, from
 
 
 def _opening(report: Report) -> str:
-    shares = ", ".join(sorted({row.patient_split for row in report.rows}))
-    notes = _CHANGED * any(row.shown != row.name for row in report.rows)
+    shares = f"{100 * (1 - BY_PATIENT.fraction):.0f}/{100 * BY_PATIENT.fraction:.0f}"
+    notes = _CHANGED * any(row.entry.shown != row.entry.name for row in report.rows)
     notes += _SHARED * any(row.is_same_figure for row in report.rows)
     notes += _UNCALIBRATED * any(row.learnt_nothing for row in report.rows)
     return f"""\
@@ -115,7 +116,7 @@ Films: `{report.data}`. Made by:
 Every figure of ours comes from the predictor that serves. **Accuracy** is at a probability of 0.5
 as the network gives it, before any calibration, which is how papers report it. **Paper's protocol**
 is the split of the recipe, leaks and all, measured on the part that the paper reports;
-**by patient** is the same recipe with no patient on two sides ({shares}, the same
+**by patient** is the same recipe with no patient on two sides ({shares} by patient, the same
 patients for every system), measured on validation. **Official test** is the model trained by
 patient, on the official films; those cells are filled once these lie in the folder.
 
@@ -131,7 +132,7 @@ def _accuracies(rows: Sequence[Row]) -> str:
     return table(
         ("System", f"Paper: {title}", *ours),
         [
-            (x.shown, x.reported, x.under_paper, x.by_patient, x.official_test, x.brief)
+            (x.entry.shown, x.reported, x.under_paper, x.by_patient, x.official_test, x.brief)
             for x in rows
         ],
     )

@@ -10,7 +10,7 @@ from train.research.comparison.comparison import Result
 from train.research.comparison.cost import Cost, Speed
 from train.research.comparison.measure import Figures, Rates
 from train.research.comparison.plan import Entry
-from train.research.comparison.protocol import TEST, describe, is_shared
+from train.research.comparison.protocol import TEST, is_shared
 from train.research.comparison.table import UNKNOWN, duration, number
 
 LOCKED = "official test: locked"
@@ -36,21 +36,8 @@ class Row:
         return self.paper.training.entry
 
     @property
-    def name(self) -> str:
-        return self.entry.name
-
-    @property
-    def shown(self) -> str:
-        """The name, and what of its network is not the recipe's."""
-        return self.entry.shown
-
-    @property
     def has_three_classes(self) -> bool:
         return len(self.entry.recipe.classes) == 3
-
-    @property
-    def patient_split(self) -> str:
-        return describe(self.patient.training.recipe.split)
 
     @property
     def is_same_figure(self) -> bool:
@@ -112,7 +99,7 @@ class Row:
         """A table row for each part of the data that it was measured on."""
         return [
             (
-                self.name,
+                self.entry.name,
                 f"{result.training.protocol}: {part}",
                 f"{found.films:,}",
                 _with_interval(found),
@@ -130,7 +117,7 @@ class Row:
         cost, speed = self.cost, self.speed
         machine = "" if cost is None else f"{cost.cores} CPU cores"
         return (
-            self.name,
+            self.entry.name,
             f"{cost.parameters / 1e6:.1f}" if cost else UNKNOWN,
             duration(cost.epochs_s) if cost else UNKNOWN,
             ("a GPU" if cost.device == "cuda" else machine) if cost else UNKNOWN,
@@ -140,7 +127,7 @@ class Row:
 
     def how_trained(self) -> tuple[str, ...]:
         changes = dotted.as_words(self.entry.changes)
-        return self.name, self.origin, self.budget, changes or "nothing", self.note
+        return self.entry.name, self.origin, self.budget, changes or "nothing", self.note
 
     @property
     def origin(self) -> str:
@@ -203,7 +190,7 @@ class Row:
     def failures(self) -> list[tuple[str, ...]]:
         records = ((result.training.protocol, result.record) for result in self._trainings())
         return [
-            (self.name, str(protocol), record.reason)
+            (self.entry.name, str(protocol), record.reason)
             for protocol, record in records
             if record and record.reason and not record.learnt_nothing
         ]
@@ -217,7 +204,7 @@ class Row:
             ("by_patient", self.patient, self.patient.training.figure_part),
             ("official_test", official, TEST),
         )
-        row: dict[str, Any] = {"name": self.name, "recipe": entry.recipe.name}
+        row: dict[str, Any] = {"name": self.entry.name, "recipe": entry.recipe.name}
         row["classes"] = len(entry.recipe.classes)
         row |= {f"reported_{name}": entry.recipe.figures.get(name) for name in FIGURES}
         for prefix, result, part in columns:

@@ -4,7 +4,7 @@ import itertools
 import random
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,5 +173,4 @@ def base(space: Space, changes: dict[str, Any]) -> Recipe:
 
 def split_by_patient() -> dict[str, Any]:
     """The split that every search validates on, by dotted key."""
-    keys = ("scheme", "by", "fraction", "test", "seed")
-    return {f"split.{key}": getattr(BY_PATIENT, key) for key in keys}
+    return {f"split.{key}": value for key, value in asdict(BY_PATIENT).items()}

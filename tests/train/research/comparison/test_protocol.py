@@ -8,7 +8,7 @@ from pneumonia.errors import RecipeError
 from train.recipes import recipe
 from train.recipes.sections import Split
 from train.research.comparison import plan
-from train.research.comparison.protocol import BY_PATIENT, Protocol, Training, describe, is_shared
+from train.research.comparison.protocol import BY_PATIENT, Protocol, Training, is_shared
 
 BY_RADIOGRAPH = Split(fraction=0.2, test=0.1, by="film")
 RESPLIT = Split(scheme="resplit", by="film")
@@ -66,18 +66,6 @@ def test_where_the_papers_report() -> None:
     }
     shared = [each for each in entries if is_shared(each)]
     assert [e.name for e in shared if e.recipe.reported_on == "validation"] == ["default"]
-
-
-@pytest.mark.parametrize(
-    ("split", "words"),
-    [
-        (BY_PATIENT, "88/12 by patient"),
-        (BY_RADIOGRAPH, "70/20/10 by film"),
-        (RESPLIT, "val + test halved by film"),
-    ],
-)
-def test_a_split_in_words(split, words) -> None:
-    assert describe(split) == words
 
 
 def test_by_patient_every_recipe_has_the_same_validation_patients() -> None:

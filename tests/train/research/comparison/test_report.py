@@ -186,7 +186,7 @@ def test_a_changed_network_is_named_beside_its_recipe(entry) -> None:
     text = report.markdown(Report([cut], "kermany", "flask compare"))
     assert section(text, "Normal or pneumonia")[1].startswith("| small (until layer3) | 0.9000 |")
     assert "In brackets behind a system: what of its network was changed" in text
-    assert cut.name == "small"
+    assert cut.entry.name == "small"
 
 
 def test_the_budget_says_what_was_cut(entry) -> None:
