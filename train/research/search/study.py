@@ -188,9 +188,9 @@ class Study:
 
     def _hold(self, number: int) -> FileLock:
         """A trial's own lock. It is taken, and its file removed, under that of the whole study."""
-        return FileLock(f"{self._file}.trial-{number}.lock")
+        return FileLock(f"{self._file}.{self.space.name}-trial-{number}.lock")
 
     @staticmethod
     def _release(held: FileLock) -> None:
-        Path(held.lock_file).unlink(missing_ok=True)
         held.release()
+        Path(held.lock_file).unlink(missing_ok=True)

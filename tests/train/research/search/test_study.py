@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -80,7 +81,7 @@ def search_together(folder, space, workers, wanted) -> list:
 
 def test_workers_together_settle_as_many_trials_as_are_wanted(space, tmp_path) -> None:
     assert len(search_together(tmp_path, space, 3, 7)) == 7
-    assert list(tmp_path.glob("*.trial-*")) == []
+    assert list(tmp_path.glob("*-trial-*")) == []
     with FileLock(tmp_path / "s.db.lock", timeout=0):
         pass  # nobody holds the study any more
 
@@ -119,6 +120,17 @@ def test_a_trial_that_settles_while_another_worker_counts_is_counted_once(
     assert len(study.settled()) == 2
 
 
+def test_two_spaces_in_one_file_do_not_wait_for_each_other(space, tmp_path) -> None:
+    study, other = (Study(tmp_path / "s.db", replace(space, name=name), {}) for name in "ab")
+
+    def meanwhile(changes, number):
+        other.work(figures, 1, lambda _: None)
+        return figures(changes, number)
+
+    study.work(meanwhile, 1, lambda _: None)
+    assert [len(each.settled()) for each in (study, other)] == [1, 1]
+
+
 KILLED = """\
 import os, signal, sys
 from pathlib import Path
@@ -154,7 +166,7 @@ def test_what_a_killed_worker_claimed_is_claimed_again_at_once(space, tmp_path) 
     (trial,) = study.settled()
     assert trial.params["training.batch_size"] == batch_size
     assert trial.system_attrs["retry_history"] == [0]
-    assert list(tmp_path.glob("*.trial-*")) == []
+    assert list(tmp_path.glob("*-trial-*")) == []
 
 
 def test_a_trial_that_kills_whoever_trains_it_is_given_up(space, tmp_path) -> None:
