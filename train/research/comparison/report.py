@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from train.files import replacing, write_text
@@ -21,23 +20,6 @@ Films whose cause is not known are left out. The rates of the second table are t
 whatever its cause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All that the report says.
-
-    Attributes
-    ----------
-    data
-        Name of the folder of films, without the path to it.
-    command
-        The command line that makes the report again.
-    """
-
-    rows: Sequence[Row]
-    data: str
-    command: str
-
-
 def run_and_report(
     comparison: Comparison, out: Path, command: str, reporter: Reporter
 ) -> Sequence[Row]:
@@ -49,18 +31,18 @@ def run_and_report(
     out.mkdir(parents=True, exist_ok=True)
     for _ in comparison.run(reporter):
         _write(comparison, out, command)
-    report = _write(comparison, out, command)
-    draw(report.rows, out / PICTURE)
-    return report.rows
+    rows = _write(comparison, out, command)
+    draw(rows, out / PICTURE)
+    return rows
 
 
-def _write(comparison: Comparison, out: Path, command: str) -> Report:
+def _write(comparison: Comparison, out: Path, command: str) -> Sequence[Row]:
     """Write both tables, each whole or not at all."""
     rows = [Row(paper, patient, comparison.has_test) for paper, patient in comparison.results()]
-    report = Report(rows, comparison.radiographs.root.resolve().name, command)
-    write_text(out / "comparison.md", markdown(report))
+    data = comparison.radiographs.root.resolve().name
+    write_text(out / "comparison.md", markdown(rows, data, command))
     write_csv(rows, out / "comparison.csv")
-    return report
+    return rows
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
@@ -72,21 +54,30 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
         writer.writerows(lines)
 
 
-def markdown(report: Report) -> str:
-    two = [row for row in report.rows if not row.has_three_classes]
-    three = [row for row in report.rows if row.has_three_classes]
+def markdown(rows: Sequence[Row], data: str, command: str) -> str:
+    """All tables, and what to know of them.
+
+    Parameters
+    ----------
+    data
+        Name of the folder of radiographs, without the path to it.
+    command
+        The command line that makes the report again.
+    """
+    two = [row for row in rows if not row.has_three_classes]
+    three = [row for row in rows if row.has_three_classes]
     blocks = [
         "# Published systems and ours, on the same films",
-        _opening(report),
+        _opening(rows, data, command),
         f"![Each system's accuracy: the paper's, ours under its protocol, by patient]({PICTURE})",
     ]
     if two:
         blocks += ["## Normal or pneumonia", _accuracies(two), _details(two)]
     if three:
         blocks += ["## Normal, bacterial or viral", THREE, _accuracies(three), _details(three)]
-    blocks += ["## What they cost", _costs(report.rows)]
-    blocks += ["## How each was trained", _trainings(report.rows)]
-    if failed := [failure for row in report.rows for failure in row.failures()]:
+    blocks += ["## What they cost", _costs(rows)]
+    blocks += ["## How each was trained", _trainings(rows)]
+    if failed := [failure for row in rows for failure in row.failures()]:
         blocks += ["## Failed", table(("System", "Protocol", "Why"), failed)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -101,16 +92,16 @@ _UNCALIBRATED = """
 and there is no bundle. The figure is that of its best epoch on validation, from its history."""
 
 
-def _opening(report: Report) -> str:
+def _opening(rows: Sequence[Row], data: str, command: str) -> str:
     shares = f"{100 * (1 - BY_PATIENT.fraction):.0f}/{100 * BY_PATIENT.fraction:.0f}"
-    notes = _CHANGED * any(row.entry.shown != row.entry.name for row in report.rows)
-    notes += _SHARED * any(row.is_same_figure for row in report.rows)
-    notes += _UNCALIBRATED * any(row.learnt_nothing for row in report.rows)
+    notes = _CHANGED * any(row.entry.shown != row.entry.name for row in rows)
+    notes += _SHARED * any(row.is_same_figure for row in rows)
+    notes += _UNCALIBRATED * any(row.learnt_nothing for row in rows)
     return f"""\
-Films: `{report.data}`. Made by:
+Films: `{data}`. Made by:
 
 ```bash
-{report.command}
+{command}
 ```
 
 Every figure of ours comes from the predictor that serves. **Accuracy** is at a probability of 0.5

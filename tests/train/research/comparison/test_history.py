@@ -12,7 +12,6 @@ from train.loop import run
 from train.research.comparison import plan, report
 from train.research.comparison.comparison import Comparison
 from train.research.comparison.record import Record
-from train.research.comparison.report import Report
 from train.research.comparison.row import Row
 
 # Rates too small to move a weight: this network begins with the films in the wrong order.
@@ -66,7 +65,7 @@ def test_its_history_fills_the_cell_of_validation_alone(comparison) -> None:
     assert half.specificity == float(epoch["val_specificity"])
     rows = [row for row in found.details() if row[1] == "by-patient: validation"]
     assert rows[0][3] == f"{float(epoch['val_auroc']):.3f}"
-    text = report.markdown(Report([found], "films", "flask compare"))
+    text = report.markdown([found], "films", "flask compare")
     assert "‡ The network learnt nothing" in text
     assert "## Failed" not in text
 

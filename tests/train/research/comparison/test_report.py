@@ -14,7 +14,6 @@ from train.research.comparison.measure import Figures, Rates
 from train.research.comparison.plan import Entry
 from train.research.comparison.protocol import Protocol, Training
 from train.research.comparison.record import Record
-from train.research.comparison.report import Report
 from train.research.comparison.row import Row
 from train.research.comparison.table import duration
 
@@ -67,7 +66,7 @@ def test_the_tables_of_an_entry_with_everything(entry) -> None:
         measured={"validation": measured(0.9614, 570), "test": measured(0.871, 624)},
     )  # fmt: skip
     text = report.markdown(
-        Report([row_of(entry, paper, patient, has_test=True)], "kermany", "flask compare --x")
+        [row_of(entry, paper, patient, has_test=True)], "kermany", "flask compare --x"
     )
     assert "Films: `kermany`. Made by:\n\n```bash\nflask compare --x\n```" in text
     assert section(text, "Normal or pneumonia") == [
@@ -108,7 +107,7 @@ def test_the_tables_of_an_entry_with_everything(entry) -> None:
 
 def test_what_is_not_there_is_said(entry) -> None:
     failed = Record(reason="The loss is no longer a number.", code="bad_run")
-    text = report.markdown(Report([row_of(entry, failed, None)], "kermany", "flask compare"))
+    text = report.markdown([row_of(entry, failed, None)], "kermany", "flask compare")
     assert section(text, "Normal or pneumonia")[1] == (
         "| small | 0.9000 | failed | not run yet | official test: locked "
         "| pretrained, all 2 epochs |"
@@ -140,7 +139,7 @@ def test_a_training_that_serves_both_is_measured_where_the_paper_reports(entry) 
         record = Record(cost=COST, measured=parts)
         found = row_of(shared, record, record, locked=not has_test, has_test=has_test)
         assert (found.under_paper, found.by_patient, found.official_test) == cells[:3]
-        assert "†" not in report.markdown(Report([found], "kermany", "flask compare"))
+        assert "†" not in report.markdown([found], "kermany", "flask compare")
 
 
 def test_the_official_test_is_not_called_locked_where_it_lies(entry) -> None:
@@ -157,9 +156,7 @@ def test_three_classes_have_a_table_of_their_own(entry, tmp_path) -> None:
     (three,) = plan.of_recipes([str(path)], "none")
     patient = Record(cost=COST, measured={"validation": measured(0.96, 570, (0.8123, 0.79))})
     text = report.markdown(
-        Report(
-            [row_of(entry, None, None), row_of(three, None, patient)], "kermany", "flask compare"
-        )
+        [row_of(entry, None, None), row_of(three, None, patient)], "kermany", "flask compare"
     )
     assert section(text, "Normal or pneumonia")[1].startswith("| small |")
     assert section(text, "Normal, bacterial or viral")[:2] == [
@@ -183,7 +180,7 @@ def test_causes_that_are_not_calibrated_apart_are_said(entry) -> None:
 
 def test_a_changed_network_is_named_beside_its_recipe(entry) -> None:
     cut = row_of(replace(entry, changes={"network.until": "layer3"}), None, None)
-    text = report.markdown(Report([cut], "kermany", "flask compare"))
+    text = report.markdown([cut], "kermany", "flask compare")
     assert section(text, "Normal or pneumonia")[1].startswith("| small (until layer3) | 0.9000 |")
     assert "In brackets behind a system: what of its network was changed" in text
     assert cut.entry.name == "small"
