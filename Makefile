@@ -65,7 +65,7 @@ $(RUNTIME): requirements.txt | $(VENV)/bin/python
 	  echo "OpenCV lacks a system library. On Debian and Ubuntu: apt install libgl1 libglib2.0-0 libxcb1" >&2; exit 1; }
 	@touch $@
 
-$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+$(DEVELOPMENT): requirements-dev.txt requirements-research.txt $(RUNTIME)
 	@echo "Installing what the tests need into $(VENV)."
 	$(PIP) -r requirements-dev.txt
 	@touch $@

@@ -19,6 +19,8 @@ TRAIN_COMMANDS = {
     "train": "Train a network by a recipe and export it as a model bundle.",
     "evaluate": "Measure a model bundle on a split of labelled films.",
     "recipes": "List the training recipes.",
+}
+RESEARCH_COMMANDS = {
     "compare": "Lay recipes side by side with their papers' figures.",
     "search": "Search a recipe's settings on validation films alone.",
 }
@@ -47,7 +49,9 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
     )
     web.init_app(app, Services(settings, store, service, readings))
     for name, help_text in TRAIN_COMMANDS.items():
-        app.cli.add_command(LazyCommand(name, help_text))
+        app.cli.add_command(LazyCommand(name, help_text, "train.cli"))
+    for name, help_text in RESEARCH_COMMANDS.items():
+        app.cli.add_command(LazyCommand(name, help_text, "train.research.cli"))
     return app
 
 
@@ -69,10 +73,11 @@ def open_service(settings: Settings) -> AnalysisService:
 
 
 class LazyCommand(click.Command):
-    """A command of ``train.cli``, imported when it is run or asked for its own help."""
+    """A command of another module, imported when it is run or asked for its own help."""
 
-    def __init__(self, name: str, short_help: str) -> None:
+    def __init__(self, name: str, short_help: str, module: str) -> None:
         super().__init__(name, help=short_help)
+        self._module = module
 
     def make_context(
         self,
@@ -82,5 +87,5 @@ class LazyCommand(click.Command):
         **extra: Any,
     ) -> click.Context:
         # The context belongs to the real command, so click goes on with that one.
-        command: click.Command = getattr(importlib.import_module("train.cli"), str(self.name))
+        command: click.Command = getattr(importlib.import_module(self._module), str(self.name))
         return command.make_context(info_name, args, parent, **extra)

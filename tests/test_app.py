@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app import TRAIN_COMMANDS, create_app
+from app import RESEARCH_COMMANDS, TRAIN_COMMANDS, create_app
 from pneumonia.config import ROOT, Settings
 from pneumonia.errors import BadSetting
 from pneumonia.web.services import services
@@ -29,14 +29,14 @@ def flask(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command_and_writes_nothing(tmp_path: Path) -> None:
     result = flask("--help", PNEUMONIA_DATA_DIR=str(tmp_path / "var"))
     assert result.returncode == 0
-    for command, text in TRAIN_COMMANDS.items():
+    for command, text in (TRAIN_COMMANDS | RESEARCH_COMMANDS).items():
         assert f"  {command:<9} {text}" in result.stdout
     for command in ("predict", "models"):
         assert f"\n  {command} " in result.stdout
     assert not (tmp_path / "var").exists()
 
 
-@pytest.mark.parametrize("command", TRAIN_COMMANDS)
+@pytest.mark.parametrize("command", TRAIN_COMMANDS | RESEARCH_COMMANDS)
 def test_a_training_command_shows_its_own_help(app: Flask, command: str) -> None:
     result = app.test_cli_runner().invoke(args=[command, "--help"])
     assert result.exit_code == 0

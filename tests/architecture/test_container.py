@@ -39,6 +39,15 @@ def test_every_package_the_app_needs_is_copied() -> None:
     assert {"templates/", "static/", "models/"} <= set(copied())
 
 
+def test_the_image_has_nothing_of_research_alone() -> None:
+    ours, research = (
+        {re.split(r"[<>=]", line)[0] for line in (ROOT / name).read_text().splitlines()}
+        for name in ("requirements.txt", "requirements-research.txt")
+    )
+    assert "optuna" in research - ours
+    assert "requirements-research.txt" not in DOCKERFILE
+
+
 def test_the_process_is_not_root() -> None:
     after = DOCKERFILE.partition("\nUSER ")[2]
     assert after.startswith("10001\n")

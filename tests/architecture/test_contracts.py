@@ -33,7 +33,7 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_import_contract_is_kept(house: Path) -> None:
     result = lint_imports(house)
-    assert "7 kept, 0 broken" in result.stdout, result.stdout
+    assert "9 kept, 0 broken" in result.stdout, result.stdout
     assert result.returncode == 0
 
 
@@ -52,6 +52,11 @@ def test_every_import_contract_is_kept(house: Path) -> None:
             "no web framework, no SQL",
         ),
         ("train/data/splits.py", "from train.loop import fit", "Training goes down"),
+        (
+            "train/research/comparison/table.py",
+            "import train.research.search.space",
+            "Research goes down",
+        ),
     ],
 )
 def test_a_forbidden_import_breaks_its_contract(
@@ -63,6 +68,15 @@ def test_a_forbidden_import_breaks_its_contract(
     broken = [row for row in result.stdout.splitlines() if row.endswith("BROKEN")]
     assert len(broken) == 1, result.stdout
     assert contract in broken[0]
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize("file", ["train/cli.py", "train/options.py", "train/recipes/recipe.py"])
+def test_training_that_needs_research_is_noticed(house: Path, file: str) -> None:
+    with (house / file).open("a") as module:
+        module.write("\nimport train.research.cli\n")
+    result = lint_imports(house)
+    assert "The training line never imports research BROKEN" in result.stdout
     assert result.returncode == 1
 
 

@@ -25,6 +25,7 @@ NOT_THERE = (
     "safetensors",
     "sklearn",
     "scipy",
+    "optuna",
 )
 
 BARE_MACHINE = f"""
@@ -78,11 +79,22 @@ def test_train_help_runs_on_a_bare_machine() -> None:
         assert option in result.stdout
 
 
+def test_search_without_optuna_says_what_to_install() -> None:
+    code = "from train.research.cli import search\nsearch(prog_name='flask search')"
+    result = python(BARE_MACHINE + code, "--data", "films", "--space", "default")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "Error: flask search needs Optuna, which is not installed: "
+        "pip install -r requirements-research.txt\n"
+    )
+
+
 @pytest.mark.timeout(120)
 def test_every_training_module_imports_on_a_bare_machine() -> None:
     code = """
 import importlib, pkgutil, train
 names = {m.name for m in pkgutil.walk_packages(train.__path__, "train.")} - {"train.__main__"}
+names = {name for name in names if not name.startswith("train.research.")}
 for name in sorted(names):
     importlib.import_module(name)
 print(len(names), "modules")

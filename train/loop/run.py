@@ -135,6 +135,9 @@ class Run:
             self._reporter.line(f"{processes} processes share each batch. {advice}")
         with ddp.naming_a_lost_process(advice):
             datasets, progress = self.train(folder)
+            if ddp.is_main():
+                plot_history(folder / runlog.HISTORY, folder)
+                plot_class_counts(datasets.class_counts(), folder)
             return ddp.broadcast(self._export(datasets, progress) if ddp.is_main() else {})
 
     def train(self, folder: Path) -> tuple[Datasets, Progress]:
@@ -166,8 +169,6 @@ class Run:
         )  # fmt: skip
         progress = fit(task, recipe, options.seed, folder, reporter)
         if ddp.is_main():
-            plot_history(folder / runlog.HISTORY, folder)
-            plot_class_counts(datasets.class_counts(), folder)
             for features in folder.glob("features-*.npy"):  # gigabytes, and made again if need be
                 features.unlink()
         return datasets, progress

@@ -1,4 +1,4 @@
-"""A recipe: all that decides what a training run does, as data (``train/recipes/*.toml``)."""
+"""A recipe: all that decides what a training run does, as data (one ``.toml`` file)."""
 
 import tomllib
 from dataclasses import asdict, dataclass, field
@@ -24,6 +24,8 @@ from train.recipes.sections import (
 )
 
 FOLDER = Path(__file__).parent
+#: Where a recipe's name is looked up: those of our own, then the papers'.
+SEARCH_PATH = (FOLDER, FOLDER.parent / "research" / "recipes")
 FIGURES = ("accuracy", "precision", "sensitivity", "specificity", "f1", "macro_f1", "auroc")
 
 
@@ -169,7 +171,7 @@ class LungRecipe:
 
 
 def names() -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    return tuple(sorted(path.stem for folder in SEARCH_PATH for path in folder.glob("*.toml")))
 
 
 def load(name: str) -> Recipe | LungRecipe:
@@ -189,8 +191,9 @@ def load(name: str) -> Recipe | LungRecipe:
 
 
 def _read(name: str, above: tuple[str, ...]) -> dict[str, Any]:
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.is_file():
+    named = [Path(name)] if name.endswith(".toml") else [p / f"{name}.toml" for p in SEARCH_PATH]
+    path = next((path for path in named if path.is_file()), None)
+    if path is None:
         raise RecipeError(
             f"There is no recipe {name!r}. Known: {', '.join(names())}; "
             "or give the path of a .toml file."

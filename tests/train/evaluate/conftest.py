@@ -21,7 +21,7 @@ def folder(tmp_path: Path, radiographs: dict[str, bytes]) -> Manifest:
         path = tmp_path / "films" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return load(tmp_path / "films")
+    return load(tmp_path / "films", "kermany")
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.figure import Figure
 
 from train.evaluate.plots import BLUE, DPI, GREY, VERMILION
-from train.research.comparison.line import Line
 from train.research.comparison.protocol import TEST
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from train.research.comparison.row import Row
 
 _PAPER = {"marker": "D", "mfc": "white", "mec": GREY, "color": GREY, "label": "the paper's figure"}
 _UNDER_PAPER = {"marker": "o", "color": BLUE, "label": "ours, paper's protocol"}
@@ -17,49 +16,27 @@ _BY_PATIENT = {"marker": "s", "color": VERMILION, "label": "ours, by patient"}
 _TEST = {"marker": "*", "color": "#009E73", "label": "ours, official test"}
 
 
-def draw(lines: Sequence[Line], out: Path) -> None:
-    """Draw ``lines`` from the top down into the PNG file ``out``; what is not known is left out.
-
-    Raises
-    ------
-    ImportError
-        Without matplotlib.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 1.6 + 0.32 * len(lines)), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+def draw(rows: Sequence[Row], out: Path) -> None:
+    """Draw ``rows`` from the top down into the PNG file ``out``; what is not known is left out."""
+    figure = Figure(figsize=(8, 1.6 + 0.32 * len(rows)), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_ylim(len(lines) - 0.5, -0.5)
-    axes.set_yticks(range(len(lines)), [_title(line) for line in lines])
-    for style, values in _series(lines):
-        _mark(axes, style, values)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    series: tuple[tuple[dict[str, Any], list[float | None]], ...] = (
+        (_PAPER, [row.entry.recipe.figures.get("accuracy") for row in rows]),
+        (_UNDER_PAPER, [row.accuracy(row.paper) for row in rows]),
+        (_BY_PATIENT, [row.accuracy(row.patient) for row in rows]),
+        (_TEST, [row.accuracy(row.patient, TEST) for row in rows]),
+    )
+    for style, values in series:
+        known = [(value, y) for y, value in enumerate(values) if value is not None]
+        if known:
+            axes.plot(*zip(*known, strict=True), ls="", ms=8, mew=1.4, **style)
+    titles = [row.entry.shown + ", 3 classes" * row.has_three_classes for row in rows]
+    axes.set_yticks(range(len(rows)), titles)
     axes.set_xlabel("accuracy at a probability of 0.5")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
     # No metadata: the same figures give the same bytes.
-    metadata: dict[str, Any] = {"Software": None}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, format="png", metadata=metadata)
-
-
-def _title(line: Line) -> str:
-    return f"{line.shown}, 3 classes" if line.classes == 3 else line.shown
-
-
-def _series(lines: Sequence[Line]) -> list[tuple[dict[str, Any], list[float | None]]]:
-    return [
-        (_PAPER, [line.paper.entry.recipe.figures.get("accuracy") for line in lines]),
-        (_UNDER_PAPER, [line.accuracy(line.paper) for line in lines]),
-        (_BY_PATIENT, [line.accuracy(line.patient) for line in lines]),
-        (_TEST, [line.accuracy(line.patient, TEST) for line in lines]),
-    ]
-
-
-def _mark(axes: "Axes", style: dict[str, Any], values: Sequence[float | None]) -> None:
-    there = [(value, y) for y, value in enumerate(values) if value is not None]
-    if there:
-        axes.plot(*zip(*there, strict=True), ls="", ms=8, mew=1.4, **style)
+    figure.savefig(out, format="png", metadata={"Software": None})

@@ -1,8 +1,11 @@
-"""A bundle's figures on a part of the data, with the very predictor that serves."""
+"""Figures of a trained network on a part of the data; the one place that reads an evaluation."""
 
+import csv
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,67 +14,151 @@ from train.data.manifest import Manifest, Row
 from train.data.squares import OnBadImage
 from train.evaluate.evaluate import Batch, evaluate
 from train.evaluate.summary import summarise
+from train.loop import checkpoint, runlog
 from train.metrics import Confusion, confusion
 from train.reporter import Reporter
 
-RATES = ("accuracy", "precision", "sensitivity", "specificity", "f1")
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Rates of pneumonia against normal at one threshold, in [0, 1]; None where undefined."""
+
+    accuracy: float | None = None
+    precision: float | None = None
+    sensitivity: float | None = None
+    specificity: float | None = None
+    f1: float | None = None
+
+    @classmethod
+    def of(cls, counts: Confusion) -> Self:
+        return cls(**{name: _number(getattr(counts, name)) for name in cls.__slots__})
 
 
-class Logits:
-    """A probe that keeps the network's raw outputs of the films that pass."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures of one network on one part of the data; None where undefined or not known.
 
-    def __init__(self) -> None:
-        self.values: list[float] = []
+    Attributes
+    ----------
+    digest
+        Of the radiographs that it was measured on.
+    auroc_low, auroc_high
+        Its 95 % interval, over patients.
+    half
+        Where the network's own probability, before any calibration, is at least 0.5, as papers
+        report them.
+    balanced
+        At the bundle's operating point.
+    three_accuracy, three_macro_f1
+        Of three classes, each radiograph called what is likeliest after calibration.
+    pattern_calibrated
+        Whether bacterial and viral could be calibrated apart.
+    """
 
-    def __call__(self, batch: Batch) -> None:
-        self.values += [finding.logit for finding in batch.findings]
+    digest: str = ""
+    films: int | None = None
+    auroc: float | None = None
+    auroc_low: float | None = None
+    auroc_high: float | None = None
+    half: Rates = Rates()
+    balanced: Rates = Rates()
+    three_accuracy: float | None = None
+    three_macro_f1: float | None = None
+    pattern_calibrated: bool = True
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """From what ``asdict`` made of them. Raises TypeError or KeyError for anything else."""
+        rates = {name: Rates(**values[name]) for name in ("half", "balanced")}
+        return cls(**values | rates)
+
+    def columns(self) -> dict[str, Any]:
+        """Their columns of the CSV."""
+        return {
+            "films": self.films,
+            **{f"{name}_at_half": value for name, value in asdict(self.half).items()},
+            **{f"{name}_balanced": value for name, value in asdict(self.balanced).items()},
+            **{name: getattr(self, name) for name in ("auroc", "auroc_low", "auroc_high")},
+            "accuracy_of_3": self.three_accuracy,
+            "macro_f1_of_3": self.three_macro_f1,
+        }
 
 
 def measure(
     predictor: Predictor,
-    manifest: Manifest,
+    radiographs: Manifest,
     rows: Sequence[Row],
     reporter: Reporter,
     on_bad_image: OnBadImage = "stop",
-) -> dict[str, Any]:
-    """Score the films once.
-
-    Returns
-    -------
-    ``half``: rates where the network's own probability, before any calibration, is at least 0.5,
-    as papers report them. ``balanced``: rates at the bundle's operating point. ``auroc`` with its
-    interval (over patients). ``classes``: accuracy and macro F1 of three classes, each film called
-    what is likeliest after calibration, and whether bacterial and viral could be calibrated apart.
-    What cannot be computed is None.
+) -> Figures:
+    """Score the radiographs once, with the very predictor that serves.
 
     Raises
     ------
     DataError
         See :func:`train.evaluate.evaluate.evaluate`.
     """
-    logits = Logits()
+    logits: list[float] = []
+
+    def keep_logits(batch: Batch) -> None:
+        logits.extend(finding.logit for finding in batch.findings)
+
     with reporter.bar("films", len(rows)) as advance:
         evaluation = evaluate(
-            predictor, rows, on_bad_image=on_bad_image, advance=advance, probes=[logits]
+            predictor, rows, on_bad_image=on_bad_image, advance=advance, probes=[keep_logits]
         )
-    figures = summarise(evaluation)
-    return {
-        "digest": Manifest(manifest.root, tuple(rows)).digest(),
-        "films": figures["n"],
-        "patients": figures["patients"],
-        "auroc": figures["auc"],
-        "half": _rates(confusion(evaluation.labels, np.array(logits.values), 0.0)),
-        "balanced": _rates(evaluation.counts),
-        "classes": _of_three(figures["classes"]),
-    }
+    found = summarise(evaluation)
+    auroc, three = found["auc"], found["classes"] or {}
+    return Figures(
+        digest=digest(radiographs, rows),
+        films=found["n"],
+        auroc=auroc["value"],
+        auroc_low=auroc["ci95"][0],
+        auroc_high=auroc["ci95"][1],
+        half=Rates.of(confusion(evaluation.labels, np.array(logits), 0.0)),
+        balanced=Rates.of(evaluation.counts),
+        three_accuracy=three.get("accuracy", {}).get("value"),
+        three_macro_f1=three.get("macro_f1", {}).get("value"),
+        pattern_calibrated=three.get("calibrated", True),
+    )
 
 
-def _of_three(found: dict[str, Any] | None) -> dict[str, Any]:
-    rates = found or {}
-    values = {name: rates.get(name, {}).get("value") for name in ("accuracy", "macro_f1")}
-    return values | {"calibrated": rates.get("calibrated", True)}
+def from_history(run: Path, n_classes: int, radiographs: Manifest, rows: Sequence[Row]) -> Figures:
+    """What the best epoch of a run had on validation, for a network that has no bundle.
+
+    Its rates are at a probability of 0.5, before any calibration.
+
+    Parameters
+    ----------
+    run
+        Folder of a run that trained to its end.
+    rows
+        Its validation radiographs.
+
+    Raises
+    ------
+    RunError
+        When ``best.pt`` of the run cannot be read.
+    OSError, ValueError
+        When its history cannot be.
+    """
+    best = checkpoint.read(run / checkpoint.BEST)["epoch"]
+    with (run / runlog.HISTORY).open(encoding="utf-8", newline="") as file:
+        (epoch,) = (row for row in csv.DictReader(file) if int(row["epoch"]) == best)
+    names = ("auroc", "accuracy", "sensitivity", "specificity")
+    auroc, accuracy, *rates = (_number(float(epoch[f"val_{name}"])) for name in names)
+    half = Rates(sensitivity=rates[0], specificity=rates[1])
+    found = Figures(digest(radiographs, rows), len(rows), auroc, half=half)
+    # The history's accuracy is over all classes of the network.
+    if n_classes == 3:
+        return replace(found, three_accuracy=accuracy)
+    return replace(found, half=replace(half, accuracy=accuracy))
 
 
-def _rates(counts: Confusion) -> dict[str, float | None]:
-    rates = {name: getattr(counts, name) for name in RATES}
-    return {name: None if math.isnan(rate) else rate for name, rate in rates.items()}
+def digest(radiographs: Manifest, rows: Sequence[Row]) -> str:
+    """Hash of some of the radiographs."""
+    return Manifest(radiographs.root, tuple(rows)).digest()
+
+
+def _number(rate: float) -> float | None:
+    return None if math.isnan(rate) else rate

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumonia.errors import RecipeError
+from train.options import weights_source
 from train.recipes import dotted
 from train.recipes import recipe as recipes
 from train.recipes.recipe import Recipe
@@ -112,7 +113,7 @@ def _entry(number: int, values: Any, init_weights: str) -> Entry:
         name=_name(values.get("name", recipe.name), where),
         recipe=recipe,
         planned_epochs=plain.training.epochs,
-        init_weights=_weights(str(values.get("init_weights", init_weights))),
+        init_weights=weights_source(str(values.get("init_weights", init_weights))),
         changes=changes,
         note=str(values.get("note", "")),
     )
@@ -124,10 +125,6 @@ def _name(name: Any, where: str) -> str:
             f"{where}: the name {name!r} cannot name a folder. Use letters, digits, '-' and '.'."
         )
     return name
-
-
-def _weights(given: str) -> str:
-    return given if given in ("auto", "imagenet", "none") else str(Path(given).resolve())
 
 
 def _distinct(entries: list[Entry]) -> tuple[Entry, ...]:

@@ -1,10 +1,19 @@
-"""What is searched: a recipe and the settings to try, as data (``spaces/*.toml``)."""
+"""A search space: a recipe and the settings to try, as data (``spaces/*.toml``)."""
 
-import math
+import itertools
+import random
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from pneumonia.errors import RecipeError
 from train.recipes import dotted, tables
@@ -13,26 +22,17 @@ from train.recipes.recipe import Recipe
 from train.research.comparison.protocol import BY_PATIENT
 
 FOLDER = Path(__file__).parent / "spaces"
-Value = str | int | float | bool
-
-
-class Suggests(Protocol):
-    """What is asked of an Optuna trial."""
-
-    def suggest_categorical(self, name: str, choices: list[Any], /) -> Any: ...
-    def suggest_int(self, name: str, low: int, high: int, /, *, log: bool) -> int: ...
-    def suggest_float(self, name: str, low: float, high: float, /, *, log: bool) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """One setting: between ``low`` and ``high`` (maybe ``whole`` numbers), or some ``choices``."""
+    """A setting's range: ``low`` to ``high``, maybe in ``whole`` numbers, or some ``choices``."""
 
     low: float = 0.0
     high: float = 0.0
     log: bool = False
     whole: bool = False
-    choices: tuple[Value, ...] = ()
+    choices: tuple[str | int | float | bool, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.choices and not self.low < self.high:
@@ -40,17 +40,19 @@ class Range:
         if self.log and self.low <= 0:
             raise ValueError(f"low is {self.low}; on a logarithmic scale it must be above 0")
 
-    def suggest(self, trial: Suggests, name: str) -> Any:
+    @property
+    def distribution(self) -> BaseDistribution:
+        """As Optuna draws from it."""
         if self.choices:
-            return trial.suggest_categorical(name, list(self.choices))
+            return CategoricalDistribution(self.choices)
         if self.whole:
-            return trial.suggest_int(name, int(self.low), int(self.high), log=self.log)
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
+            return IntDistribution(int(self.low), int(self.high), log=self.log)
+        return FloatDistribution(self.low, self.high, log=self.log)
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The settings to try.
+    """A grid of settings, or ranges to draw them from, over a recipe.
 
     Attributes
     ----------
@@ -84,35 +86,32 @@ class Space:
 
     @property
     def size(self) -> int:
-        """Trials of the whole search: all combinations of a grid, or as many as the space says."""
+        """Trials of the whole search: all points of a grid, or as many as the space says."""
+        return len(self.points) if self.grid else self.trials
+
+    @property
+    def points(self) -> list[dict[str, str]]:
+        """All combinations of a grid, in an order drawn once: any part of it is a fair sample."""
         if not self.grid:
-            return self.trials
-        return math.prod(len(axis) for axis in self.grid.values())
+            return []
+        names = itertools.product(*self.grid.values())
+        points = [dict(zip(self.grid, point, strict=True)) for point in names]
+        random.Random(0).shuffle(points)  # noqa: S311 - an order, not a secret
+        return points
 
     @property
-    def axes(self) -> dict[str, list[str]]:
-        return {axis: list(ways) for axis, ways in self.grid.items()}
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """What a trial draws, by axis of the grid or by dotted key of the ranges."""
+        drawn = {key: within.distribution for key, within in self.ranges.items()}
+        return drawn | {axis: CategoricalDistribution(list(n)) for axis, n in self.grid.items()}
 
-    @property
-    def direction(self) -> str:
-        return "minimize" if self.choose == "loss" else "maximize"
-
-    def suggest(self, trial: Suggests) -> dict[str, Any]:
-        """A trial's settings by dotted key."""
+    def settings(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a trial by dotted key, in the order of the space."""
         changes: dict[str, Any] = {}
-        for axis, names in self.axes.items():
-            changes |= dotted.flatten(self.grid[axis][trial.suggest_categorical(axis, names)])
-        for key, within in self.ranges.items():
-            changes[key] = within.suggest(trial, key)
-        return changes
-
-    def found(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """A finished trial's settings by dotted key, from Optuna's names for them."""
-        changes = {key: value for key, value in parameters.items() if key in self.ranges}
-        for axis, name in parameters.items():
-            if axis in self.grid:
-                changes |= dotted.flatten(self.grid[axis][name])
-        return changes
+        for axis in self.grid:
+            if axis in drawn:
+                changes |= dotted.flatten(self.grid[axis][drawn[axis]])
+        return changes | {key: drawn[key] for key in self.ranges if key in drawn}
 
 
 def names() -> tuple[str, ...]:
@@ -122,22 +121,15 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Space:
     """Read a space that ships, by name, or any other by the path of its ``.toml`` file.
 
+    A space may name another as its ``base``: what it does not say, that one decides.
+
     Raises
     ------
     RecipeError
-        When it does not exist or does not parse.
+        When it does not exist or does not parse, or bases go round in a circle.
     """
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.is_file():
-        raise RecipeError(
-            f"There is no search space {name!r}. Known: {', '.join(names())}; or give the path of "
-            "a .toml file."
-        )
-    try:
-        values = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The search space {path.name} is not valid TOML: {error}.") from None
-    where = f"search space {path.stem}"
+    values = _read(name, ())
+    where = f"search space {values['name']}"
     ranges = values.get("ranges", {})
     if isinstance(ranges, dict):
         values["ranges"] = {
@@ -146,6 +138,23 @@ def load(name: str) -> Space:
         }
     space: Space = tables.build(Space, values, where)
     return space
+
+
+def _read(name: str, above: tuple[str, ...]) -> dict[str, Any]:
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise RecipeError(
+            f"There is no search space {name!r}. Known: {', '.join(names())}; or give the path of "
+            "a .toml file."
+        )
+    if name in above:
+        raise RecipeError(f"The search space {name!r} has itself as its base: {', '.join(above)}.")
+    try:
+        values = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"The search space {path.name} is not valid TOML: {error}.") from None
+    base = values.pop("base", None)
+    return values if base is None else _read(str(base), (*above, name)) | values
 
 
 def base(space: Space, changes: dict[str, Any]) -> Recipe:
@@ -164,5 +173,4 @@ def base(space: Space, changes: dict[str, Any]) -> Recipe:
 
 def split_by_patient() -> dict[str, Any]:
     """The split that every search validates on, by dotted key."""
-    keys = ("scheme", "by", "fraction", "test", "seed")
-    return {f"split.{key}": getattr(BY_PATIENT, key) for key in keys}
+    return {f"split.{key}": value for key, value in asdict(BY_PATIENT).items()}

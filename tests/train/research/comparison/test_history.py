@@ -9,11 +9,10 @@ from tests.train.conftest import Listener
 from tests.train.small import write_recipe
 from train.data import manifest
 from train.loop import run
-from train.research.comparison import plan, table
-from train.research.comparison.line import Line, lines
+from train.research.comparison import plan, report
+from train.research.comparison.comparison import Comparison
 from train.research.comparison.record import Record
-from train.research.comparison.runs import Comparison
-from train.research.comparison.table import Report
+from train.research.comparison.row import Row
 
 # Rates too small to move a weight: this network begins with the films in the wrong order.
 PLAN = """\
@@ -42,13 +41,13 @@ def comparison(tmp_path_factory, radiographs) -> Comparison:
     return found
 
 
-def line(comparison: Comparison) -> Line:
-    (found,) = lines(comparison.results(), has_test=False)
-    return found
+def row_of(comparison: Comparison) -> Row:
+    ((paper, patient),) = comparison.results()
+    return Row(paper, patient, has_test=False)
 
 
 def test_its_history_fills_the_cell_of_validation_alone(comparison) -> None:
-    found = line(comparison)
+    found = row_of(comparison)
     (run_folder,) = (
         path.parent
         for path in comparison.runs.glob("*/config.json")
@@ -60,13 +59,13 @@ def test_its_history_fills_the_cell_of_validation_alone(comparison) -> None:
     assert found.by_patient == f"{accuracy:.4f} ‡"
     assert found.under_paper == "could not be measured ‡"
     assert found.note == "at rest; not calibrated: it learnt nothing (paper, by-patient)"
-    assert list(found.failures()) == []
-    half = found.patient.record.measured["validation"]["half"]
-    assert half["sensitivity"] == float(epoch["val_sensitivity"])
-    assert half["specificity"] == float(epoch["val_specificity"])
+    assert found.failures() == []
+    half = found.patient.record.measured["validation"].half
+    assert half.sensitivity == float(epoch["val_sensitivity"])
+    assert half.specificity == float(epoch["val_specificity"])
     rows = [row for row in found.details() if row[1] == "by-patient: validation"]
     assert rows[0][3] == f"{float(epoch['val_auroc']):.3f}"
-    text = table.markdown(Report([found], "films", "flask compare"))
+    text = report.markdown([found], "films", "flask compare")
     assert "‡ The network learnt nothing" in text
     assert "## Failed" not in text
 
@@ -78,16 +77,16 @@ def test_it_is_not_trained_again(comparison) -> None:
 
 
 def test_what_an_older_record_lacks_comes_from_the_history(comparison) -> None:
-    before = line(comparison).by_patient
+    before = row_of(comparison).by_patient
     (path,) = (comparison.runs / "compare" / "idle").glob("idle-by-patient-*.json")
     record = Record.read(path)
     record.measured = {}
     record.write(path)
-    assert line(comparison).by_patient == "could not be measured ‡"
+    assert row_of(comparison).by_patient == "could not be measured ‡"
     again = Listener()
     list(comparison.run(again))
     assert again.bars == {}
-    assert line(comparison).by_patient == before
+    assert row_of(comparison).by_patient == before
 
 
 def test_without_its_history_it_is_trained_again(comparison) -> None:

@@ -14,12 +14,14 @@ from pneumonia.config import ROOT
 from pneumonia.errors import RunError
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
-from train import cli
-from train.loop import run, runlog
+from train.loop import run
 from train.recipes import recipe as recipes
+from train.research import cli
+from train.research.search import plan as plans
 from train.research.search import space as spaces
-from train.research.search import trial
-from train.research.search.search import Search, search
+from train.research.search.plan import Search
+from train.research.search.study import Study
+from train.research.search.workers import run_search
 from train.terminal import Terminal, shown_path
 
 SPACE = """\
@@ -51,7 +53,6 @@ def plan_in(folder: Path, radiographs: Path, **changes) -> Search:
         "space": space, "file": folder / "study.db", "changes": {"training.batch_size": 10},
         "options": run.Options(data=str(radiographs), out="", init_weights="none", device="cpu"),
         "runs": folder / "runs", "wanted": space.size, "command": "flask search --space rates",
-        "heartbeat_s": 1,
     }  # fmt: skip
     return Search(**values | changes)
 
@@ -66,23 +67,23 @@ def found(base, radiographs):
     """A search cut off in its second trial, and then finished."""
     reporter = Listener(stop_at="[rates trial 1] reading training films")
     with pytest.raises(KeyboardInterrupt):
-        search(plan_in(base, radiographs), 1, reporter)
+        run_search(plan_in(base, radiographs), 1, reporter)
     cut = (base / "rates.md").read_text()
     reporter = Listener()
-    return cut, search(plan_in(base, radiographs), 1, reporter), reporter
+    return cut, run_search(plan_in(base, radiographs), 1, reporter), reporter
 
 
 def test_a_trial_cut_off_is_tried_again(found) -> None:
     cut, whole, said = found
     assert "1 of 3 trials" in cut
     assert said.lines[0].endswith("study.db: 1 of 3 trials settled")
-    assert {trial.params["rate"] for trial in whole.trials} == {"usual", "slow", "absurd"}
-    assert [trial.number for trial in whole.trials].count(1) == 0
+    assert {trial.params["rate"] for trial in whole} == {"usual", "slow", "absurd"}
+    assert [trial.number for trial in whole].count(1) == 0
 
 
 def test_a_trial_that_diverges_has_failed_and_the_rest_go_on(found, base) -> None:
     _, whole, said = found
-    last = whole.trials[-1]
+    last = whole[-1]
     assert last.params["rate"] == "absurd"
     assert last.value is None
     assert "training diverged" in last.user_attrs["reason"]
@@ -108,7 +109,7 @@ def test_the_table_is_sorted_by_the_figure_chosen(found, base) -> None:
 def test_the_best_settings_are_a_recipe(found, base) -> None:
     _, whole, _ = found
     recipe = recipes.load(str(base / "rates-best.toml"))
-    best = {"usual": 1e-3, "slow": 1e-4}[whole.best.params["rate"]]
+    best = {"usual": 1e-3, "slow": 1e-4}[whole[0].params["rate"]]
     assert recipe.optimiser.head_rate == best
     assert recipe.training.batch_size == 10
     assert recipe.training.epochs == 2  # the recipe's, not the search's budget
@@ -118,8 +119,8 @@ def test_the_best_settings_are_a_recipe(found, base) -> None:
 
 def test_a_finished_search_is_not_run_again(found, base, radiographs) -> None:
     reporter = Listener()
-    again = search(plan_in(base, radiographs), 1, reporter)
-    assert len(again.trials) == 3
+    again = run_search(plan_in(base, radiographs), 1, reporter)
+    assert len(again) == 3
     assert reporter.bars == {}
 
 
@@ -128,20 +129,22 @@ def test_checkpoints_of_trials_are_not_kept(found, base) -> None:
     assert list((base / "runs").glob("*/*.pt")) == []
 
 
+def test_plots_of_trials_are_not_drawn(found, base) -> None:
+    assert list((base / "runs").glob("*/*.png")) == []
+
+
 def test_a_trial_that_fails_leaves_no_gigabytes(tmp_path) -> None:
-    folder = runlog.create(tmp_path, "small")
-    runlog.write_config(folder, {"options": {"out": "rates trial 0"}})
-    for name in ("last.pt", "features-train.npy", "history.csv"):
-        (folder / name).touch()
-    with pytest.raises(RunError), trial._without_checkpoints(tmp_path, "rates trial 0"):
+    for name in ("last.pt", "features-train.npy", "history.csv", "config.json"):
+        (tmp_path / name).touch()
+    with pytest.raises(RunError), plans._without_checkpoints(tmp_path):
         raise RunError("diverged")
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "history.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "history.csv"]
 
 
 def test_another_seed_is_another_study(found, base, radiographs) -> None:
     options = run.Options(data=str(radiographs), out="", init_weights="none", device="cpu", seed=1)
     with pytest.raises(RunError, match="begun with other seed: its trials cannot be compared"):
-        search(plan_in(base, radiographs, options=options), 1, Listener())
+        run_search(plan_in(base, radiographs, options=options), 1, Listener())
 
 
 def test_another_recipe_or_what_becomes_of_bad_radiographs_is_another_study(
@@ -151,15 +154,15 @@ def test_another_recipe_or_what_becomes_of_bad_radiographs_is_another_study(
         data=str(radiographs), out="", init_weights="none", device="cpu", on_bad_image="skip"
     )
     with pytest.raises(RunError, match="begun with other on_bad_image: "):
-        search(plan_in(base, radiographs, options=options), 1, Listener())
+        run_search(plan_in(base, radiographs, options=options), 1, Listener())
     recipe = base / "small.toml"
     before = recipe.read_text()
     try:
         recipe.write_text(before.replace('name = "focal"', 'name = "binary_cross_entropy"'))
         with pytest.raises(RunError, match="begun with other recipe: "):
-            search(plan_in(base, radiographs), 1, Listener())
+            run_search(plan_in(base, radiographs), 1, Listener())
         recipe.write_text(before.replace("A small network", "Other words"))
-        assert len(search(plan_in(base, radiographs), 1, Listener()).trials) == 3
+        assert len(run_search(plan_in(base, radiographs), 1, Listener())) == 3
     finally:
         recipe.write_text(before)
 
@@ -167,7 +170,7 @@ def test_another_recipe_or_what_becomes_of_bad_radiographs_is_another_study(
 def test_a_file_that_is_no_study_is_refused(tmp_path, radiographs) -> None:
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(RunError, match=r"study\.db cannot be used as a study"):
-        search(plan_in(tmp_path, radiographs), 1, Listener())
+        run_search(plan_in(tmp_path, radiographs), 1, Listener())
 
 
 KILLED = """\
@@ -175,8 +178,8 @@ import sys
 from pathlib import Path
 from tests.train.conftest import Listener
 from tests.train.research.search.test_search import plan_in
-from train.research.search.search import search
-search(plan_in(Path(sys.argv[1]), Path(sys.argv[2])), 1, Listener())
+from train.research.search.workers import run_search
+run_search(plan_in(Path(sys.argv[1]), Path(sys.argv[2])), 1, Listener())
 """
 
 
@@ -193,10 +196,10 @@ def test_what_a_killed_process_left_two_others_finish_together(tmp_path, radiogr
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert len(plan.study().settled()) < 3
-    found = search(plan, 2, Terminal())
-    assert {trial.params["rate"] for trial in found.trials} == {"usual", "slow", "absurd"}
-    assert found.best.params["rate"] != "absurd"
+    assert len(Study(plan.file, plan.space, plan.conditions()).settled()) < 3
+    found = run_search(plan, 2, Terminal())
+    assert {trial.params["rate"] for trial in found} == {"usual", "slow", "absurd"}
+    assert found[0].params["rate"] != "absurd"
 
 
 def test_the_command_goes_on_with_a_study_and_says_where_its_results_are(

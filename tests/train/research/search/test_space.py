@@ -14,20 +14,6 @@ ROWS = {  # figures 4 and 5: batch size, epochs, learning rate
 DENSE = {(1024, 512), (1024, 512, 256, 128, 64), (1024, 512, 256, 128, 64, 32, 16, 8)}
 
 
-class Picks:
-    """A trial that takes what it is told, or the middle."""
-
-    def __init__(self, **picks: str) -> None:
-        self.picks = picks
-
-    def suggest_categorical(self, name, choices):
-        assert self.picks[name] in choices
-        return self.picks[name]
-
-    def suggest_float(self, name, low, high, *, log):
-        return (low * high) ** 0.5 if log else (low + high) / 2
-
-
 @pytest.mark.parametrize(("name", "outputs"), [("inception_v3", 1), ("inception_v3-3", 3)])
 def test_paper_003_is_a_grid_of_33(name, outputs) -> None:
     found = space.load(name)
@@ -35,14 +21,13 @@ def test_paper_003_is_a_grid_of_33(name, outputs) -> None:
     recipe = space.base(found, {})
     assert recipe.network.outputs == outputs
     tried = set()
-    for dense in found.axes["dense"]:
-        for row in found.axes["row"]:
-            made = recipe.with_changes(found.suggest(Picks(dense=dense, row=row)))
-            rates = made.optimiser
-            assert rates.learning_rate == rates.new_layer_rate == rates.head_rate
-            training = made.training
-            settings = (training.batch_size, training.epochs, rates.head_rate)
-            tried.add((made.network.hidden, settings))
+    for point in found.points:
+        made = recipe.with_changes(found.settings(point))
+        rates = made.optimiser
+        assert rates.learning_rate == rates.new_layer_rate == rates.head_rate
+        training = made.training
+        settings = (training.batch_size, training.epochs, rates.head_rate)
+        tried.add((made.network.hidden, settings))
     assert tried == {(dense, row) for dense in DENSE for row in ROWS}
 
 
@@ -53,12 +38,16 @@ def test_every_search_validates_on_the_same_patients() -> None:
 
 def test_the_default_is_searched_in_ranges_its_recipe_takes() -> None:
     found = space.load("default")
-    changes = found.suggest(Picks())
+    drawn = found.distributions
+    middle = {
+        key: (d.low * d.high) ** 0.5 if d.log else (d.low + d.high) / 2 for key, d in drawn.items()
+    }
+    changes = found.settings(middle)
     made = space.base(found, found.budget).with_changes(changes)
     assert made.training.samples_per_epoch == 1200
     assert made.optimiser.learning_rate == pytest.approx(1e-4)
     assert made.loss.gamma == 1.5
-    assert found.found(changes) == changes
+    assert changes == middle
 
 
 @pytest.mark.parametrize(

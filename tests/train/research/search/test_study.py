@@ -1,10 +1,19 @@
 """The study itself, with figures instead of trainings."""
 
+import signal
+import subprocess
+import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
+import optuna
 import pytest
+from filelock import FileLock
 
+from pneumonia.config import ROOT
 from train.research.search.space import Range, Space
 from train.research.search.study import Study
 
@@ -59,7 +68,7 @@ def test_what_would_fail_every_trial_ends_the_search(space, tmp_path) -> None:
 
 def search_together(folder, space, workers, wanted) -> list:
     """Settled trials of several workers over one file, each with a study of its own."""
-    studies = [Study(folder / "s.db", space, {}, n, heartbeat_s=1) for n in range(workers)]
+    studies = [Study(folder / "s.db", space, {}, n) for n in range(workers)]
 
     def slow(changes, _number):
         time.sleep(0.02)
@@ -72,7 +81,122 @@ def search_together(folder, space, workers, wanted) -> list:
 
 def test_workers_together_settle_as_many_trials_as_are_wanted(space, tmp_path) -> None:
     assert len(search_together(tmp_path, space, 3, 7)) == 7
-    assert not (tmp_path / "s.db.lock").exists()
+    assert list(tmp_path.glob("*-trial-*")) == []
+    with FileLock(tmp_path / "s.db.lock", timeout=0):
+        pass  # nobody holds the study any more
+
+
+def test_a_trial_that_settles_while_another_worker_counts_is_counted_once(
+    space, tmp_path, monkeypatch
+) -> None:
+    """Whatever the other worker reads, a trial that is running then settles before it goes on."""
+    running, settle = threading.Event(), threading.Event()
+
+    def held(changes, _number):
+        running.set()
+        settle.wait(60)
+        settle.clear()
+        return figures(changes, _number)
+
+    other = Study(tmp_path / "s.db", space, {}, 1)
+    read_trials, counting = optuna.Study.get_trials, threading.current_thread()
+
+    def read_and_let_the_other_go_on(study, *args, **options):
+        found = read_trials(study, *args, **options)
+        if threading.current_thread() is counting and running.is_set():
+            running.clear()
+            settle.set()
+            running.wait(1)  # until it runs its next trial, if it may have one
+        return found
+
+    study = Study(tmp_path / "s.db", space, {})
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(other.work, held, 2, lambda _: None)
+        assert running.wait(60)
+        monkeypatch.setattr(optuna.Study, "get_trials", read_and_let_the_other_go_on)
+        study.work(figures, 2, lambda _: None)
+        settle.set()
+        working.result(60)
+    assert len(study.settled()) == 2
+
+
+def test_two_spaces_in_one_file_do_not_wait_for_each_other(space, tmp_path) -> None:
+    study, other = (Study(tmp_path / "s.db", replace(space, name=name), {}) for name in "ab")
+
+    def meanwhile(changes, number):
+        other.work(figures, 1, lambda _: None)
+        return figures(changes, number)
+
+    study.work(meanwhile, 1, lambda _: None)
+    assert [len(each.settled()) for each in (study, other)] == [1, 1]
+
+
+KILLED = """\
+import os, signal, sys
+from pathlib import Path
+from train.research.search.space import Range, Space
+from train.research.search.study import Study
+
+def killed(changes, number):
+    print(changes["training.batch_size"], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+batch = Range(8, 64, whole=True)
+ranges = {"optimiser.head_rate": Range(1e-4, 1e-2, log=True), "training.batch_size": batch}
+space = Space("ranges", "", "pneunet", "loss", trials=5, ranges=ranges)
+Study(Path(sys.argv[1]), space, {}, int(sys.argv[2])).work(killed, 5, print)
+"""
+
+
+def kill_a_worker(file: Path, worker: int) -> int:
+    """Have another process claim a trial and be killed over it. Returns the trial's batch size."""
+    command = [sys.executable, "-c", KILLED, str(file), str(worker)]
+    killed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    return int(killed.stdout)
+
+
+def test_what_a_killed_worker_claimed_is_claimed_again_at_once(space, tmp_path) -> None:
+    batch_size = kill_a_worker(tmp_path / "s.db", 1)
+    study = Study(tmp_path / "s.db", space, {})
+    assert study.settled() == []
+    began = time.monotonic()
+    study.work(figures, 1, lambda _: None)
+    assert time.monotonic() - began < 10
+    (trial,) = study.settled()
+    assert trial.params["training.batch_size"] == batch_size
+    assert trial.system_attrs["retry_history"] == [0]
+    assert list(tmp_path.glob("*-trial-*")) == []
+
+
+def test_a_trial_that_kills_whoever_trains_it_is_given_up(space, tmp_path) -> None:
+    sizes = [kill_a_worker(tmp_path / "s.db", worker) for worker in range(4)]
+    assert len(set(sizes)) == 1
+    study = Study(tmp_path / "s.db", space, {})
+    tried = []
+    study.work(figures, 2, tried.append)
+    assert [trial.value is None for trial in study.settled()] == [True, False]
+    assert [trial.params["training.batch_size"] == sizes[0] for trial in tried] == [False]
+
+
+def test_a_trial_that_nobody_holds_is_claimed_again(space, tmp_path) -> None:
+    """As a process leaves it that dies between drawing a trial and training it."""
+    study = Study(tmp_path / "s.db", space, {})
+    optuna.load_study(study_name="ranges", storage=f"sqlite:///{tmp_path / 's.db'}").ask()
+    study.work(figures, 1, lambda _: None)
+    assert [trial.number for trial in study.settled()] == [1]
+
+
+def test_a_trial_put_back_half_way_is_queued_once(space, tmp_path) -> None:
+    """As a process leaves it that dies between queueing its settings again and ending it."""
+    study = Study(tmp_path / "s.db", space, {})
+    plain = optuna.load_study(study_name="ranges", storage=f"sqlite:///{tmp_path / 's.db'}")
+    plain.ask(space.distributions)
+    optuna.storages.RetryHeartbeatStaleTrialCallback()(plain, plain.trials[0])
+    study.work(figures, 3, lambda _: None)
+    histories = [trial.system_attrs.get("retry_history") for trial in study.settled()]
+    assert histories.count([0]) == 1
+    assert len(histories) == 3
 
 
 def test_workers_together_try_each_point_of_a_grid_once(tmp_path) -> None:

@@ -1,39 +1,38 @@
 """The tables, letter by letter, of trainings made up."""
 
 import csv
-import io
 from dataclasses import replace
 
 import pytest
 
 from tests.train.small import write_recipe
 from train.recipes.sections import Split
-from train.research.comparison import plan, table
-from train.research.comparison.line import Line, duration
+from train.research.comparison import plan, report
+from train.research.comparison.comparison import Result
+from train.research.comparison.cost import Cost, Speed
+from train.research.comparison.measure import Figures, Rates
 from train.research.comparison.plan import Entry
-from train.research.comparison.protocol import Protocol
+from train.research.comparison.protocol import Protocol, Training
 from train.research.comparison.record import Record
-from train.research.comparison.runs import Result
-from train.research.comparison.table import Report
+from train.research.comparison.row import Row
+from train.research.comparison.table import duration
 
-COST = {
-    "parameters": 157_569, "epochs": 2, "best_epoch": 1, "epochs_s": 130.0, "films": 4662,
-    "device": "cpu", "cores": 2, "layers": ["conv1", "bn1"], "fresh": ["layer1", "head"],
-    "frozen": ["conv1", "bn1"],
-}  # fmt: skip
-SPEED = {"radiograph_s": 0.02, "baseline_s": 0.08, "side": 32, "threads": 2}
+COST = Cost(
+    parameters=157_569, epochs=2, epochs_s=130.0, films=4662, device="cpu", cores=2,
+    layers=["conv1", "bn1"], new_layers=["layer1", "head"], frozen=["conv1", "bn1"],
+)  # fmt: skip
+SPEED = Speed(radiograph_s=0.02, baseline_s=0.08, threads=2)
 
 
-def measured(accuracy: float, radiographs: int, three: tuple[float, float] | None = None) -> dict:
-    rates = {"precision": 0.95, "sensitivity": 0.96, "specificity": 0.875, "f1": 0.955}
-    classes = dict(zip(("accuracy", "macro_f1"), three or (None, None), strict=True))
-    return {
-        "digest": "d", "films": radiographs, "patients": radiographs,
-        "auroc": {"value": 0.98123, "ci95": [0.97, 0.99]},
-        "half": rates | {"accuracy": accuracy},
-        "balanced": rates | {"accuracy": 0.951, "specificity": None},
-        "classes": classes,
-    }  # fmt: skip
+def measured(
+    accuracy: float, radiographs: int, three: tuple[float | None, float | None] = (None, None)
+) -> Figures:
+    rates = Rates(accuracy, precision=0.95, sensitivity=0.96, specificity=0.875, f1=0.955)
+    return Figures(
+        "d", radiographs, 0.98123, 0.97, 0.99, half=rates,
+        balanced=replace(rates, accuracy=0.951, specificity=None),
+        three_accuracy=three[0], three_macro_f1=three[1],
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -42,12 +41,12 @@ def entry(tmp_path) -> Entry:
     return replace(made, init_weights="/weights/resnet18.safetensors", note="a|b")
 
 
-def line(
+def row_of(
     entry: Entry, paper: Record | None, patient: Record | None, *, locked=False, has_test=False
-) -> Line:
-    return Line(
-        Result(entry, Protocol.PAPER, paper, locked),
-        Result(entry, Protocol.PATIENT, patient),
+) -> Row:
+    return Row(
+        Result(Training(entry, Protocol.PAPER), paper, locked),
+        Result(Training(entry, Protocol.PATIENT), patient),
         has_test,
     )
 
@@ -66,8 +65,8 @@ def test_the_tables_of_an_entry_with_everything(entry) -> None:
         cost=COST, speed=SPEED,
         measured={"validation": measured(0.9614, 570), "test": measured(0.871, 624)},
     )  # fmt: skip
-    text = table.markdown(
-        Report([line(entry, paper, patient, has_test=True)], "kermany", "flask compare --x")
+    text = report.markdown(
+        [row_of(entry, paper, patient, has_test=True)], "kermany", "flask compare --x"
     )
     assert "Films: `kermany`. Made by:\n\n```bash\nflask compare --x\n```" in text
     assert section(text, "Normal or pneumonia") == [
@@ -100,7 +99,7 @@ def test_the_tables_of_an_entry_with_everything(entry) -> None:
     ]
     assert section(text, "What they cost")[1] == "| small | 0.2 | 2 min | 2 CPU cores | 20 | 0.25 |"
     assert section(text, "How each was trained")[1] == (
-        "| small | resnet18; fresh: layer1; frozen: conv1 to bn1 | 2 epochs of 4,662 films "
+        "| small | resnet18; new: layer1; frozen: conv1 to bn1 | 2 epochs of 4,662 films "
         "| nothing | a\\|b |"
     )
     assert "## Failed" not in text
@@ -108,7 +107,7 @@ def test_the_tables_of_an_entry_with_everything(entry) -> None:
 
 def test_what_is_not_there_is_said(entry) -> None:
     failed = Record(reason="The loss is no longer a number.", code="bad_run")
-    text = table.markdown(Report([line(entry, failed, None)], "kermany", "flask compare"))
+    text = report.markdown([row_of(entry, failed, None)], "kermany", "flask compare")
     assert section(text, "Normal or pneumonia")[1] == (
         "| small | 0.9000 | failed | not run yet | official test: locked "
         "| pretrained, all 2 epochs |"
@@ -118,15 +117,15 @@ def test_what_is_not_there_is_said(entry) -> None:
 
 
 def test_a_locked_protocol_and_one_that_serves_both_columns(entry) -> None:
-    locked = line(entry, None, None, locked=True)
+    locked = row_of(entry, None, None, locked=True)
     assert (locked.under_paper, locked.by_patient) == ("official test: locked", "not run yet")
     split = Split(fraction=0.12, seed=2026)
     recipe = replace(entry.recipe, split=split, reported_on="validation")
     shared = replace(entry, recipe=recipe)
     record = Record(cost=COST, measured={"validation": measured(0.9614, 570)})
-    both = line(shared, record, record)
+    both = row_of(shared, record, record)
     assert (both.under_paper, both.by_patient) == ("0.9614 †", "0.9614")
-    assert len(list(both.details())) == 1
+    assert len(both.details()) == 1
 
 
 def test_a_training_that_serves_both_is_measured_where_the_paper_reports(entry) -> None:
@@ -138,16 +137,16 @@ def test_a_training_that_serves_both_is_measured_where_the_paper_reports(entry) 
         ({"validation": both["validation"]}, False, ("official test: locked", "0.9614") * 2),
     ):
         record = Record(cost=COST, measured=parts)
-        found = line(shared, record, record, locked=not has_test, has_test=has_test)
+        found = row_of(shared, record, record, locked=not has_test, has_test=has_test)
         assert (found.under_paper, found.by_patient, found.official_test) == cells[:3]
-        assert "†" not in table.markdown(Report([found], "kermany", "flask compare"))
+        assert "†" not in report.markdown([found], "kermany", "flask compare")
 
 
 def test_the_official_test_is_not_called_locked_where_it_lies(entry) -> None:
     failed = Record(reason="The loss is no longer a number.", code="bad_run")
-    assert line(entry, None, failed, has_test=True).official_test == "failed"
-    assert line(entry, None, None, has_test=True).official_test == "not run yet"
-    assert line(entry, None, failed).official_test == "official test: locked"
+    assert row_of(entry, None, failed, has_test=True).official_test == "failed"
+    assert row_of(entry, None, None, has_test=True).official_test == "not run yet"
+    assert row_of(entry, None, failed).official_test == "official test: locked"
 
 
 def test_three_classes_have_a_table_of_their_own(entry, tmp_path) -> None:
@@ -156,8 +155,8 @@ def test_three_classes_have_a_table_of_their_own(entry, tmp_path) -> None:
     )
     (three,) = plan.of_recipes([str(path)], "none")
     patient = Record(cost=COST, measured={"validation": measured(0.96, 570, (0.8123, 0.79))})
-    text = table.markdown(
-        Report([line(entry, None, None), line(three, None, patient)], "kermany", "flask compare")
+    text = report.markdown(
+        [row_of(entry, None, None), row_of(three, None, patient)], "kermany", "flask compare"
     )
     assert section(text, "Normal or pneumonia")[1].startswith("| small |")
     assert section(text, "Normal, bacterial or viral")[:2] == [
@@ -174,35 +173,37 @@ def test_three_classes_have_a_table_of_their_own(entry, tmp_path) -> None:
 
 def test_causes_that_are_not_calibrated_apart_are_said(entry) -> None:
     found = measured(0.96, 570, (0.8123, 0.79))
-    found["classes"]["calibrated"] = False
-    noted = line(entry, None, Record(cost=COST, measured={"validation": found})).note
+    found = replace(found, pattern_calibrated=False)
+    noted = row_of(entry, None, Record(cost=COST, measured={"validation": found})).note
     assert noted == "a|b; bacterial and viral not calibrated apart (by-patient)"
 
 
 def test_a_changed_network_is_named_beside_its_recipe(entry) -> None:
-    cut = line(replace(entry, changes={"network.until": "layer3"}), None, None)
-    text = table.markdown(Report([cut], "kermany", "flask compare"))
+    cut = row_of(replace(entry, changes={"network.until": "layer3"}), None, None)
+    text = report.markdown([cut], "kermany", "flask compare")
     assert section(text, "Normal or pneumonia")[1].startswith("| small (until layer3) | 0.9000 |")
     assert "In brackets behind a system: what of its network was changed" in text
-    assert cut.name == "small"
+    assert cut.entry.name == "small"
 
 
 def test_the_budget_says_what_was_cut(entry) -> None:
     training = replace(entry.recipe.training, epochs=6, samples_per_epoch=1200)
     cut = replace(entry, recipe=replace(entry.recipe, training=training), planned_epochs=20)
-    found = line(cut, None, Record(cost=COST)).budget(COST)
+    found = row_of(cut, None, Record(cost=COST)).budget
     assert found == "2 epochs (the recipe: 20), stopped early (at most 6) of 1,200 films"
     scratch = replace(entry, init_weights="none")
     short = replace(scratch, recipe=cut.recipe, planned_epochs=20)
-    assert line(short, None, None).brief == "from scratch, 6 of 20 epochs"
-    assert line(scratch, None, None).origin(COST) == "from scratch"
-    assert line(entry, None, None).origin(COST | {"layers": []}) == "from scratch"
+    assert row_of(short, None, None).brief == "from scratch, 6 of 20 epochs"
+    assert row_of(scratch, None, Record(cost=COST)).origin == "from scratch"
+    unloaded = Record(cost=replace(COST, layers=[]))
+    assert row_of(entry, None, unloaded).origin == "from scratch"
 
 
-def test_the_csv_has_a_row_for_each_entry(entry) -> None:
+def test_the_csv_has_a_row_for_each_entry(entry, tmp_path) -> None:
     patient = Record(cost=COST, speed=SPEED, measured={"validation": measured(0.9614, 570)})
-    text = table.as_csv([line(entry, None, patient, locked=True)])
-    (row,) = csv.DictReader(io.StringIO(text))
+    report.write_csv([row_of(entry, None, patient, locked=True)], tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open() as file:
+        (row,) = csv.DictReader(file)
     assert row["name"] == "small"
     assert row["reported_accuracy"] == "0.9"
     assert row["paper_protocol_split"] == "official test: locked"

@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from pneumonia.errors import DataError
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
-from train import cli
 from train.data import manifest
 from train.loop import run
+from train.research import cli
 from train.research.comparison import plan
-from train.research.comparison.compare import compare
-from train.research.comparison.protocol import Protocol
-from train.research.comparison.runs import Comparison, Result
+from train.research.comparison.comparison import Comparison, Result
+from train.research.comparison.protocol import Protocol, Training
+from train.research.comparison.report import run_and_report
 from train.terminal import shown_path
 
 PLAN = """\
@@ -40,7 +40,7 @@ optimiser = {{ name = "sgd", learning_rate = 1e30, new_layer_rate = 1e30, head_r
 [[entry]]
 name = "official"
 recipe = "{small}"
-set = {{ split.scheme = "official", reported_on = "test" }}
+set = {{ split.by = "patient", reported_on = "test" }}
 """
 
 
@@ -67,6 +67,10 @@ def comparison(base: Path, radiographs: Path, on_patient_overlap="stop") -> Comp
     return Comparison(entries, manifest.load(radiographs), options, base / "runs", rounds=1)
 
 
+def results_of(compared: Comparison) -> list[Result]:
+    return [result for both in compared.results() for result in both]
+
+
 @pytest.fixture(scope="module")
 def cut_off(base, radiographs) -> tuple[list[Result], Told]:
     """The comparison, interrupted in the last training's second epoch."""
@@ -74,14 +78,14 @@ def cut_off(base, radiographs) -> tuple[list[Result], Told]:
     with contextlib.suppress(KeyboardInterrupt):
         list(comparison(base, radiographs).run(listener))
         pytest.fail("nothing was interrupted")
-    return comparison(base, radiographs).results(), listener
+    return results_of(comparison(base, radiographs)), listener
 
 
 @pytest.fixture(scope="module")
 def gone_on(base, radiographs, cut_off) -> tuple[list[Result], Told]:
     listener = Told()
-    compare(comparison(base, radiographs), base / "out", "flask compare --plan x", listener)
-    return comparison(base, radiographs).results(), listener
+    run_and_report(comparison(base, radiographs), base / "out", "flask compare --plan x", listener)
+    return results_of(comparison(base, radiographs)), listener
 
 
 def test_what_was_finished_before_the_end_is_kept(cut_off) -> None:
@@ -89,11 +93,11 @@ def test_what_was_finished_before_the_end_is_kept(cut_off) -> None:
     paper, patient, diverged, shared, locked, begun = results
     assert set(paper.record.measured) == {"validation", "held-out"}
     assert set(patient.record.measured) == {"validation"}
-    assert paper.record.cost["films"] < patient.record.cost["films"]
-    assert patient.record.speed["radiograph_s"] < patient.record.speed["baseline_s"]
+    assert paper.record.cost.films < patient.record.cost.films
+    assert patient.record.speed.radiograph_s < patient.record.speed.baseline_s
     assert diverged.record == shared.record  # one training for both columns
     assert locked.locked
-    assert begun.record.cost == {}
+    assert begun.record.cost is None
     assert "[1/3 sound, paper] epoch 2/2" in said.bars
 
 
@@ -118,11 +122,11 @@ def test_going_on_runs_only_what_is_left(gone_on) -> None:
 def test_the_report_has_all_entries(gone_on, base) -> None:
     text = (base / "out" / "comparison.md").read_text()
     rows = {row.split(" | ")[0]: row for row in text.splitlines() if row.startswith("| ")}
-    accuracy = gone_on[0][1].record.measured["validation"]["half"]["accuracy"]
+    accuracy = gone_on[0][1].record.measured["validation"].half.accuracy
     assert rows["| diverges"].startswith("| diverges | by-patient | The loss is no longer a number")
     assert f"| {accuracy:.4f} | official test: locked |" in text
     assert "| official | 0.9000 | official test: locked | " in text
-    changes = "split.scheme = official, reported_on = test"
+    changes = "split.by = patient, reported_on = test"
     assert f"| official | from scratch | 2 epochs of 50 films | {changes} |" in text
     with (base / "out" / "comparison.csv").open() as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["sound", "diverges", "official"]
@@ -148,8 +152,8 @@ def test_the_official_column_is_filled_without_training(
     list(with_test.run(listener))
     assert [label for label in listener.bars if "epoch" in label] == []
     assert listener.bars == {"[1/1 sound, by-patient] films": 6}
-    assert with_test.results()[1].record.measured["test"]["films"] == 6
-    assert "test" not in with_test.results()[0].record.measured
+    assert results_of(with_test)[1].record.measured["test"].films == 6
+    assert "test" not in results_of(with_test)[0].record.measured
 
 
 def test_other_settings_are_another_training(base, radiographs) -> None:
@@ -159,10 +163,12 @@ def test_other_settings_are_another_training(base, radiographs) -> None:
         entry.recipe, title="other words", figures={"accuracy": 0.1}, reported_on="validation"
     )
     slower = replace(entry.recipe, optimiser=replace(entry.recipe.optimiser, head_rate=1e-4))
-    bundle = first._bundle(entry, Protocol.PAPER)
-    assert second._bundle(replace(entry, recipe=prose), Protocol.PAPER) == bundle
-    assert second._bundle(replace(entry, recipe=slower), Protocol.PAPER) != bundle
-    assert second._bundle(replace(entry, init_weights="imagenet"), Protocol.PAPER) != bundle
+    bundle = first._bundle(Training(entry, Protocol.PAPER))
+    for other, same in ((prose, True), (slower, False)):
+        training = Training(replace(entry, recipe=other), Protocol.PAPER)
+        assert (second._bundle(training) == bundle) is same
+    pretrained = Training(replace(entry, init_weights="imagenet"), Protocol.PAPER)
+    assert second._bundle(pretrained) != bundle
 
 
 def test_the_command_reports_failures_and_says_how_it_was_made(gone_on, base, radiographs) -> None:
