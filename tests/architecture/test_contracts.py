@@ -33,7 +33,7 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_import_contract_is_kept(house: Path) -> None:
     result = lint_imports(house)
-    assert "9 kept, 0 broken" in result.stdout, result.stdout
+    assert "10 kept, 0 broken" in result.stdout, result.stdout
     assert result.returncode == 0
 
 
@@ -47,11 +47,13 @@ def test_every_import_contract_is_kept(house: Path) -> None:
         ("pneumonia/web/__init__.py", "import sqlalchemy.orm", "SQL stays"),
         ("pneumonia/analysis/service.py", "import torch", "torch stays"),
         (
-            "train/evaluate/metrics.py",
+            "train/metrics.py",
             "def late():\n    import pydicom",
             "no web framework, no SQL",
         ),
         ("train/data/splits.py", "from train.loop import fit", "Training goes down"),
+        ("train/loop/losses.py", "from train.loop import classifier", "import each other"),
+        ("train/newcomer.py", "", "Training goes down"),
         (
             "train/research/comparison/table.py",
             "import train.research.search.space",
@@ -66,6 +68,8 @@ def test_a_forbidden_import_breaks_its_contract(
         module.write(f"\n{line}\n")
     result = lint_imports(house)
     broken = [row for row in result.stdout.splitlines() if row.endswith("BROKEN")]
+    # An import that goes up closes a circle, too.
+    broken = [row for row in broken if "import each other" not in row] or broken
     assert len(broken) == 1, result.stdout
     assert contract in broken[0]
     assert result.returncode == 1

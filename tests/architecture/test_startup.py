@@ -22,7 +22,6 @@ NOT_THERE = (
     "pydicom",
     "matplotlib",
     "tensorboard",
-    "safetensors",
     "sklearn",
     "scipy",
     "optuna",
