@@ -8,6 +8,7 @@ from flask import Flask
 
 from pneumonia import web
 from pneumonia.analysis.service import AnalysisService
+from pneumonia.cli import commands
 from pneumonia.config import ROOT, Settings
 from pneumonia.imaging import Limits
 from pneumonia.readings import Readings
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
         static_folder=str(ROOT / "static"),
     )
     web.init_app(app, Services(settings, store, service, readings))
+    commands.register(app)
     for name, help_text in TRAIN_COMMANDS.items():
         app.cli.add_command(LazyCommand(name, help_text, "train.cli"))
     for name, help_text in RESEARCH_COMMANDS.items():

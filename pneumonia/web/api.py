@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import Blueprint, url_for
 
+from pneumonia.presentation.calls import find_calls
+from pneumonia.presentation.describe import as_json
+from pneumonia.presentation.meaning import find_use
+from pneumonia.presentation.pattern import describe_pattern
 from pneumonia.records import Reading
-from pneumonia.web.calls import find_calls
-from pneumonia.web.meaning import find_use
-from pneumonia.web.patterns import describe_pattern
-from pneumonia.web.present import as_json
 from pneumonia.web.served_model import card_of
 from pneumonia.web.services import services
 from pneumonia.web.uploads import uploaded_image
@@ -38,4 +38,15 @@ def _body(reading: Reading) -> dict[str, Any]:
     finding = reading.finding
     card = card_of(finding.model)
     pattern = describe_pattern(finding, card)
-    return as_json(reading, find_calls(finding, card), find_use(card), pattern)
+    calls = find_calls(finding, card)
+    return as_json(reading, calls, find_use(card), pattern, _links(reading))
+
+
+def _links(reading: Reading) -> dict[str, str]:
+    """Paths, not full addresses: they hold behind any proxy."""
+    return {
+        "self": url_for("api.get", reading_id=reading.id),
+        "page": url_for("pages.reading", reading_id=reading.id),
+        "image": url_for("pages.image", reading_id=reading.id),
+        "overlay": url_for("pages.overlay", reading_id=reading.id),
+    }

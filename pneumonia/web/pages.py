@@ -19,12 +19,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.errors import BadParameter, DomainError
 from pneumonia.imaging.overlay import colour_stops
-from pneumonia.readings import DEFAULT_OPACITY, paints_map
-from pneumonia.records import Reading
-from pneumonia.web import problems
-from pneumonia.web.calls import find_calls
-from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
-from pneumonia.web.meaning import (
+from pneumonia.presentation.calls import find_calls
+from pneumonia.presentation.meaning import (
     is_disputed,
     merge_alike,
     say_frequency,
@@ -32,7 +28,11 @@ from pneumonia.web.meaning import (
     say_population,
     say_prevalence,
 )
-from pneumonia.web.patterns import find_pattern, say_caution
+from pneumonia.presentation.pattern import find_pattern, say_caution
+from pneumonia.readings import DEFAULT_OPACITY, paints_map
+from pneumonia.records import Reading
+from pneumonia.web import problems
+from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
 from pneumonia.web.samples import SAMPLES, sample_png
 from pneumonia.web.served_model import card_of, served_card
 from pneumonia.web.services import services

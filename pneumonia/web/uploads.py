@@ -1,16 +1,10 @@
 """The uploaded file, out of the request: one multipart field, one file, no name trusted."""
 
-import time
-
-from flask import Response, request
+from flask import request
 
 from pneumonia.errors import BadParameter, NoImage
 
 FIELD = "image"
-# What multipart framing, the CSRF token and headers may add to the file itself.
-OVERHEAD_BYTES = 64 * 2**10
-_DISCARD_MAX_BYTES = 256 * 2**20
-_DISCARD_MAX_S = 30.0
 
 
 def uploaded_image() -> bytes:
@@ -47,24 +41,3 @@ def _missing() -> str:
     if request.mimetype != "multipart/form-data":
         return f"The request is {request.mimetype or 'without a content type'}. {accepted}."
     return f"No image file was chosen. {accepted}."
-
-
-def discard_body(response: Response) -> Response:
-    """After an early refusal, read the upload away, in small pieces, keeping none of it.
-
-    A server that closes a connection with bytes unread resets it, and the client would see a
-    broken connection instead of the reason. Bounded in size and time; Werkzeug's development
-    server does the same by itself.
-    """
-    if response.status_code not in (413, 429):
-        return response
-    if request.environ.get("SERVER_SOFTWARE", "").startswith("Werkzeug"):
-        return response
-    body, left = request.environ["wsgi.input"], _DISCARD_MAX_BYTES
-    until = time.monotonic() + _DISCARD_MAX_S
-    while left > 0 and time.monotonic() < until:
-        piece = body.read(min(left, 2**16))
-        if not piece:
-            break
-        left -= len(piece)
-    return response

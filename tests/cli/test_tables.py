@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pneumonia.web import tables
+from pneumonia.cli import tables
 
 
 def row(file: str) -> tables.Row:

@@ -7,15 +7,15 @@ import pytest
 
 from pneumonia.analysis.finding import OperatingPoint
 from pneumonia.analysis.frequency import Frequency
-from pneumonia.web.calls import Call, find_calls
-from pneumonia.web.meaning import (
+from pneumonia.presentation.calls import Call, find_calls
+from pneumonia.presentation.describe import score
+from pneumonia.presentation.meaning import (
     is_disputed,
     merge_alike,
     say_frequency,
     say_others,
     say_prevalence,
 )
-from pneumonia.web.present import score
 
 GROUPS = (
     Frequency(0.001, 0.004, 30, 0),

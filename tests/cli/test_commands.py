@@ -12,9 +12,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from pneumonia.cli import tables
 from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
-from pneumonia.web import tables
 
 FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"} | {
     *("intended_use", "pattern")

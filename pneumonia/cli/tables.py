@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumonia.errors import DomainError
-from pneumonia.web.present import percent
+from pneumonia.presentation.describe import percent
 
 Row = dict[str, Any]
 # A column's title and how to fill it; the later ones give way first where the terminal is narrow.

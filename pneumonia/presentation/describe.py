@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import url_for
-
 from pneumonia.analysis.finding import Finding
+from pneumonia.presentation.calls import Call
 from pneumonia.records import ImageInfo, Reading
-from pneumonia.web.calls import Call
 
 
 def as_json(
@@ -16,6 +14,7 @@ def as_json(
     calls: Sequence[Call],
     intended_use: str | None,
     pattern: dict[str, Any] | None,
+    links: dict[str, str],
 ) -> dict[str, Any]:
     """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
 
@@ -26,7 +25,9 @@ def as_json(
     intended_use
         What the model that made the reading is for; None where that is no longer known.
     pattern
-        See :func:`pneumonia.web.patterns.describe_pattern`.
+        See :func:`pneumonia.presentation.pattern.describe_pattern`.
+    links
+        Where the reading, its page and its pictures are.
     """
     finding = describe_finding(reading.finding)
     return {
@@ -48,7 +49,7 @@ def as_json(
         "image": describe_image(reading.image),
         "quality": finding["quality"],
         "lungs": [[list(corner) for corner in part] for part in reading.finding.outline],
-        "links": links(reading),
+        "links": links,
     }
 
 
@@ -74,16 +75,6 @@ def describe_image(image: ImageInfo) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
         "sha256": image.sha256,
-    }
-
-
-def links(reading: Reading) -> dict[str, str]:
-    """Paths, not full addresses: they hold behind any proxy."""
-    return {
-        "self": url_for("api.get", reading_id=reading.id),
-        "page": url_for("pages.reading", reading_id=reading.id),
-        "image": url_for("pages.image", reading_id=reading.id),
-        "overlay": url_for("pages.overlay", reading_id=reading.id),
     }
 
 

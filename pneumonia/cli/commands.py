@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from pneumonia.cli.bulk import find_files, predict_files
+from pneumonia.cli.tables import FORMATS, models_table
+from pneumonia.config import Settings
 from pneumonia.errors import DomainError
-from pneumonia.web.bulk import find_files, predict_files
-from pneumonia.web.services import services
-from pneumonia.web.tables import FORMATS, models_table
 
 
 def register(app: Flask) -> None:
@@ -56,7 +56,7 @@ def predict(
         raise click.ClickException(
             f"There are no files in {', '.join(map(str, paths))} (hidden ones are skipped)."
         )
-    settings = services().settings
+    settings = _settings()
     if operating_point is not None:
         settings = replace(settings, operating_point=operating_point)
     try:
@@ -73,5 +73,11 @@ def predict(
 @with_appcontext
 def models() -> None:
     """List the model bundles with their operating points, and which one is served."""
-    settings = services().settings
+    settings = _settings()
     click.echo(models_table(settings.models_dir, settings.model), nl=False)
+
+
+def _settings() -> Settings:
+    """The settings of the app whose command runs."""
+    found: Settings = current_app.extensions["pneumonia"].settings
+    return found

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pneumonia.analysis.frequency import Frequency, find_frequency
-from pneumonia.web.calls import Call
-from pneumonia.web.present import percent
+from pneumonia.presentation.calls import Call
+from pneumonia.presentation.describe import percent
 
 if TYPE_CHECKING:
     from pneumonia.analysis.bundle import Card

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pneumonia.web.present import percent
+from pneumonia.presentation.describe import percent
 
 
 @pytest.mark.parametrize(

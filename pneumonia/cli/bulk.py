@@ -23,10 +23,10 @@ from pneumonia.errors import (
 )
 from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import encode_png, to_display
+from pneumonia.presentation.describe import describe_finding, describe_image
+from pneumonia.presentation.meaning import find_use
+from pneumonia.presentation.pattern import describe_pattern
 from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay, upright
-from pneumonia.web.meaning import find_use
-from pneumonia.web.patterns import describe_pattern
-from pneumonia.web.present import describe_finding, describe_image
 
 if TYPE_CHECKING:
     from pneumonia.analysis.bundle import Card
