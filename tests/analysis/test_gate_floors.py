@@ -49,7 +49,7 @@ def turned(radiographs: Iterable[Radiograph], quarters: int) -> list[Radiograph]
 
 @pytest.fixture(scope="module")
 def validation(real_data: Path) -> list[Radiograph]:
-    rows = manifest.load(real_data / "kermany").rows
+    rows = manifest.load(real_data / "kermany", "kermany").rows
     held_out = draw(rows, Split(fraction=0.12, seed=2026)).validation
     assert len(held_out) == 570
     return [decode(row.path.read_bytes()) for row in held_out]

@@ -38,7 +38,6 @@ class Options:
 
     data: str
     out: str
-    dataset: str = ""  # its declaration: one that ships, or a file; see train.data.declaration
     init_weights: str = "imagenet"  # a file, or "imagenet" (torchvision's), or "none"
     lungs: str = "none"  # folder of a lung network
     device: str = "auto"
@@ -46,6 +45,7 @@ class Options:
     seed: int = 0
     on_bad_image: OnBadImage = "stop"
     on_patient_overlap: Literal["stop", "drop", "keep"] = "stop"
+    dataset: str = ""  # what the data is: a name that ships, or a file; see train.data.declaration
 
 
 def start(recipe: Recipe, options: Options, runs: Path, reporter: Reporter) -> dict[str, Any]:
