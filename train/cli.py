@@ -165,23 +165,21 @@ def evaluate(**options: Any) -> None:
     """Measure a model on labelled films; write figures, plots and the evidence report."""
     keep_freed_memory()
     try:
-        found, out = _evaluate(options)
+        out = _evaluate(options)
     except DomainError as error:
         fail(error)
-    for name in ("accuracy", "sensitivity", "specificity", "precision", "f1", "auc", "ece"):
-        value, (low, high) = found[name]["value"], found[name]["ci95"]
-        text = "not defined" if value is None else f"{value:.4f}  [{low:.4f}, {high:.4f}]"
-        click.echo(f"{name:12} {text}")
-    click.echo(f"{found['n']} films; figures, predictions and plots are in {out}")
+    click.echo(f"figures, predictions and plots are in {out}")
     click.echo(f"the evidence report is {out / 'evidence.html'}")
 
 
-def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+def _evaluate(options: dict[str, Any]) -> Path:
+    """Evaluate and print the figures. Returns the folder of the report."""
     from pneumonia.analysis.predictor import Predictor
     from train.bundle import export
     from train.data import manifest, splits
-    from train.evaluate import assess
-    from train.evaluate.evaluation import Source
+    from train.evaluate.evaluate import assess
+    from train.evaluate.predictions import Source
+    from train.evaluate.text import summary
 
     folder = options["models_dir"] / options["model"]
     if not folder.is_dir() and Path(options["model"]).is_dir():
@@ -197,7 +195,7 @@ def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
             "itself. Give manifest.csv the column patient, or declare the data with --dataset."
         )
     out = options["out"] or Path("runs") / f"evaluation-{folder.name}-{options['split']}"
-    figures, evidence = assess.assess(
+    report = assess(
         predictor,
         rows,
         Source.of(radiographs, options["split"]),
@@ -206,8 +204,9 @@ def _evaluate(options: dict[str, Any]) -> tuple[dict[str, Any], Path]:
         **{name: options[name] for name in ("quick", "batch_size", "on_bad_image")},
     )
     if options["record"]:
-        export.record_evidence(folder, options["record"], evidence["summary"])
-    return figures, out
+        export.record_evidence(folder, options["record"], report.summary())
+    click.echo(summary(report))
+    return out
 
 
 @click.command()

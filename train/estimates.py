@@ -6,7 +6,7 @@ and the bootstrap would have no width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from math import isnan, nan
 from typing import Any
 
@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train import metrics
-from train.metrics import Confusion, Statistics
-
-RATES = ("accuracy", "sensitivity", "specificity", "precision")
+from train.metrics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +68,37 @@ def estimate_mean(values: NDArray[np.float64], patients: NDArray[Any]) -> Estima
     return estimate(lambda _, v: np.array([v.mean()]), nothing, values, patients)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Rates of pneumonia against normal at one threshold; see :class:`train.metrics.Confusion`."""
+
+    accuracy: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    precision: Estimate
+    f1: Estimate
+    mcc: Estimate
+
+
 def estimate_rates(
     truth: NDArray[np.bool_],
     probabilities: NDArray[np.float64],
     patients: Sequence[str] | NDArray[Any],
     threshold: float,
-) -> dict[str, Estimate]:
-    """:data:`RATES` at one threshold."""
+) -> Rates:
+    """The rates at one threshold, with their intervals."""
+    names = [field.name for field in fields(Rates)]
 
     def statistics(truth: NDArray[np.bool_], p: NDArray[np.float64]) -> NDArray[np.float64]:
         counts = metrics.confusion(truth, p, threshold)
-        return np.array([getattr(counts, name) for name in RATES])
+        return np.array([getattr(counts, name) for name in names])
 
-    found = estimate(statistics, truth, probabilities, patients)
-    films = films_of(metrics.confusion(truth, probabilities, threshold))
-    return {name: one.as_share(films[name]) for name, one in zip(RATES, found, strict=True)}
-
-
-def films_of(counts: Confusion) -> dict[str, int]:
-    """How many films each of :data:`RATES` is a share of."""
-    return {
-        "accuracy": counts.n,
-        "sensitivity": counts.tp + counts.fn,
-        "specificity": counts.tn + counts.fp,
-        "precision": counts.tp + counts.fp,
-    }
+    found = Rates(*estimate(statistics, truth, probabilities, patients))
+    counts = metrics.confusion(truth, probabilities, threshold)
+    return replace(
+        found,
+        accuracy=found.accuracy.as_share(counts.n),
+        sensitivity=found.sensitivity.as_share(counts.tp + counts.fn),
+        specificity=found.specificity.as_share(counts.tn + counts.fp),
+        precision=found.precision.as_share(counts.tp + counts.fp),
+    )

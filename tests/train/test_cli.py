@@ -59,7 +59,7 @@ def test_train_then_evaluate(radiographs, recipe_file, tmp_path) -> None:
     balanced = evidence["discrimination"]["points"]["balanced"]
     assert balanced["confusion"] == found["confusion"]
     assert set(evidence["discrimination"]["points"]) == set(card["operating_points"])
-    assert evidence["stress"]["robustness"]["inversion"]["n"] == found["n"]
+    assert evidence["perturbations"]["robustness"]["inversion"]["n"] == found["n"]
     page = (tmp_path / "report" / "evidence.html").read_text()
     assert f"<h1>Evidence: small on {radiographs.name}, validation</h1>" in page
     assert f"the evidence report is {tmp_path / 'report' / 'evidence.html'}" in measured.output
@@ -135,7 +135,7 @@ def test_a_quick_evaluation_at_another_operating_point(radiographs, tiny_bundle,
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert found["operating_point"]["name"] == "screening"
     evidence = json.loads((tmp_path / "evidence.json").read_text())
-    assert evidence["stress"] is None
+    assert evidence["perturbations"] is None
     assert evidence["command"] == (
         f"flask evaluate --data {radiographs.name} --split train --model tiny "
         "--operating-point screening --quick"

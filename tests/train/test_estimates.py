@@ -14,7 +14,7 @@ ALONE = [str(i) for i in range(8)]
 
 
 def test_a_share_has_the_interval_of_patients_resampled() -> None:
-    found = estimate_rates(TRUTH, SCORES, ALONE, 0.5)["sensitivity"]
+    found = estimate_rates(TRUTH, SCORES, ALONE, 0.5).sensitivity
 
     def sensitivity(truth: np.ndarray, p: np.ndarray) -> float:
         return metrics.confusion(truth, p, 0.5).sensitivity
@@ -25,9 +25,9 @@ def test_a_share_has_the_interval_of_patients_resampled() -> None:
 
 def test_a_share_of_all_or_none_has_wilsons() -> None:
     found = estimate_rates(TRUTH, SCORES, ALONE, 0.5)
-    assert found["specificity"] == Estimate(1.0, *metrics.wilson(5, 5))
-    assert found["precision"] == Estimate(1.0, *metrics.wilson(2, 2))
-    none = estimate_rates(TRUTH, SCORES, ALONE, 0.95)["sensitivity"]
+    assert found.specificity == Estimate(1.0, *metrics.wilson(5, 5))
+    assert found.precision == Estimate(1.0, *metrics.wilson(2, 2))
+    none = estimate_rates(TRUTH, SCORES, ALONE, 0.95).sensitivity
     assert none == Estimate(0.0, *metrics.wilson(0, 3))
 
 
@@ -36,7 +36,7 @@ def test_films_of_one_patient_make_it_wider() -> None:
     truth, scores = np.tile([True, False], 100), rng.random(200)
     apart, together = [str(i) for i in range(200)], [str(i // 20) for i in range(200)]
     widths = [
-        (one := estimate_rates(truth, scores, patients, 0.5)["accuracy"]).high - one.low
+        (one := estimate_rates(truth, scores, patients, 0.5).accuracy).high - one.low
         for patients in (apart, together)
     ]
     assert widths[0] > 0

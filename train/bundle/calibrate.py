@@ -137,7 +137,9 @@ def summarise(
         "n": counts.n,
         "operating_point": point.name,
         "confusion": [[counts.tn, counts.fp], [counts.fn, counts.tp]],
-        **{name: rates[name].as_dict(4) for name in ("accuracy", "sensitivity", "specificity")},
+        "accuracy": rates.accuracy.as_dict(4),
+        "sensitivity": rates.sensitivity.as_dict(4),
+        "specificity": rates.specificity.as_dict(4),
         "indeterminate": int(((probabilities >= low) & (probabilities <= high)).sum()),
     } | {name: one.as_dict(4) for name, one in zip(names, figures, strict=True)}
 

@@ -61,7 +61,7 @@ class Served:
         (n,) logits of viral against bacterial; None for a network of two classes.
     perturbed
         (k, n): logits of the same films after k alterations, so that the operating points carry
-        over to films unlike these; None where they were not stressed.
+        over to films unlike these; None where they were not perturbed.
     """
 
     logits: NDArray[np.float64]

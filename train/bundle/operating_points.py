@@ -259,8 +259,10 @@ def _figures(
     return {
         "n": counts.n,
         "confusion": [[counts.tn, counts.fp], [counts.fn, counts.tp]],
-        **{name: rates[name].as_dict(4) for name in ("sensitivity", "specificity", "accuracy")},
-        "accuracy_outside_band": certain["accuracy"].as_dict(4),
+        "sensitivity": rates.sensitivity.as_dict(4),
+        "specificity": rates.specificity.as_dict(4),
+        "accuracy": rates.accuracy.as_dict(4),
+        "accuracy_outside_band": certain.accuracy.as_dict(4),
         "share_in_band": round(1 - called.n / counts.n, 4),
     }
 
@@ -270,7 +272,7 @@ def _pool(
     probabilities: NDArray[np.float64],
     perturbed: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """The films as they are, then every stressed version of them."""
+    """The films as they are, then every perturbed version of them."""
     if perturbed is None:
         return labels, probabilities
     return np.tile(labels, 1 + len(perturbed)), np.concatenate([probabilities, perturbed.ravel()])

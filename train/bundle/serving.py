@@ -1,4 +1,4 @@
-"""A trained network over the validation films, plain and stressed, just as it will serve."""
+"""A trained network over the validation films, plain and perturbed, just as it will serve."""
 
 from collections.abc import Sequence
 
@@ -73,7 +73,7 @@ def serve_perturbed(
     """(k, n) pneumonia logits of the same films under each of the k ``STRESSES``."""
     side = squares.shape[1]
     logits = np.zeros((len(PERTURBATIONS), len(rows)))
-    with reporter.bar("stressed films", logits.size) as advance:
+    with reporter.bar("altered films", logits.size) as advance:
         for k, (name, perturb) in enumerate(PERTURBATIONS.items()):
             for start in range(0, len(rows), _TOGETHER):
                 some = slice(start, start + _TOGETHER)

@@ -1,4 +1,4 @@
-"""Some films of an evaluation, right and wrong ones: what they are and what they were called."""
+"""Example radiographs of an evaluation, right and wrong: what they are and were called."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,22 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import THREE_CLASSES, TWO_CLASSES
 from pneumonia.imaging import display
 from train.data.manifest import Row
-from train.evaluate.evaluate import read_radiograph
-from train.evaluate.evaluation import Evaluation
-from train.evaluate.per_class import find_known
+from train.evaluate.classes import find_known
+from train.evaluate.predictions import Predictions
+from train.evaluate.scoring import read_radiograph
 
 COUNT: Final = 12
 _SIDE: Final = 256  # pixels of the longer side
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Example:
+    """One radiograph, uint8 (h, w); what it is, what it was called, the probability of that."""
+
+    picture: NDArray[np.uint8]
+    truth: str
+    called: str
+    confidence: float
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,14 +42,14 @@ class Calls:
     confidences: list[float]
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> "Calls":
-        p, predicted = evaluation.probabilities, evaluation.predicted
-        truths = [TWO_CLASSES[label] for label in evaluation.labels]
+    def of(cls, predictions: Predictions) -> "Calls":
+        p, predicted = predictions.probabilities, predictions.predicted
+        truths = [TWO_CLASSES[label] for label in predictions.labels]
         called = [TWO_CLASSES[label] for label in predicted]
         confidences = np.where(predicted == 1, p, 1 - p)
-        if (probabilities := evaluation.class_probabilities) is not None:
-            for i in np.flatnonzero(find_known(evaluation)):
-                truths[i] = evaluation.etiologies[i]
+        if (probabilities := predictions.class_probabilities) is not None:
+            for i in np.flatnonzero(find_known(predictions)):
+                truths[i] = predictions.etiologies[i]
                 called[i] = THREE_CLASSES[probabilities[i].argmax()]
                 confidences[i] = probabilities[i].max()
         return cls(truths, called, confidences.tolist())
@@ -70,20 +80,26 @@ def _by_turns(radiographs: Sequence[int], truths: Sequence[str]) -> list[int]:
     ]
 
 
-def read(rows: Mapping[str, Row], files: Sequence[str]) -> list[NDArray[np.uint8]]:
-    """Films as they look on a screen, uint8 (h, w), 256 pixels at the longer side.
+def show(predictions: Predictions, rows: Mapping[str, Row]) -> list[Example]:
+    """The chosen radiographs as they look on a screen, 256 pixels at the longer side.
 
     Parameters
     ----------
     rows
         By file name.
     """
-    pictures = []
-    for file in files:  # one by one: they may be large
-        shown = display.to_display(read_radiograph(rows[file]).pixels)
-        scale = _SIDE / max(shown.shape)
-        height, width = (max(1, round(side * scale)) for side in shown.shape)
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        small = cv2.resize(shown, (width, height), interpolation=how)
-        pictures.append(np.asarray(small, np.uint8))
-    return pictures
+    calls = Calls.of(predictions)
+    examples = []
+    for i in choose(calls):  # one by one: they may be large
+        shown = display.to_display(read_radiograph(rows[predictions.files[i]]).pixels)
+        examples.append(
+            Example(_shrink(shown), calls.truths[i], calls.called[i], calls.confidences[i])
+        )
+    return examples
+
+
+def _shrink(shown: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = _SIDE / max(shown.shape)
+    height, width = (max(1, round(side * scale)) for side in shown.shape)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(shown, (width, height), interpolation=how), np.uint8)

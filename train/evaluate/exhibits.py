@@ -1,9 +1,9 @@
-"""Films of a report as pictures: the film, and the film with its map and the lungs' outline."""
+"""Exhibits of a report: a radiograph, and the same with its map and the lungs' outline."""
 
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,7 +14,8 @@ from pneumonia.imaging import display, overlay
 from pneumonia.imaging.radiograph import Radiograph
 from train.data.manifest import Row
 from train.evaluate import heat
-from train.evaluate.evaluate import Reader, read_radiograph
+from train.evaluate.report import Scored
+from train.evaluate.scoring import Reader, read_radiograph
 
 _SIDE: Final = 448  # pixels of the longer side
 _OPACITY: Final = 0.6
@@ -24,48 +25,33 @@ _QUALITY: Final = 85
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """One film of a report.
+    """One radiograph of a report.
 
     Attributes
     ----------
-    label
-        The truth, ``normal`` or ``pneumonia``.
     radiograph, painted
         Pictures as ``data:`` addresses (JPEG).
     refusal
-        Why the gate would refuse the film; empty where it would not.
+        Why the gate would refuse it; empty where it would not.
     """
 
-    file: str
-    label: str
-    probability: float
-    indeterminate: bool
+    scored: Scored
     radiograph: str
     painted: str
     refusal: str = ""
 
 
-def make(
-    predictor: Reader, rows: Mapping[str, Row], chosen: Sequence[dict[str, Any]]
-) -> list[Exhibit]:
-    """Read some films again and paint them.
-
-    Parameters
-    ----------
-    rows
-        By file name.
-    chosen
-        Films as :func:`train.evaluate.evidence.find_worst` lists them.
-    """
+def make(predictor: Reader, rows: Mapping[str, Row], chosen: Sequence[Scored]) -> list[Exhibit]:
+    """Exhibits of some radiographs, read once more; ``rows`` by file name."""
     exhibits = []
     for one in chosen:  # one by one: they may be large
-        examined = predictor.examine([read_radiograph(rows[one["file"]])])
+        examined = predictor.examine([read_radiograph(rows[one.file])])
         (finding,) = predictor.read(examined)
         radiograph, painted = paint(examined[0].radiograph, finding)
         refusal = examined[0].refusal
         exhibits.append(
             Exhibit(
-                **one,
+                one,
                 radiograph=_data_uri(radiograph),
                 painted=_data_uri(painted),
                 refusal=refusal.detail if refusal else "",

@@ -1,8 +1,7 @@
-"""Where the maps of an evaluation's films are hot: gathered film by film, then summed up."""
+"""Activation maps of an evaluation: where each is hot, gathered image by image, then summed up."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import nan
-from typing import Any
 
 import numpy as np
 
@@ -10,11 +9,11 @@ from pneumonia.analysis.finding import ActivationMap
 from pneumonia.errors import DataError
 from pneumonia.imaging.lungs import Lungs
 from train.data.manifest import Row
+from train.estimates import Estimate
 from train.evaluate import heat
-from train.evaluate.evaluate import Batch
-from train.evaluate.evaluation import Evaluation
 from train.evaluate.heat import Pointing
-from train.evaluate.rates import as_share, measure_mean
+from train.evaluate.predictions import Predictions
+from train.evaluate.scoring import Batch
 
 
 @dataclass(eq=False, slots=True)
@@ -62,33 +61,72 @@ def _point(row: Row, activation: ActivationMap, lungs: Lungs | None) -> Pointing
         ) from error
 
 
-def locate(evaluation: Evaluation, probe: HeatProbe) -> dict[str, Any]:
-    """Where the maps are hot: in the lungs, and in boxes where the data has them."""
-    inside, lungs = np.array(probe.in_lungs), np.array(probe.lungs)
-    has_map = ~np.isnan(inside)
-    called = evaluation.truth & (evaluation.predicted == 1)
-    pneumonia = evaluation.truth
-    return {
-        "lungs_drawn_by_a_person": probe.drawn,
-        "lungs_known": int(np.sum(~np.isnan(lungs))),
-        "heat_in_lungs": measure_mean(evaluation, inside, called & has_map),
-        "n": int(np.sum(called & has_map)),
-        "heat_in_lungs_of_all_pneumonias": measure_mean(evaluation, inside, pneumonia & has_map),
-        "n_of_all_pneumonias": int(np.sum(pneumonia & has_map)),
-        "pneumonias_without_heat": int(np.sum(pneumonia & ~np.isnan(lungs) & ~has_map)),
-        "lungs_share_of_film": measure_mean(evaluation, lungs, pneumonia & ~np.isnan(lungs)),
-        "boxes": _of_boxes(evaluation, probe) if probe.pointing else None,
-    }
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """The maps of n radiographs against a radiologist's boxes; see :class:`Pointing`."""
+
+    n: int
+    hit: Estimate
+    iou: Estimate
+    share_of_radiograph: Estimate
+    share_of_lungs: Estimate
+    lungs_iou: Estimate
+
+    @classmethod
+    def of(cls, predictions: Predictions, pointing: dict[int, Pointing]) -> "Boxes | None":
+        """None where no radiograph has a box."""
+        if not pointing:
+            return None
+        places = np.array(list(pointing))
+
+        def mean(name: str) -> Estimate:
+            values = np.full(len(predictions.files), nan)
+            values[places] = [getattr(one, name) for one in pointing.values()]
+            return predictions.estimate_mean(values, ~np.isnan(values))
+
+        n, (hit, *others) = len(pointing), (field.name for field in fields(Pointing))
+        return cls(n, mean(hit).as_share(n), *(mean(name) for name in others))
 
 
-def _of_boxes(evaluation: Evaluation, probe: HeatProbe) -> dict[str, Any]:
-    boxed = np.zeros(len(evaluation.files), np.bool_)
-    boxed[list(probe.pointing)] = True
-    columns = {}
-    for name in ("hit", "iou", "share_of_radiograph", "share_of_lungs", "lungs_iou"):
-        values = np.full(len(boxed), nan)
-        for at, pointing in probe.pointing.items():
-            values[at] = getattr(pointing, name)
-        columns[name] = measure_mean(evaluation, values, boxed & ~np.isnan(values))
-    columns["hit"] = as_share(columns["hit"], len(probe.pointing))
-    return {"n": len(probe.pointing), **columns}
+@dataclass(frozen=True, slots=True)
+class HeatReport:
+    """Where the maps are hot: in the lungs, and in boxes where the data has them.
+
+    Attributes
+    ----------
+    heat_in_lungs, n
+        Mean share of the positive heat that lies in the lungs, over the n pneumonias that are
+        called pneumonia.
+    heat_in_lungs_of_all_pneumonias, n_of_all_pneumonias
+        The same over all pneumonias that have positive heat.
+    lungs_share_of_film
+        Mean share of the image that the lungs are: what heat spread evenly would give.
+    """
+
+    lungs_drawn_by_a_person: int
+    lungs_known: int
+    heat_in_lungs: Estimate
+    n: int
+    heat_in_lungs_of_all_pneumonias: Estimate
+    n_of_all_pneumonias: int
+    pneumonias_without_heat: int
+    lungs_share_of_film: Estimate
+    boxes: Boxes | None
+
+    @classmethod
+    def of(cls, predictions: Predictions, probe: HeatProbe) -> "HeatReport":
+        inside, lungs = np.array(probe.in_lungs), np.array(probe.lungs)
+        has_map, known = ~np.isnan(inside), ~np.isnan(lungs)
+        pneumonia = predictions.truth
+        called = pneumonia & (predictions.predicted == 1)
+        return cls(
+            lungs_drawn_by_a_person=probe.drawn,
+            lungs_known=int(np.sum(known)),
+            heat_in_lungs=predictions.estimate_mean(inside, called & has_map),
+            n=int(np.sum(called & has_map)),
+            heat_in_lungs_of_all_pneumonias=predictions.estimate_mean(inside, pneumonia & has_map),
+            n_of_all_pneumonias=int(np.sum(pneumonia & has_map)),
+            pneumonias_without_heat=int(np.sum(pneumonia & known & ~has_map)),
+            lungs_share_of_film=predictions.estimate_mean(lungs, pneumonia & known),
+            boxes=Boxes.of(predictions, probe.pointing),
+        )

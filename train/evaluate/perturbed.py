@@ -1,19 +1,17 @@
-"""The films of an evaluation once more, altered: gathered film by film, then summed up."""
+"""Perturbed radiographs of an evaluation: scored image by image, then summed up."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import nan
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.radiograph import Radiograph
 from train import metrics, perturbations
-from train.evaluate.evaluate import Batch, Reader
-from train.evaluate.evaluation import Evaluation
-from train.evaluate.rates import as_share, measure_rates
+from train.estimates import Estimate
+from train.evaluate.predictions import Bools, Floats, Predictions
+from train.evaluate.scoring import Batch, Reader
 
 
 class PerturbationProbe:
@@ -65,37 +63,67 @@ class PerturbationProbe:
             radiograph, pixels=self._perturbations[name](radiograph.pixels, lungs, random)
         )
 
-    def probabilities(self, name: str) -> NDArray[np.float64]:
+    def probabilities(self, name: str) -> Floats:
         """float64 (films,), calibrated; nan where a film could not be altered so."""
         return np.array(self._found[name])
 
 
-def withstand(evaluation: Evaluation, probe: PerturbationProbe) -> dict[str, Any]:
-    """Figures of each alteration, the decision at the operating point in force."""
-    threshold = evaluation.operating_point.threshold
+@dataclass(frozen=True, slots=True)
+class Perturbed:
+    """Figures of n radiographs after one perturbation, at the operating point in force.
 
-    def statistics(truth: NDArray[np.bool_], p: NDArray[np.float64]) -> NDArray[np.float64]:
+    Attributes
+    ----------
+    what
+        The perturbation in words.
+    median_change
+        Of the probability, in [0, 1]; nan where none could be perturbed so.
+    """
+
+    what: str
+    n: int
+    auroc: Estimate
+    ece: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    median_change: float
+    refused_by_gate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbations:
+    """Figures of each perturbation by name: those that look for shortcuts, and for robustness."""
+
+    shortcuts: dict[str, Perturbed]
+    robustness: dict[str, Perturbed]
+
+    @classmethod
+    def of(cls, predictions: Predictions, probe: PerturbationProbe) -> "Perturbations":
+        return cls(
+            {name: _of(name, predictions, probe) for name in perturbations.SHORTCUTS},
+            {name: _of(name, predictions, probe) for name in perturbations.ROBUSTNESS},
+        )
+
+
+def _of(name: str, predictions: Predictions, probe: PerturbationProbe) -> Perturbed:
+    threshold = predictions.operating_point.threshold
+
+    def statistics(truth: Bools, p: Floats) -> Floats:
         c = metrics.confusion(truth, p, threshold)
         ece = metrics.expected_calibration_error(truth, p)
         return np.array([metrics.auroc(truth, p), ece, c.sensitivity, c.specificity])
 
-    def describe(name: str) -> dict[str, Any]:
-        p = probe.probabilities(name)
-        made = ~np.isnan(p)
-        auroc, ece, sensitivity, specificity = measure_rates(evaluation, statistics, made, p)
-        change = np.abs(p - evaluation.probabilities)[made]
-        return {
-            "what": perturbations.WHAT[name],
-            "n": int(made.sum()),
-            "auroc": auroc,
-            "ece": ece,
-            "sensitivity": as_share(sensitivity, int(np.sum(made & evaluation.truth))),
-            "specificity": as_share(specificity, int(np.sum(made & ~evaluation.truth))),
-            "median_change": float(np.median(change)) if len(change) else None,
-            "refused_by_gate": probe.refused[name],
-        }
-
-    return {
-        "shortcuts": {name: describe(name) for name in perturbations.SHORTCUTS},
-        "robustness": {name: describe(name) for name in perturbations.ROBUSTNESS},
-    }
+    p = probe.probabilities(name)
+    made = ~np.isnan(p)
+    auroc, ece, sensitivity, specificity = predictions.estimate(statistics, made, p)
+    change = np.abs(p - predictions.probabilities)[made]
+    return Perturbed(
+        what=perturbations.WHAT[name],
+        n=int(made.sum()),
+        auroc=auroc,
+        ece=ece,
+        sensitivity=sensitivity.as_share(int(np.sum(made & predictions.truth))),
+        specificity=specificity.as_share(int(np.sum(made & ~predictions.truth))),
+        median_change=float(np.median(change)) if len(change) else nan,
+        refused_by_gate=probe.refused[name],
+    )

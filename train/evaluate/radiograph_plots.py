@@ -1,18 +1,16 @@
-"""The pictures of a report that show the films themselves: how many of what, and some of them."""
+"""Plots of the data itself: radiographs of each class, and some of them."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.axes import Axes
 
+from train.evaluate.examples import Example
 from train.evaluate.plots import BLUE, GREY, VERMILION, new_figure, save, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _GREEN: Final = "#009E73"
 _ORANGE: Final = "#E69F00"
@@ -32,21 +30,19 @@ _COLUMNS: Final = 4
 
 
 def plot_class_counts(counts: Mapping[str, Mapping[str, int]], out: Path) -> None:
-    """Draw ``classes.png`` into ``out``: films of each class in each part of the data, as bars.
+    """Radiographs of each class in each part of the data, as bars.
 
     Parameters
     ----------
     counts
         Part (``"training"``, ``"validation"``) to class to number of films, in the order shown.
     out
-        A folder; made where it is missing.
+        See :func:`train.evaluate.plots.save`.
 
     Raises
     ------
     ValueError
         Without a part.
-    ImportError
-        Without matplotlib.
     """
     if not counts:
         raise ValueError("there is no part of the data to count the films of")
@@ -69,71 +65,44 @@ def plot_class_counts(counts: Mapping[str, Mapping[str, int]], out: Path) -> Non
     tidy(axes, "Films of each class")
     axes.grid(visible=False, axis="x")
     figure.legend(loc="outside lower center", ncols=len(names), frameon=False)
-    save(figure, _in(out, "classes.png"))
+    save(figure, out)
 
 
-def plot_examples(
-    squares: Sequence[NDArray[np.generic]],
-    truths: Sequence[str],
-    predictions: Sequence[str],
-    out: Path,
-    *,
-    confidences: Sequence[float] | None = None,
-) -> None:
-    """Draw ``examples.png`` into ``out``: films, four in a row, what they are and were called.
+def plot_examples(examples: Sequence[Example], out: Path) -> None:
+    """Radiographs, four in a row, with what they are and were called, as ``out`` + ``.png``.
 
-    Parameters
-    ----------
-    squares
-        n grey pictures (h, w), bright is high, of any size, type and range; each is shown from
-        its darkest to its brightest level.
-    truths, predictions
-        n classes; a film is right where the two are the same.
-    out
-        A folder; made where it is missing.
-    confidences
-        n probabilities of the class that was called, in [0, 1].
+    Each is shown from its darkest to its brightest level.
 
     Raises
     ------
     ValueError
-        Without a film, or with unlike numbers of them.
-    ImportError
-        Without matplotlib.
+        Without an example.
     """
-    if not squares or not len(squares) == len(truths) == len(predictions):
-        raise ValueError(
-            f"{len(squares)} pictures, {len(truths)} truths and {len(predictions)} predictions"
-        )
-    rows = ceil(len(squares) / _COLUMNS)
+    if not examples:
+        raise ValueError("there is no radiograph to show")
+    rows = ceil(len(examples) / _COLUMNS)
     figure = new_figure(2.1 * _COLUMNS, 2.5 * rows + 0.4)
-    grid = figure.subplots(rows, _COLUMNS, squeeze=False).flat
-    for i, axes in enumerate(grid):
+    grid = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
+    for axes in grid:
         axes.set_axis_off()
-        if i < len(squares):
-            share = f" {confidences[i]:.2f}" if confidences is not None else ""
-            _show(axes, squares[i], truths[i], predictions[i], share)
-    right = sum(t == p for t, p in zip(truths, predictions, strict=True))
+    for axes, example in zip(grid, examples, strict=False):
+        _show(axes, example)
+    right = sum(example.truth == example.called for example in examples)
     figure.suptitle(
-        f"{len(squares)} films, {right} called rightly. They were picked to show both kinds: "
+        f"{len(examples)} films, {right} called rightly. They were picked to show both kinds: "
         "their share is not the accuracy.",
         fontsize=9.5,
     )
-    save(figure, _in(out, "examples.png"))
+    save(figure, out, kinds=("png",))
 
 
-def _in(folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / name
-
-
-def _show(axes: "Axes", square: NDArray[np.generic], truth: str, called: str, share: str) -> None:
-    axes.imshow(square, cmap="gray", aspect="equal", interpolation="antialiased")
-    is_right = truth == called
+def _show(axes: Axes, example: Example) -> None:
+    axes.imshow(example.picture, cmap="gray", aspect="equal", interpolation="antialiased")
+    is_right = example.truth == example.called
     # A word as well as a colour: not everybody tells the colours apart.
     verdict = "right" if is_right else "wrong"
     axes.set_title(
-        f"{truth}\n{verdict}: called {called}{share}",
+        f"{example.truth}\n{verdict}: called {example.called} {example.confidence:.2f}",
         fontsize=8.5,
         color=_RIGHT if is_right else _WRONG,
     )

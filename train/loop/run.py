@@ -19,7 +19,6 @@ from train.data.datasets import load as load_datasets
 from train.data.splits import divide
 from train.data.squares import OnBadImage
 from train.evaluate.radiograph_plots import plot_class_counts
-from train.evaluate.report import plot_history
 from train.initial import make_network
 from train.loop import runlog
 from train.loop.checkpoint import Progress
@@ -28,6 +27,7 @@ from train.loop.device import Device
 from train.loop.features import keep_features
 from train.loop.fit import fit
 from train.loop.frozen import first_trainable, frozen_layers
+from train.loop.history_plots import plot_history
 from train.recipes.recipe import Recipe
 from train.reporter import Reporter
 
@@ -137,7 +137,7 @@ class Run:
             datasets, progress = self.train(folder)
             if ddp.is_main():
                 plot_history(folder / runlog.HISTORY, folder)
-                plot_class_counts(datasets.class_counts(), folder)
+                plot_class_counts(datasets.class_counts(), folder / "classes")
             return ddp.broadcast(self._export(datasets, progress) if ddp.is_main() else {})
 
     def train(self, folder: Path) -> tuple[Datasets, Progress]:

@@ -200,7 +200,7 @@ class TestDescription:
         assert figures["confusion"] == [[c.tn, c.fp], [c.fn, c.tp]]
         assert figures["sensitivity"]["value"] == pytest.approx(c.sensitivity, abs=5e-5)
         rates = estimate_rates(labels, p, own_patients(labels), points["balanced"].threshold)
-        assert figures["specificity"] == rates["specificity"].as_dict(4)
+        assert figures["specificity"] == rates.specificity.as_dict(4)
         assert figures["accuracy_outside_band"]["value"] == pytest.approx(accuracy, abs=5e-5)
         assert figures["share_in_band"] == pytest.approx(share, abs=5e-5)
         c = metrics.confusion(np.tile(labels, 2), perturbed.ravel(), told["threshold"])

@@ -1,273 +1,94 @@
-"""Evaluation: which films are scored, what is counted, and that it is the serving predictor."""
+"""One assessment, from films to the files of its report."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from pneumonia.analysis.finding import ModelRef, OperatingPoint
+from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DataError
-from pneumonia.imaging import decode
 from pneumonia.imaging.lungs import Lungs
-from tests.train.evaluate.conftest import folder, png
-from tests.train.fakes import BALANCED as POINT
-from tests.train.fakes import SCREENING, FakePredictor
-from train.data.manifest import Manifest, Row
-from train.evaluate.evaluate import Batch, drawn_lungs, evaluate
-from train.evaluate.evaluation import Evaluation, Refusal, Source
-from train.evaluate.summary import summarise
+from tests.train.fakes import FakePredictor
+from train.data.manifest import Row, load
+from train.evaluate.evaluate import assess
+from train.evaluate.predictions import Source
+from train.perturbations import ROBUSTNESS, SHORTCUTS
 
-# --- scoring -------------------------------------------------------------------------------------
+SOURCE = Source("films", "train", "cd" * 32)
 
 
-def test_every_radiograph_is_scored_once_in_order(manifest: Manifest) -> None:
-    predictor = FakePredictor()
-    done: list[int] = []
-    measured = evaluate(predictor, manifest.rows, batch_size=2, advance=done.append)
-    assert predictor.batches == [2, 2, 1]
-    assert done == [2, 2, 1]
-    assert measured.files == tuple(row.file for row in manifest.rows)
-    assert measured.labels.tolist() == [0, 0, 0, 1, 1]
-    assert measured.probabilities == pytest.approx([0.3, 0.6, 0.2, 0.7, 0.48], abs=1 / 255)
-    assert measured.patients == ("IM-0001", "IM-0001", "IM-0002", "person1", "person2")
-    assert measured.etiologies == ("normal", "normal", "normal", "bacterial", "viral")
-    assert measured.operating_point == POINT
-    assert measured.points == {"screening": SCREENING, "balanced": POINT}
+@pytest.fixture(scope="module")
+def rows(radiographs: Path) -> tuple[Row, ...]:
+    return load(radiographs).rows[24:36]  # normals and pneumonias
 
 
-def test_a_probe_sees_every_batch_with_all_that_is_known(manifest: Manifest) -> None:
-    manifest.rows[1].path.write_bytes(b"broken")
-    seen: list[Batch] = []
-    evaluate(
-        FakePredictor(), manifest.rows, batch_size=2, on_bad_image="skip", probes=[seen.append]
+def predictor() -> FakePredictor:
+    return FakePredictor(Lungs(np.ones((32, 32), np.float32)), np.ones((1, 1), np.float32))
+
+
+def test_the_report_is_whole(rows, tmp_path, listener) -> None:
+    report = assess(predictor(), rows, SOURCE, tmp_path, listener, batch_size=5)
+    figures, evidence = report.metrics(), report.evidence()
+    plots = (
+        *("classes", "confusion", "coverage", "perturbations"),
+        *("precision-recall", "reliability", "roc"),
     )
-    assert [[row.file for row in batch.rows] for batch in seen] == [
-        [manifest.rows[0].file],
-        [row.file for row in manifest.rows[2:4]],
-        [manifest.rows[4].file],
-    ]
-    for batch in seen:
-        for row, radiograph, examined, finding in zip(
-            batch.rows, batch.radiographs, batch.examined, batch.findings, strict=True
-        ):
-            assert radiograph.sha256 == decode(row.path.read_bytes()).sha256
-            assert examined.radiograph is radiograph
-            assert finding.probability == pytest.approx(radiograph.pixels.mean())
-
-
-def test_lungs_are_the_drawn_ones_or_those_the_bundle_finds(tmp_path: Path) -> None:
-    radiographs = {f"test/NORMAL/{name}.png": png(0.3) for name in ("drawn", "found")}
-    drawing = np.zeros((56, 56), np.uint8)
-    drawing[14:28, 14:42] = 255
-    rows = list(folder(tmp_path, radiographs).rows)
-    mask = tmp_path / "mask.png"
-    cv2.imwrite(str(mask), drawing)
-    rows[0] = replace(rows[0], mask=mask)
-    found = Lungs(np.ones((16, 16), np.float32))
-    seen: list[Batch] = []
-    evaluate(FakePredictor(lungs=found), rows, probes=[seen.append])
-    drawn, own = seen[0].lungs
-    assert drawn.mask.shape == (224, 224)
-    assert drawn.box == (0.25, 0.25, 0.75, 0.5)
-    assert own is found
-    assert drawn_lungs(rows[1]) is None
-
-
-def test_a_broken_drawing_is_named(tmp_path: Path) -> None:
-    row = folder(tmp_path, {"test/NORMAL/a.png": png(0.3)}).rows[0]
-    mask = tmp_path / "mask.png"
-    mask.write_bytes(b"")
-    with pytest.raises(DataError, match=r"^The lung mask mask\.png of test/NORMAL/a\.png cannot"):
-        evaluate(FakePredictor(), [replace(row, mask=mask)])
-
-
-def test_an_indeterminate_radiograph_is_counted_but_called_by_the_threshold(
-    manifest: Manifest,
-) -> None:
-    measured = evaluate(FakePredictor(), manifest.rows)
-    assert measured.indeterminate.tolist() == [False, False, False, False, True]
-    assert measured.predicted.tolist() == [0, 1, 0, 1, 0]
-    figures = summarise(measured)
-    assert figures["indeterminate"] == 1
-    assert figures["confusion"] == [[2, 1], [1, 1]]
-    assert figures["n"] == 5
-
-
-def test_a_broken_radiograph_stops_by_name(manifest: Manifest) -> None:
-    manifest.rows[3].path.write_bytes(b"not an image")
-    with pytest.raises(DataError) as caught:
-        evaluate(FakePredictor(), manifest.rows)
-    assert caught.value.detail.startswith("test/PNEUMONIA/person1_bacteria_1.png: ")
-    assert caught.value.detail.endswith(
-        " Mend or remove the file, or go on without such files with --on-bad-image skip."
-    )
-
-
-def test_a_broken_radiograph_is_skipped_and_listed(manifest: Manifest) -> None:
-    manifest.rows[3].path.write_bytes(b"")
-    measured = evaluate(FakePredictor(), manifest.rows, batch_size=2, on_bad_image="skip")
-    assert len(measured.files) == 4
-    assert measured.labels.tolist() == [0, 0, 0, 1]
-    assert [(r.file, r.code) for r in measured.refused] == [
-        ("test/PNEUMONIA/person1_bacteria_1.png", "empty_file")
-    ]
-    assert summarise(measured)["refused"] == [
-        {
-            "file": "test/PNEUMONIA/person1_bacteria_1.png",
-            "code": "empty_file",
-            "reason": measured.refused[0].reason,
-        }
-    ]
-
-
-def test_a_radiograph_that_has_gone_is_refused_with_the_reason(manifest: Manifest) -> None:
-    manifest.rows[0].path.unlink()
-    measured = evaluate(FakePredictor(), manifest.rows, on_bad_image="skip")
-    assert measured.refused == (
-        Refusal(
-            "test/NORMAL/IM-0001-0001.png",
-            "damaged_image",
-            "The file cannot be opened (No such file or directory).",
-        ),
-    )
-
-
-def test_a_batch_of_broken_radiographs_is_not_sent_to_the_network(manifest: Manifest) -> None:
-    for row in manifest.rows[:2]:
-        row.path.write_bytes(b"broken")
-    predictor = FakePredictor()
-    evaluate(predictor, manifest.rows, batch_size=2, on_bad_image="skip")
-    assert predictor.batches == [2, 1]
-
-
-def test_nothing_to_score_is_refused(manifest: Manifest) -> None:
-    for row in manifest.rows:
-        row.path.write_bytes(b"broken")
-    with pytest.raises(DataError, match="None of the 5 films could be scored"):
-        evaluate(FakePredictor(), manifest.rows, on_bad_image="skip")
-
-
-def test_what_the_gate_refuses_is_scored_and_listed(tmp_path: Path) -> None:
-    radiographs = {
-        "test/NORMAL/flat.png": png(0.3, contrast=0),
-        "test/NORMAL/tiny.png": png(0.3, side=16),
-        "test/PNEUMONIA/sound.png": png(0.7),
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("classification_report.txt", "evidence.html", "evidence.json", "examples.png"),
+        *("metrics.json", "predictions.csv"),
+        *(f"{name}.{kind}" for name in plots for kind in ("png", "svg")),
     }
-    measured = evaluate(FakePredictor(), folder(tmp_path, radiographs).rows)
-    assert len(measured.files) == 3
-    assert measured.refused == ()
-    assert [(r.file, r.code) for r in measured.refused_by_gate] == [
-        ("test/NORMAL/flat.png", "film_too_flat"),
-        ("test/NORMAL/tiny.png", "film_too_small"),
-    ]
-    assert [r["code"] for r in summarise(measured)["refused_by_gate"]] == [
-        "film_too_flat",
-        "film_too_small",
-    ]
+    assert json.loads((tmp_path / "metrics.json").read_text()) == figures
+    assert json.loads((tmp_path / "evidence.json").read_text()) == evidence
+    assert listener.bars == {
+        "films": len(rows),
+        "altered films": len(rows) * len(SHORTCUTS | ROBUSTNESS),
+    }
+    assert evidence["n"] == figures["n"] == 12
+    assert evidence["map"]["heat_in_lungs_of_all_pneumonias"]["value"] == 1
+    # Each wrong film is there twice, as it is and painted.
+    page = (tmp_path / "evidence.html").read_text()
+    (tn, fp), (fn, tp) = figures["confusion"]
+    assert tn + fp == fn + tp == 6
+    assert page.count("data:image/jpeg;base64,") == 2 * (fp + fn) > 0
 
 
-def test_radiographs_without_a_patient_are_a_patient_each(manifest: Manifest) -> None:
-    row = manifest.rows[0]
-    anonymous = Row(file=row.file, path=row.path, split="test", label="NORMAL", patient="")
-    assert evaluate(FakePredictor(), [anonymous]).patients == (row.file,)
+def test_a_bundle_of_three_classes_is_reported_whole(
+    rows, pattern_bundle, tmp_path, listener
+) -> None:
+    own = Predictor.load(pattern_bundle, "cpu")
+    report = assess(own, rows, SOURCE, tmp_path, listener, quick=True)
+    figures, evidence = report.metrics(), report.evidence()
+    assert (tmp_path / "confusion-classes.png").is_file()
+    classes = figures["classes"]
+    # The films here are normal or viral, none is bacterial.
+    support = {name: one["support"] for name, one in classes["per_class"].items()}
+    assert support == {"normal": 6, "bacterial": 0, "viral": 6}
+    assert evidence["classes"] == classes
+    assert evidence["summary"]["classes"].keys() == {
+        *("n", "unknown", "accuracy", "macro_f1", "macro_auroc")
+    }
+    assert "Each class against the other two" in (tmp_path / "evidence.html").read_text()
 
 
-# --- figures -------------------------------------------------------------------------------------
-
-KEYS = [
-    *("n", "accuracy", "sensitivity", "specificity", "precision", "f1", "auc", "brier", "ece"),
-    *(
-        "confusion",
-        "classes",
-        "operating_point",
-        "model",
-        "data",
-        "patients",
-        "indeterminate",
-        "refused",
-    ),
-    *("refused_by_gate", "command"),
-]
+def test_the_same_radiographs_give_the_same_report(rows, tmp_path, listener) -> None:
+    for name in ("one", "two"):
+        assess(predictor(), rows, SOURCE, tmp_path / name, listener, batch_size=7)
+    for name in ("evidence.json", "evidence.html", "perturbations.svg"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def hundred(source: Source | None = None) -> Evaluation:
-    """100 films: 45 of 50 normals below the threshold, 40 of 50 pneumonias at or above it."""
-    return Evaluation(
-        files=tuple(f"{i}.png" for i in range(100)),
-        patients=tuple(f"patient {i}" for i in range(100)),
-        labels=np.repeat([0, 1], 50),
-        probabilities=np.repeat([0.125, 0.875, 0.25, 0.75], [45, 5, 10, 40]),
-        indeterminate=np.zeros(100, np.bool_),
-        operating_point=OperatingPoint("specificity 0.90", 0.75),
-        model=ModelRef("my model", "ab" * 32),
-        source=source,
-    )
+def test_a_quick_one_reads_each_radiograph_once(rows, tmp_path, listener) -> None:
+    quick = predictor()
+    report = assess(quick, rows, SOURCE, tmp_path, listener, quick=True)
+    assert listener.bars == {"films": 12}
+    assert sum(quick.batches) == 12 + len(report.worst)
+    assert report.perturbations is None
 
 
-def test_metrics_are_the_contract() -> None:
-    figures = summarise(hundred(Source("films", "test", "cd" * 32)))
-    assert list(figures) == KEYS
-    assert figures["n"] == 100
-    assert figures["confusion"] == [[45, 5], [10, 40]]
-    assert figures["classes"] is None
-    assert figures["accuracy"]["value"] == pytest.approx(0.85)
-    assert figures["sensitivity"]["value"] == pytest.approx(0.8)
-    assert figures["specificity"]["value"] == pytest.approx(0.9)
-    assert figures["precision"]["value"] == pytest.approx(40 / 45)
-    assert figures["f1"]["value"] == pytest.approx(80 / 95)
-    # Pneumonias at 0.75 or 0.25 outscore the 45 normals at 0.125 and none of the 5 at 0.875.
-    assert figures["auc"]["value"] == 0.9
-    squares = 45 * 0.125**2 + 5 * 0.875**2 + 10 * 0.75**2 + 40 * 0.25**2
-    assert figures["brier"]["value"] == pytest.approx(squares / 100)
-    assert figures["operating_point"] == {"name": "specificity 0.90", "threshold": 0.75}
-    assert figures["model"] == {"id": "my model", "sha256": "ab" * 32}
-    assert figures["data"] == {"folder": "films", "split": "test", "digest": "cd" * 32}
-    assert figures["command"] == "flask evaluate --data films --split test --model 'my model'"
-    for name in ("accuracy", "sensitivity", "specificity", "f1", "auc", "brier", "ece"):
-        low, high = figures[name]["ci95"]
-        assert 0 <= low < high <= 1
-    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
-
-
-def test_the_command_names_a_point_that_is_not_the_usual_one() -> None:
-    points = {name: OperatingPoint(name, 0.5) for name in ("screening", "balanced")}
-    measured = replace(hundred(Source("films", "test", "cd" * 32)), operating_points=points)
-    for name, ending in (("balanced", "'my model'"), ("screening", "--operating-point screening")):
-        chosen = replace(measured, operating_point=points[name])
-        assert chosen.command is not None
-        assert chosen.command.endswith(ending)
-
-
-def test_intervals_resample_patients() -> None:
-    """The same films as of few patients, each with films of both kinds of error: wider."""
-    single = hundred()
-    few = Evaluation(
-        files=single.files,
-        patients=tuple(f"patient {i // 5}" for i in range(100)),
-        labels=single.labels,
-        probabilities=single.probabilities,
-        indeterminate=single.indeterminate,
-        operating_point=single.operating_point,
-        model=single.model,
-    )
-    widths = [np.ptp(summarise(e)["auc"]["ci95"]) for e in (single, few)]
-    assert widths[1] > 1.5 * widths[0]
-
-
-def test_one_class_has_no_auc_and_no_crash(manifest: Manifest) -> None:
-    normals = [row for row in manifest.rows if row.label == "NORMAL"]
-    figures = summarise(evaluate(FakePredictor(), normals))
-    nothing = {"value": None, "ci95": [None, None]}
-    assert figures["auc"] == nothing
-    assert figures["sensitivity"] == nothing
-    assert figures["specificity"]["value"] == pytest.approx(2 / 3)
-    assert figures["confusion"] == [[2, 1], [0, 0]]
-    json.dumps(figures, allow_nan=False)
-
-
-def test_the_source_holds_no_path(manifest: Manifest) -> None:
-    source = Source.of(manifest, "test")
-    assert source == Source("films", "test", manifest.digest())
+def test_a_folder_that_is_a_file_is_refused(rows, tmp_path, listener) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    with pytest.raises(DataError, match=r"taken \(File exists\)\. Give another folder\.$"):
+        assess(predictor(), rows, SOURCE, taken, listener, quick=True)

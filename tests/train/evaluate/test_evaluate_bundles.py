@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 from pneumonia.analysis.finding import Finding
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.imaging import decode
+from tests.train.evaluate.builders import reported
 from train.data.manifest import Manifest
-from train.evaluate.class_report import summarise_classes
-from train.evaluate.evaluate import evaluate
-from train.evaluate.summary import summarise
+from train.evaluate import text
+from train.evaluate.scoring import score
 
 
 def one_by_one(predictor: Predictor, manifest: Manifest) -> list[Finding]:
@@ -27,7 +28,7 @@ def test_the_serving_predictor_gives_the_same_probabilities(
     tiny_bundle: Path, manifest: Manifest
 ) -> None:
     predictor = Predictor.load(tiny_bundle, device="cpu")
-    measured = evaluate(predictor, manifest.rows, batch_size=3)
+    measured = score(predictor, manifest.rows, batch_size=3)
     alone = one_by_one(predictor, manifest)
     assert measured.probabilities == pytest.approx([f.probability for f in alone], abs=1e-5)
     assert measured.model == predictor.model
@@ -42,11 +43,11 @@ def test_a_bundle_of_three_classes_is_measured_on_them(
     pattern_bundle: Path, manifest: Manifest
 ) -> None:
     predictor = Predictor.load(pattern_bundle, device="cpu")
-    measured = evaluate(predictor, manifest.rows, batch_size=2)
+    measured = score(predictor, manifest.rows, batch_size=2)
     alone = one_by_one(predictor, manifest)
     expected = [finding.class_probabilities for finding in alone]
     assert measured.class_probabilities == pytest.approx(np.array(expected), abs=1e-5)
-    classes = summarise(measured)["classes"]
+    classes = reported(measured).metrics()["classes"]
     assert (classes["n"], classes["unknown"]) == (5, 0)
     assert [sum(line) for line in classes["confusion"]] == [3, 1, 1]
     called = measured.class_probabilities.argmax(axis=1)
@@ -63,14 +64,15 @@ def test_causes_that_could_not_be_calibrated_apart_are_measured_by_the_networks_
     card = json.loads((copy / "card.json").read_text())
     (copy / "card.json").write_text(json.dumps(card | {"pattern": None}))
     predictor = Predictor.load(copy, device="cpu")
-    measured = evaluate(predictor, manifest.rows, batch_size=2)
+    measured = score(predictor, manifest.rows, batch_size=2)
     for i, alone in enumerate(one_by_one(predictor, manifest)):
         share = 1 / (1 + math.exp(-alone.viral_logit))
         p = alone.probability  # calibrated all the same
         expected = (1 - p, p * (1 - share), p * share)
         assert measured.class_probabilities[i] == pytest.approx(expected, abs=1e-5)
-    classes = summarise(measured)["classes"]
+    classes = reported(measured).metrics()["classes"]
     assert classes["n"] == 5
     assert not classes["calibrated"]
-    assert "could not be calibrated apart" in summarise_classes(measured, classes)
-    assert "calibrated apart" not in summarise_classes(measured, classes | {"calibrated": True})
+    assert "could not be calibrated apart" in text.whole(reported(measured))
+    calibrated = replace(measured, viral_calibrated=True)
+    assert "calibrated apart" not in text.whole(reported(calibrated))

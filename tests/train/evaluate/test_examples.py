@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.train.evaluate.test_per_class import by_hand
+from tests.train.evaluate.builders import by_hand
+from tests.train.fakes import FakePredictor
 from train.data.manifest import Row
 from train.evaluate import examples
 from train.evaluate.examples import Calls
+from train.evaluate.scoring import score
 
 
 def calls(truths: str, called: str) -> Calls:
@@ -67,14 +69,17 @@ def test_what_is_there_fills_the_grid(truths: str, called: str, wrong: int) -> N
     assert sum(given.truths[i] != given.called[i] for i in chosen) == wrong
 
 
-def test_radiographs_are_read_small_and_undistorted(tmp_path: Path) -> None:
+def test_radiographs_are_shown_small_and_undistorted(tmp_path: Path) -> None:
     radiograph = np.full((300, 600), 40, np.uint8)
     radiograph[:, 300:] = 220
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), radiograph)
     row = Row("test/a.png", path, "test", "NORMAL", "a")
-    (picture,) = examples.read({row.file: row}, [row.file])
-    assert picture.shape == (128, 256)
-    assert picture.dtype == np.uint8
-    assert picture[:, 10].mean() == pytest.approx(40, abs=1)
-    assert picture[:, -10].mean() == pytest.approx(220, abs=1)
+    predictions = score(FakePredictor(), [row])
+    (example,) = examples.show(predictions, {row.file: row})
+    assert (example.truth, example.called) == ("normal", "pneumonia")
+    assert example.confidence == pytest.approx(130 / 255)
+    assert example.picture.shape == (128, 256)
+    assert example.picture.dtype == np.uint8
+    assert example.picture[:, 10].mean() == pytest.approx(40, abs=1)
+    assert example.picture[:, -10].mean() == pytest.approx(220, abs=1)

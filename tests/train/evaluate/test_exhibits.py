@@ -11,6 +11,7 @@ from pneumonia.imaging.radiograph import Radiograph
 from tests.train.fakes import FakePredictor
 from train.data.manifest import Row
 from train.evaluate import exhibits
+from train.evaluate.report import Scored
 
 
 def radiograph(width: int = 300, height: int = 200) -> Radiograph:
@@ -68,11 +69,9 @@ def test_exhibits_are_read_again_and_carry_their_pictures(tmp_path) -> None:
     flat = tmp_path / "flat.png"
     cv2.imwrite(str(flat), np.full((128, 128), 99, np.uint8))
     row = Row("test/flat.png", flat, "test", "NORMAL", "a")
-    chosen = {"file": row.file, "label": "normal", "probability": 0.9, "indeterminate": True}
+    chosen = Scored(row.file, "normal", 0.9, indeterminate=True)
     (one,) = exhibits.make(FakePredictor(), {row.file: row}, [chosen])
-    assert (one.file, one.label, one.probability, one.indeterminate) == (
-        *("test/flat.png", "normal", 0.9, True),
-    )
+    assert one.scored is chosen
     assert one.refusal.startswith("The grey levels span 0.0% of the range;")
     for address in (one.radiograph, one.painted):
         kind, _, data = address.partition(",")

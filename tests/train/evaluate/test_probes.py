@@ -13,9 +13,10 @@ from pneumonia.imaging.lungs import Lungs
 from tests.train.fakes import FakePredictor
 from train import perturbations
 from train.data.manifest import Row, load
-from train.evaluate.evaluate import evaluate
-from train.evaluate.maps import HeatProbe, locate
-from train.evaluate.perturbed import PerturbationProbe, withstand
+from train.evaluate.maps import HeatProbe, HeatReport
+from train.evaluate.perturbed import PerturbationProbe, Perturbations
+from train.evaluate.report import as_json
+from train.evaluate.scoring import score
 
 SIDE = 224
 
@@ -49,12 +50,12 @@ def rows(tmp_path: Path) -> tuple[Row, ...]:
 def test_heat_of_each_radiograph_and_its_mean(rows: tuple[Row, ...]) -> None:
     probe = HeatProbe()
     heat = np.ones((1, 1), np.float32)
-    evaluation = evaluate(FakePredictor(left_half(), heat), rows, batch_size=3, probes=[probe])
+    predictions = score(FakePredictor(left_half(), heat), rows, batch_size=3, probes=[probe])
     assert probe.in_lungs == [pytest.approx(0.5)] * 4
     assert probe.lungs == [0.5] * 4
     assert probe.drawn == 0
     probe.in_lungs[2:] = [0.9, 0.7]
-    found = locate(evaluation, probe)
+    found = as_json(HeatReport.of(predictions, probe))
     assert found["heat_in_lungs"]["value"] == pytest.approx(0.8)
     assert found["heat_in_lungs"]["ci95"] == [pytest.approx(0.7), pytest.approx(0.9)]
     assert found["n"] == 2
@@ -65,10 +66,10 @@ def test_heat_of_each_radiograph_and_its_mean(rows: tuple[Row, ...]) -> None:
 
 def test_a_missed_pneumonia_counts_among_all_of_them_only(rows: tuple[Row, ...]) -> None:
     probe = HeatProbe()
-    evaluation = evaluate(FakePredictor(left_half()), rows, probes=[probe])
-    missed = replace(evaluation, probabilities=np.array([0.1, 0.1, 0.3, 0.9]))
+    predictions = score(FakePredictor(left_half()), rows, probes=[probe])
+    missed = replace(predictions, probabilities=np.array([0.1, 0.1, 0.3, 0.9]))
     probe.in_lungs = [0.1, 0.1, 0.4, 0.6]
-    found = locate(missed, probe)
+    found = as_json(HeatReport.of(missed, probe))
     assert (found["n"], found["heat_in_lungs"]["value"]) == (1, pytest.approx(0.6))
     assert found["n_of_all_pneumonias"] == 2
     assert found["heat_in_lungs_of_all_pneumonias"]["value"] == pytest.approx(0.5)
@@ -78,9 +79,9 @@ def test_without_lungs_or_heat_nothing_is_claimed(rows: tuple[Row, ...]) -> None
     nothing = {"value": None, "ci95": [None, None]}
     for lungs, cold in ((None, 0), (left_half(), 2)):
         probe = HeatProbe()
-        evaluation = evaluate(FakePredictor(lungs), rows, probes=[probe])
+        predictions = score(FakePredictor(lungs), rows, probes=[probe])
         assert all(math.isnan(share) for share in probe.in_lungs)
-        found = locate(evaluation, probe)
+        found = as_json(HeatReport.of(predictions, probe))
         assert found["heat_in_lungs"] == nothing
         assert found["n"] == 0
         assert found["pneumonias_without_heat"] == cold
@@ -90,9 +91,9 @@ def test_boxes_are_pointed_at(rows: tuple[Row, ...]) -> None:
     heat = np.array([[1, 0], [0, 0]], np.float32)
     boxed = [*rows[:2], replace(rows[2], boxes=((0, 0, 112, 112),)), rows[3]]
     probe = HeatProbe()
-    evaluation = evaluate(FakePredictor(left_half(), heat), boxed, batch_size=3, probes=[probe])
+    predictions = score(FakePredictor(left_half(), heat), boxed, batch_size=3, probes=[probe])
     assert list(probe.pointing) == [2]
-    found = locate(evaluation, probe)["boxes"]
+    found = as_json(HeatReport.of(predictions, probe))["boxes"]
     assert found["n"] == 1
     assert found["hit"]["value"] == 1
     assert found["hit"]["ci95"][0] == pytest.approx(0.2065, abs=1e-4)  # Wilson's, for 1 of 1
@@ -103,7 +104,7 @@ def test_boxes_are_pointed_at(rows: tuple[Row, ...]) -> None:
 def test_a_box_off_the_radiograph_is_refused_by_name(rows: tuple[Row, ...]) -> None:
     boxed = replace(rows[2], boxes=((500, 500, 9, 9),))
     with pytest.raises(DataError, match=r"^test/PNEUMONIA/person1_bacteria_1\.png: no pixel of"):
-        evaluate(FakePredictor(), [boxed], probes=[HeatProbe()])
+        score(FakePredictor(), [boxed], probes=[HeatProbe()])
 
 
 # --- altered films -------------------------------------------------------------------------------
@@ -112,15 +113,17 @@ def test_a_box_off_the_radiograph_is_refused_by_name(rows: tuple[Row, ...]) -> N
 def run(predictor: FakePredictor, rows, **perturbations):
     done: list[int] = []
     probe = PerturbationProbe(predictor, perturbations, done.append)
-    evaluation = evaluate(predictor, rows, batch_size=3, probes=[probe])
-    return probe, evaluation, done
+    predictions = score(predictor, rows, batch_size=3, probes=[probe])
+    return probe, predictions, done
 
 
 def test_every_radiograph_is_read_again_altered(rows: tuple[Row, ...]) -> None:
     predictor = FakePredictor(left_half())
-    probe, evaluation, done = run(predictor, rows, inversion=perturbations.invert, gamma=darken)
-    assert probe.probabilities("inversion") == pytest.approx(1 - evaluation.probabilities, abs=1e-6)
-    assert probe.probabilities("gamma") == pytest.approx(evaluation.probabilities / 2, abs=1e-6)
+    probe, predictions, done = run(predictor, rows, inversion=perturbations.invert, gamma=darken)
+    assert probe.probabilities("inversion") == pytest.approx(
+        1 - predictions.probabilities, abs=1e-6
+    )
+    assert probe.probabilities("gamma") == pytest.approx(predictions.probabilities / 2, abs=1e-6)
     assert done == [3, 3, 1, 1]
     # Each batch as it is, then in each of two ways.
     assert predictor.batches == [3, 3, 3, 1, 1, 1]
@@ -135,9 +138,11 @@ def flatten(radiograph, _lungs, _random):
 
 
 def test_alterations_are_drawn_by_the_files_name(rows: tuple[Row, ...]) -> None:
-    probe, evaluation, _ = run(FakePredictor(), rows, noise=add_level)
+    probe, predictions, _ = run(FakePredictor(), rows, noise=add_level)
     drawn = [perturbations.generator(row.file, "noise").random() / 10 for row in rows]
-    assert probe.probabilities("noise") - evaluation.probabilities == pytest.approx(drawn, abs=1e-6)
+    assert probe.probabilities("noise") - predictions.probabilities == pytest.approx(
+        drawn, abs=1e-6
+    )
 
 
 def add_level(radiograph, _lungs, random):
@@ -165,8 +170,8 @@ def test_radiographs_without_lungs_are_left_out_of_what_needs_them(rows: tuple[R
 def test_the_figures_of_each_alteration(rows: tuple[Row, ...]) -> None:
     predictor = FakePredictor(left_half())
     probe = PerturbationProbe(predictor, perturbations.SHORTCUTS | perturbations.ROBUSTNESS)
-    evaluation = evaluate(predictor, rows, probes=[probe])
-    found = withstand(evaluation, probe)
+    predictions = score(predictor, rows, probes=[probe])
+    found = as_json(Perturbations.of(predictions, probe))
     assert list(found["shortcuts"]) == list(perturbations.SHORTCUTS)
     assert list(found["robustness"]) == list(perturbations.ROBUSTNESS)
     turned = found["robustness"]["inversion"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from train.evaluate import radiograph_plots
+from train.evaluate.examples import Example
 from train.evaluate.plots import BLUE, VERMILION
 
 COUNTS = {
@@ -35,7 +36,7 @@ def bars(image: np.ndarray, colour: str) -> list[int]:
 
 
 def test_bars_are_as_high_as_there_are_radiographs(tmp_path: Path) -> None:
-    radiograph_plots.plot_class_counts(COUNTS, tmp_path / "new")
+    radiograph_plots.plot_class_counts(COUNTS, tmp_path / "new" / "classes")
     image = picture(tmp_path / "new" / "classes.png")
     normal, pneumonia = bars(image, BLUE), bars(image, VERMILION)
     assert len(normal) == len(pneumonia) == 2
@@ -46,7 +47,7 @@ def test_bars_are_as_high_as_there_are_radiographs(tmp_path: Path) -> None:
 
 def test_three_classes_and_an_empty_one(tmp_path: Path) -> None:
     counts = {"test": {"normal": 50, "bacterial": 0, "viral": 20}}
-    radiograph_plots.plot_class_counts(counts, tmp_path)
+    radiograph_plots.plot_class_counts(counts, tmp_path / "classes")
     image = picture(tmp_path / "classes.png")
     (normal,), (viral,) = bars(image, BLUE), bars(image, radiograph_plots._COLOURS["viral"])
     assert viral / normal == pytest.approx(0.4, abs=0.02)
@@ -65,7 +66,8 @@ def test_right_and_wrong_radiographs_are_told_apart_and_all_are_shown(tmp_path: 
         square[:20] = 200
     truths = ["normal", "viral", "viral", "bacterial", "normal", "normal"]
     called = ["normal", "viral", "bacterial", "bacterial", "normal", "normal"]
-    radiograph_plots.plot_examples(squares, truths, called, tmp_path, confidences=[0.9] * 6)
+    shown = [Example(*one, 0.9) for one in zip(squares, truths, called, strict=True)]
+    radiograph_plots.plot_examples(shown, tmp_path / "examples")
     image = picture(tmp_path / "examples.png")
     # Each film is shown from its darkest level to its brightest: half black, half white.
     black = (image.max(axis=2) < 10).astype(np.uint8)
@@ -86,15 +88,15 @@ def test_right_and_wrong_radiographs_are_told_apart_and_all_are_shown(tmp_path: 
     assert rows.max() < image.shape[0] / 2
 
 
-def test_unlike_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="1 pictures, 2 truths and 1 predictions"):
-        radiograph_plots.plot_examples([np.zeros((2, 2))], ["normal"] * 2, ["normal"], tmp_path)
+def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no radiograph to show"):
+        radiograph_plots.plot_examples([], tmp_path / "examples")
 
 
 def test_the_same_radiographs_give_the_same_bytes(tmp_path: Path) -> None:
-    squares = [np.eye(30)] * 5
+    shown = [Example((255 * np.eye(30)).astype(np.uint8), "normal", "viral", 0.5)] * 5
     for name in ("one", "two"):
-        radiograph_plots.plot_examples(squares, ["normal"] * 5, ["viral"] * 5, tmp_path / name)
-        radiograph_plots.plot_class_counts(COUNTS, tmp_path / name)
-    for name in ("examples.png", "classes.png"):
+        radiograph_plots.plot_examples(shown, tmp_path / name / "examples")
+        radiograph_plots.plot_class_counts(COUNTS, tmp_path / name / "classes")
+    for name in ("examples.png", "classes.png", "classes.svg"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

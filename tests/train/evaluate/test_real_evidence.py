@@ -10,7 +10,7 @@ from pneumonia.imaging.preprocess import Geometry
 from train import perturbations
 from train.data import manifest
 from train.evaluate import heat
-from train.evaluate.evaluate import drawn_lungs, read_radiograph
+from train.evaluate.scoring import drawn_lungs, read_radiograph
 
 pytestmark = pytest.mark.real
 

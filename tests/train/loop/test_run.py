@@ -19,7 +19,6 @@ from tests.train.conftest import Listener
 from train.data import manifest
 from train.data.splits import select_rows
 from train.evaluate.evaluate import evaluate
-from train.evaluate.summary import summarise
 from train.files import write_weights
 from train.loop import checkpoint, run
 from train.recipes.recipe import Recipe
@@ -58,8 +57,8 @@ def test_the_run_folder_has_all_it_should(finished) -> None:
     folder, _, _ = finished
     names = {path.name for path in folder.iterdir()}
     assert {
-        "config.json", "history.csv", "loss.png", "accuracy.png", "classes.png",
-        "best.pt", "last.pt",
+        "config.json", "history.csv", "best.pt", "last.pt", "loss.png", "loss.svg",
+        "accuracy.png", "accuracy.svg", "classes.png", "classes.svg",
     } <= names  # fmt: skip
     assert any(name.startswith("events.out.tfevents") for name in names)
     with (folder / "history.csv").open() as file:
@@ -84,11 +83,11 @@ def test_one_line_an_epoch_with_its_figures(finished) -> None:
         assert word in lines[0]
 
 
-def test_the_bundle_serves_and_measures_as_its_card_says(finished, radiographs) -> None:
+def test_the_bundle_serves_and_measures_as_its_card_says(finished, radiographs, listener) -> None:
     _, bundle, _ = finished
     predictor = Predictor.load(bundle, "cpu")
     rows = select_rows(manifest.load(radiographs), "validation", predictor.card)
-    found = summarise(evaluate(predictor, rows))
+    found = evaluate(predictor, rows, listener).metrics()
     card = predictor.card.raw["validation"]
     assert found["n"] == card["n"] == predictor.card.raw["data"]["validation"]["films"]
     assert found["auc"]["value"] == pytest.approx(card["auroc"]["value"], abs=1e-4)

@@ -7,13 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from pneumonia.analysis.predictor import Predictor
 from train.data.manifest import Manifest, Row
 from train.data.squares import OnBadImage
-from train.evaluate.evaluate import Batch, evaluate
-from train.evaluate.summary import summarise
+from train.evaluate.evaluate import evaluate
 from train.loop import checkpoint, runlog
 from train.metrics import Confusion, confusion
 from train.reporter import Reporter
@@ -96,30 +93,21 @@ def measure(
     Raises
     ------
     DataError
-        See :func:`train.evaluate.evaluate.evaluate`.
+        See :func:`train.evaluate.scoring.score`.
     """
-    logits: list[float] = []
-
-    def keep_logits(batch: Batch) -> None:
-        logits.extend(finding.logit for finding in batch.findings)
-
-    with reporter.bar("films", len(rows)) as advance:
-        evaluation = evaluate(
-            predictor, rows, on_bad_image=on_bad_image, advance=advance, probes=[keep_logits]
-        )
-    found = summarise(evaluation)
-    auroc, three = found["auc"], found["classes"] or {}
+    report = evaluate(predictor, rows, reporter, on_bad_image=on_bad_image)
+    predictions, auroc, three = report.predictions, report.discrimination.auroc, report.classes
     return Figures(
         digest=digest(radiographs, rows),
-        films=found["n"],
-        auroc=auroc["value"],
-        auroc_low=auroc["ci95"][0],
-        auroc_high=auroc["ci95"][1],
-        half=Rates.of(confusion(evaluation.labels, np.array(logits), 0.0)),
-        balanced=Rates.of(evaluation.counts),
-        three_accuracy=three.get("accuracy", {}).get("value"),
-        three_macro_f1=three.get("macro_f1", {}).get("value"),
-        pattern_calibrated=three.get("calibrated", True),
+        films=len(predictions.files),
+        auroc=_number(auroc.value),
+        auroc_low=_number(auroc.low),
+        auroc_high=_number(auroc.high),
+        half=Rates.of(confusion(predictions.labels, predictions.logits, 0.0)),
+        balanced=Rates.of(report.at.confusion),
+        three_accuracy=_number(three.accuracy.value) if three else None,
+        three_macro_f1=_number(three.macro_f1.value) if three else None,
+        pattern_calibrated=three.calibrated if three else True,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a model said of a set of films, and the figures that follow from it. No torch."""
+"""Predictions of a model on a set of radiographs, beside what they show. No torch."""
 
 import shlex
 from dataclasses import dataclass, field
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, ModelRef, OperatingPoint
 from pneumonia.errors import DomainError
 from train.data.manifest import Manifest, Row
-from train.metrics import (
-    Confusion,
-    confusion,
-)
+from train.estimates import Estimate, estimate, estimate_mean
+from train.metrics import Confusion, Statistics, confusion
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class Refusal:
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class Evaluation:
-    """What a model said of n films.
+class Predictions:
+    """Predictions of one model on n radiographs.
 
     Attributes
     ----------
@@ -65,6 +66,8 @@ class Evaluation:
         int64 (n,), the truth: 1 = pneumonia.
     probabilities
         float64 (n,), calibrated probability of pneumonia, in [0, 1].
+    logits
+        float64 (n,), of pneumonia, before calibration.
     indeterminate
         bool (n,): the film falls in the band that the app calls neither. The rates do not leave
         these films out: for them the threshold alone decides.
@@ -90,11 +93,12 @@ class Evaluation:
     files: tuple[str, ...]
     patients: tuple[str, ...]
     labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    indeterminate: NDArray[np.bool_]
+    probabilities: Floats
+    logits: Floats
+    indeterminate: Bools
     operating_point: OperatingPoint
     model: ModelRef
-    viral: NDArray[np.float64] | None = None
+    viral: Floats | None = None
     viral_calibrated: bool = True
     etiologies: tuple[str, ...] = ()
     operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
@@ -113,12 +117,12 @@ class Evaluation:
         return self.operating_points or {self.operating_point.name: self.operating_point}
 
     @property
-    def truth(self) -> NDArray[np.bool_]:
+    def truth(self) -> Bools:
         """bool (n,): the film shows pneumonia."""
         return self.labels.astype(np.bool_)
 
     @property
-    def class_probabilities(self) -> NDArray[np.float64] | None:
+    def class_probabilities(self) -> Floats | None:
         """float64 (n, 3): of normal, bacterial and viral; None for a model of two classes."""
         if self.viral is None:
             return None
@@ -129,8 +133,7 @@ class Evaluation:
     def counts(self) -> Confusion:
         return confusion(self.labels, self.probabilities, self.operating_point.threshold)
 
-    @property
-    def command(self) -> str | None:
+    def command(self, *, quick: bool) -> str | None:
         """The command line that gives these figures again; None without a source."""
         if self.source is None:
             return None
@@ -139,8 +142,30 @@ class Evaluation:
         if self.operating_point.name != DEFAULT_OPERATING_POINT in self.points:
             words += ["--operating-point", self.operating_point.name]
         words += ["--on-bad-image", "skip"] if self.refused else []
-        return shlex.join(words)
+        return shlex.join(words + ["--quick"] * quick)
 
+    def estimate(
+        self,
+        statistics: Statistics,
+        chosen: Bools | None = None,
+        scores: Floats | None = None,
+    ) -> list[Estimate]:
+        """Several figures of the same radiographs; see :func:`train.estimates.estimate`.
 
-def fields(record: Source | Refusal) -> dict[str, str]:
-    return {name: getattr(record, name) for name in record.__slots__}
+        Parameters
+        ----------
+        statistics
+            ``statistics(truth, scores) -> float64 (k,)``.
+        chosen
+            bool (n,): which of the radiographs; all unless given.
+        scores
+            float64 (n,), the probabilities unless given; nan only where ``chosen`` is False.
+        """
+        which = np.ones(len(self.files), np.bool_) if chosen is None else chosen
+        values = self.probabilities if scores is None else scores
+        patients = np.array(self.patients)[which]
+        return estimate(statistics, self.truth[which], values[which], patients)
+
+    def estimate_mean(self, values: Floats, chosen: Bools) -> Estimate:
+        """The mean of n values over the chosen radiographs, none of them nan."""
+        return estimate_mean(values[chosen], np.array(self.patients)[chosen])

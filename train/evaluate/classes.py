@@ -9,14 +9,14 @@ softmax says. Precision, recall, F1 and their macro averages are those of scikit
 
 from dataclasses import dataclass
 from math import nan
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import THREE_CLASSES
-from train.evaluate.evaluation import Evaluation
-from train.evaluate.rates import as_share, measure_rates
+from train.estimates import Estimate
+from train.evaluate.predictions import Predictions
 from train.metrics import Confusion, auroc
 
 CLASSES = THREE_CLASSES
@@ -38,13 +38,13 @@ class Told:
     probabilities: NDArray[np.float64]
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> Self | None:
+    def of(cls, predictions: Predictions) -> Self | None:
         """None for a model of two classes, or where no film's cause is known to be either."""
-        probabilities, known = evaluation.class_probabilities, find_known(evaluation)
-        causes = {evaluation.etiologies[i] for i in np.flatnonzero(known)}
+        probabilities, known = predictions.class_probabilities, find_known(predictions)
+        causes = {predictions.etiologies[i] for i in np.flatnonzero(known)}
         if probabilities is None or not causes & {"bacterial", "viral"}:
             return None
-        truth = [CLASSES.index(evaluation.etiologies[i]) for i in np.flatnonzero(known)]
+        truth = [CLASSES.index(predictions.etiologies[i]) for i in np.flatnonzero(known)]
         return cls(np.array(truth, np.int64), probabilities[known])
 
     @property
@@ -74,57 +74,80 @@ class Told:
         return Told(self.truth[radiographs], self.probabilities[radiographs])
 
 
-def find_known(evaluation: Evaluation) -> NDArray[np.bool_]:
-    """bool (n,): films that are normal, or whose cause is bacterial or viral."""
-    if not evaluation.etiologies:
-        return np.zeros(len(evaluation.files), np.bool_)
-    return np.isin(evaluation.etiologies, CLASSES)
+def find_known(predictions: Predictions) -> NDArray[np.bool_]:
+    """bool (n,): radiographs that are normal, or whose cause is bacterial or viral."""
+    if not predictions.etiologies:
+        return np.zeros(len(predictions.files), np.bool_)
+    return np.isin(predictions.etiologies, CLASSES)
 
 
-def measure(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Figures of the three classes with their 95 % intervals, for ``metrics.json``.
+@dataclass(frozen=True, slots=True)
+class OneClass:
+    """One class against the other two; ``support`` is how many radiographs have it."""
 
-    Returns
-    -------
-    ``calibrated`` (whether bacterial and viral could be, apart), ``n`` and ``unknown`` (films
-    counted, and left out because their cause is not known), ``accuracy``, ``macro_f1``,
-    ``macro_auroc``, ``confusion`` (rows true, columns called, in the order of ``names``), and
-    under ``per_class`` each class's ``support``, ``precision``, ``recall``, ``f1`` and ``auroc``.
-    None where there is nothing to measure, see :meth:`Told.of`.
+    support: int
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    auroc: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class ThreeClasses:
+    """Figures of the three classes.
+
+    Attributes
+    ----------
+    calibrated
+        Whether bacterial and viral could be calibrated apart, so that the app shows them.
+    n, unknown
+        Radiographs counted, and left out because their cause is not known.
+    confusion
+        Rows are what the radiographs are, columns what they are called, in the order of ``names``.
     """
-    told = Told.of(evaluation)
-    if told is None:
-        return None
-    known = find_known(evaluation)
-    # What is resampled are films, so the place of each stands for its scores.
-    places = np.cumsum(known).astype(np.float64) - 1
-    macro_f1, macro_auroc, accuracy, *each = measure_rates(
-        evaluation, lambda _, at: _statistics(told.take(at.astype(np.intp))), known, places
-    )
-    views = [told.against_rest(cls) for cls in range(3)]
-    n = len(told.truth)
-    return {
-        "names": list(CLASSES),
-        "calibrated": evaluation.viral_calibrated,
-        "n": n,
-        "unknown": len(evaluation.files) - n,
-        "accuracy": as_share(accuracy, n),
-        "macro_f1": macro_f1,
-        "macro_auroc": macro_auroc,
-        "confusion": told.confusion.tolist(),
-        "per_class": {
-            name: {
-                "support": view.tp + view.fn,
-                "precision": as_share(precision, view.tp + view.fp),
-                "recall": as_share(recall, view.tp + view.fn),
-                "f1": f1,
-                "auroc": area,
-            }
-            for name, view, f1, area, precision, recall in zip(
-                CLASSES, views, each[:3], each[3:6], each[6:9], each[9:], strict=True
+
+    names: tuple[str, ...]
+    calibrated: bool
+    n: int
+    unknown: int
+    accuracy: Estimate
+    macro_f1: Estimate
+    macro_auroc: Estimate
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: dict[str, OneClass]
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> "ThreeClasses | None":
+        """None where there is nothing to measure, see :meth:`Told.of`."""
+        told = Told.of(predictions)
+        if told is None:
+            return None
+        known = find_known(predictions)
+        # What is resampled are radiographs, so the place of each stands for its scores.
+        places = np.cumsum(known).astype(np.float64) - 1
+        macro_f1, macro_auroc, accuracy, *each = predictions.estimate(
+            lambda _, at: _statistics(told.take(at.astype(np.intp))), known, places
+        )
+        per_class = {}
+        for i, name in enumerate(CLASSES):
+            f1, auroc, precision, recall = each[i::3]
+            view = told.against_rest(i)
+            called, support = view.tp + view.fp, view.tp + view.fn
+            per_class[name] = OneClass(
+                support, precision.as_share(called), recall.as_share(support), f1, auroc
             )
-        },
-    }
+        n = len(told.truth)
+        return cls(
+            names=CLASSES,
+            calibrated=predictions.viral_calibrated,
+            n=n,
+            unknown=len(predictions.files) - n,
+            accuracy=accuracy.as_share(n),
+            macro_f1=macro_f1,
+            macro_auroc=macro_auroc,
+            confusion=tuple(map(tuple, told.confusion.tolist())),
+            per_class=per_class,
+        )
 
 
 def _statistics(told: Told) -> NDArray[np.float64]:

@@ -2,57 +2,31 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from pneumonia.analysis.finding import ModelRef, OperatingPoint
-from tests.train.evaluate.test_evidence import some_evaluation
-from train.evaluate import per_class
-from train.evaluate.evaluation import Evaluation
-from train.evaluate.per_class import CLASSES, Told
-from train.evaluate.summary import summarise
+from tests.train.evaluate.builders import by_hand, reported, some_predictions
+from train.evaluate.classes import CLASSES, ThreeClasses, Told
+from train.evaluate.predictions import Predictions
+from train.evaluate.report import as_json
 
 
-def by_hand() -> Evaluation:
-    """Eleven films of eleven patients. Rows are what they are, columns what they are called::
-
-                normal  bacterial  viral
-    normal         2        1        0
-    bacterial      0        3        1
-    viral          1        1        1     and one pneumonia of unknown cause
-    """
-    radiographs = [
-        ("normal", 0.1, 0.5), ("normal", 0.2, 0.5), ("normal", 0.9, 0.1),
-        ("bacterial", 0.9, 0.2), ("bacterial", 0.8, 0.1), ("bacterial", 1.0, 0.4),
-        ("bacterial", 0.9, 0.9),
-        ("viral", 0.2, 0.9), ("viral", 0.9, 0.3), ("viral", 0.9, 0.8),
-        ("", 0.7, 0.6),
-    ]  # fmt: skip
-    causes, p, viral = zip(*radiographs, strict=True)
-    return Evaluation(
-        files=tuple(f"{i}.png" for i in range(11)),
-        patients=tuple(f"patient {i}" for i in range(11)),
-        labels=np.array([cause != "normal" for cause in causes], np.int64),
-        probabilities=np.array(p),
-        indeterminate=np.zeros(11, np.bool_),
-        operating_point=OperatingPoint("balanced", 0.5),
-        model=ModelRef("three", "ab" * 32),
-        viral=np.array(viral),
-        etiologies=causes,
-    )
+def measure(predictions: Predictions) -> dict[str, Any] | None:
+    return as_json(ThreeClasses.of(predictions))
 
 
-def drawn(seed: int = 3) -> Evaluation:
+def drawn(seed: int = 3) -> Predictions:
     """90 films of 45 patients, a third of each class, told somewhat better than by chance."""
-    measured = some_evaluation()
+    measured = some_predictions()
     rng = np.random.default_rng(seed)
     is_viral = np.array([cause == "viral" for cause in measured.etiologies])
     return replace(measured, viral=0.3 * is_viral + 0.7 * rng.random(len(is_viral)))
 
 
-def truth_and_called(measured: Evaluation) -> tuple[list[str], list[str]]:
+def truth_and_called(measured: Predictions) -> tuple[list[str], list[str]]:
     probabilities = measured.class_probabilities
     return list(measured.etiologies), [CLASSES[i] for i in probabilities.argmax(axis=1)]
 
@@ -65,7 +39,7 @@ def test_the_three_probabilities_are_the_product_of_the_two_steps() -> None:
 
 
 def test_the_figures_counted_by_hand() -> None:
-    found = per_class.measure(by_hand())
+    found = measure(by_hand())
     assert found["names"] == ["normal", "bacterial", "viral"]
     assert (found["n"], found["unknown"]) == (10, 1)
     assert found["confusion"] == [[2, 1, 0], [0, 3, 1], [1, 1, 1]]
@@ -94,7 +68,7 @@ def test_the_figures_counted_by_hand() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_figures_are_scikit_learns(seed: int) -> None:
     measured = drawn(seed)
-    found = per_class.measure(measured)
+    found = measure(measured)
     truth, called = truth_and_called(measured)
     assert found["macro_f1"]["value"] == pytest.approx(sk.f1_score(truth, called, average="macro"))
     assert found["accuracy"]["value"] == pytest.approx(sk.accuracy_score(truth, called))
@@ -119,13 +93,13 @@ def test_the_figures_are_scikit_learns(seed: int) -> None:
 
 def test_every_interval_holds_its_figure_and_patients_are_resampled() -> None:
     measured = drawn()
-    found = per_class.measure(measured)
+    found = measure(measured)
     figures = [found["macro_f1"], found["macro_auroc"]]
     figures += [found["per_class"][name][key] for name in CLASSES for key in ("f1", "auroc")]
     for figure in figures:
         low, high = figure["ci95"]
         assert 0 < low < figure["value"] < high < 1
-    one = per_class.measure(replace(measured, patients=("the only one",) * 90))
+    one = measure(replace(measured, patients=("the only one",) * 90))
     value = one["macro_f1"]["value"]
     assert one["macro_f1"]["ci95"] == [value, value]
 
@@ -138,13 +112,14 @@ def test_radiographs_of_unknown_cause_change_nothing_but_their_count() -> None:
         patients=measured.patients[:10],
         labels=measured.labels[:10],
         probabilities=measured.probabilities[:10],
+        logits=measured.logits[:10],
         indeterminate=measured.indeterminate[:10],
         viral=measured.viral[:10],
         etiologies=measured.etiologies[:10],
     )
-    found = per_class.measure(measured)
-    assert per_class.measure(ten) == found | {"unknown": 0}
-    assert summarise(measured)["n"] == 11  # the binary figures leave nothing out
+    found = measure(measured)
+    assert measure(ten) == found | {"unknown": 0}
+    assert reported(measured).metrics()["n"] == 11  # the binary figures leave nothing out
 
 
 def test_two_equally_likely_classes_are_the_first_of_them() -> None:
@@ -158,7 +133,7 @@ def test_a_class_without_radiographs_has_no_part_in_the_averages() -> None:
     without = replace(
         measured, etiologies=tuple("" if e == "viral" else e for e in measured.etiologies)
     )
-    found = per_class.measure(without)
+    found = measure(without)
     assert found["per_class"]["viral"]["support"] == 0
     nothing = {"value": None, "ci95": [None, None]}
     assert found["per_class"]["viral"]["auroc"] == nothing
@@ -170,7 +145,7 @@ def test_a_class_without_radiographs_has_no_part_in_the_averages() -> None:
 
 def test_there_is_nothing_to_measure_in_two_classes_or_without_causes() -> None:
     measured = by_hand()
-    assert per_class.measure(replace(measured, viral=None)) is None
-    assert per_class.measure(replace(measured, etiologies=())) is None
+    assert measure(replace(measured, viral=None)) is None
+    assert measure(replace(measured, etiologies=())) is None
     unknown = tuple("normal" if e == "normal" else "" for e in measured.etiologies)
-    assert per_class.measure(replace(measured, etiologies=unknown)) is None
+    assert measure(replace(measured, etiologies=unknown)) is None

@@ -1,0 +1,96 @@
+"""Discrimination: how well the probability ranks, and what it decides at each operating point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pneumonia.analysis.finding import THREE_CLASSES
+from train import metrics
+from train.estimates import Estimate, Rates, estimate_rates
+from train.evaluate.predictions import Bools, Floats, Predictions
+from train.metrics import Confusion
+
+
+@dataclass(frozen=True, slots=True)
+class AtPoint:
+    """What is decided at one operating point: the threshold alone decides, also in the band."""
+
+    threshold: float
+    indeterminate: tuple[float, float] | None
+    confusion: Confusion
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Discrimination:
+    """Areas under the ROC and the precision-recall curve, and each operating point by name."""
+
+    auroc: Estimate
+    auprc: Estimate
+    points: dict[str, AtPoint]
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> "Discrimination":
+        auroc, auprc = predictions.estimate(
+            lambda truth, p: np.array([metrics.auroc(truth, p), metrics.auprc(truth, p)])
+        )
+        truth, p = predictions.truth, predictions.probabilities
+        points = {
+            name: AtPoint(
+                threshold=point.threshold,
+                indeterminate=point.indeterminate,
+                confusion=metrics.confusion(truth, p, point.threshold),
+                rates=estimate_rates(truth, p, predictions.patients, point.threshold),
+            )
+            for name, point in predictions.points.items()
+        }
+        return cls(auroc, auprc, points)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Predictions on the radiographs of one cause: normal, bacterial or viral.
+
+    Attributes
+    ----------
+    called_pneumonia
+        By operating point, the share called pneumonia: the sensitivity; of the normals
+        1 - specificity.
+    auroc
+        Against the normals; None of the normals themselves.
+    """
+
+    n: int
+    mean_probability: Estimate
+    called_pneumonia: dict[str, Estimate]
+    auroc: Estimate | None
+
+
+def split_by_etiology(predictions: Predictions) -> dict[str, Cause]:
+    """Each cause's predictions; empty where the data names no cause of a pneumonia."""
+    causes = np.array(predictions.etiologies)
+    names = [name for name in THREE_CLASSES if (causes == name).any()]
+    if not {"bacterial", "viral"} & set(names):
+        return {}
+    return {name: _of_cause(predictions, name, causes == name) for name in names}
+
+
+def _of_cause(predictions: Predictions, name: str, chosen: Bools) -> Cause:
+    thresholds = [point.threshold for point in predictions.points.values()]
+
+    def statistics(_: Bools, p: Floats) -> Floats:
+        return np.array([p.mean(), *(np.mean(p >= threshold) for threshold in thresholds)])
+
+    def auroc(truth: Bools, p: Floats) -> Floats:
+        return np.array([metrics.auroc(truth, p)])
+
+    n = int(chosen.sum())
+    mean, *called = predictions.estimate(statistics, chosen)
+    shares = [share.as_share(n) for share in called]
+    with_normals = chosen | ~predictions.truth
+    return Cause(
+        n=n,
+        mean_probability=mean,
+        called_pneumonia=dict(zip(predictions.points, shares, strict=True)),
+        auroc=None if name == "normal" else predictions.estimate(auroc, with_normals)[0],
+    )
