@@ -114,7 +114,7 @@ def tiny_bundle(
 
 
 @pytest.fixture(scope="session")
-def pattern_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def etiology_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that tells bacterial from viral."""
     return write_bundle(tiny_bundle, tmp_path_factory.mktemp("models") / "three")
 

@@ -46,7 +46,7 @@ def write_bundle(like: Path, folder: Path) -> Path:
         "head": {"hidden": [], "dropout": 0.0, "outputs": 3},
         "classes": ["normal", "bacterial", "viral"],
         "calibration": raw["calibration"] | _centred(pneumonia_logit(outputs)),
-        "pattern": _centred(viral_logit(outputs)) | {"validation": VALIDATION},
+        "etiology": _centred(viral_logit(outputs)) | {"validation": VALIDATION},
         "weights": raw["weights"] | {"sha256": file_sha256(folder / "weights.safetensors")},
     }
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")

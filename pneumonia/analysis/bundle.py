@@ -34,7 +34,7 @@ CLASSES = TWO_CLASSES
 
 
 @dataclass(frozen=True, slots=True)
-class PatternCalibration:
+class EtiologyCalibration:
     """How bacterial and viral pneumonia are told apart, and how well that went.
 
     Attributes
@@ -59,7 +59,7 @@ class Card:
     ----------
     temperature, bias
         Calibrated probability = sigmoid((logit + bias) / temperature).
-    pattern
+    etiology
         None for a bundle that does not tell bacterial from viral.
     operating_points
         By name, at least one.
@@ -81,7 +81,7 @@ class Card:
     classes: tuple[str, ...]
     temperature: float
     bias: float
-    pattern: PatternCalibration | None
+    etiology: EtiologyCalibration | None
     operating_points: dict[str, OperatingPoint]
     population: Population
     frequency: tuple[Frequency, ...]
@@ -169,7 +169,7 @@ def _parse(raw: dict[str, Any]) -> Card:
         classes=_classes(raw, network.outputs),
         temperature=temperature,
         bias=float(calibration["bias"]),
-        pattern=_pattern(raw.get("pattern"), network.outputs),
+        etiology=_etiology(raw.get("etiology"), network.outputs),
         operating_points=_operating_points(raw["operating_points"]),
         population=Population.from_dict(raw["population"]),
         frequency=tuple(Frequency(**group) for group in calibration["frequency"]),
@@ -204,26 +204,26 @@ def _classes(raw: dict[str, Any], outputs: int) -> tuple[str, ...]:
     return classes
 
 
-def _pattern(pattern: dict[str, Any] | None, outputs: int) -> PatternCalibration | None:
-    if pattern is None:
+def _etiology(etiology: dict[str, Any] | None, outputs: int) -> EtiologyCalibration | None:
+    if etiology is None:
         return None
     if outputs != 3:
         raise ValueError(
-            f"a pattern of pneumonia needs 3 outputs ({', '.join(THREE_CLASSES)}); "
+            f"an etiology of pneumonia needs 3 outputs ({', '.join(THREE_CLASSES)}); "
             f"the head has {outputs}"
         )
-    validation = pattern["validation"]
-    found = PatternCalibration(
-        temperature=float(pattern["temperature"]),
-        bias=float(pattern["bias"]),
+    validation = etiology["validation"]
+    found = EtiologyCalibration(
+        temperature=float(etiology["temperature"]),
+        bias=float(etiology["bias"]),
         radiographs=int(validation["n"]),
         correct=int(validation["correct"]),
     )
     if not found.temperature > 0:
-        raise ValueError("the temperature of the pattern must be positive")
+        raise ValueError("the temperature of the etiology must be positive")
     if not 0 <= found.correct <= found.radiographs or not found.radiographs:
         raise ValueError(
-            f"the pattern cannot be right for {found.correct} of {found.radiographs} "
+            f"the etiology cannot be right for {found.correct} of {found.radiographs} "
             "validation films"
         )
     return found

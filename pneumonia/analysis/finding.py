@@ -25,7 +25,7 @@ class Label(StrEnum):
     INDETERMINATE = "indeterminate"
 
 
-class Cause(StrEnum):
+class Etiology(StrEnum):
     """What a pneumonia was caused by."""
 
     BACTERIAL = "bacterial"
@@ -33,7 +33,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class EtiologyFinding:
     """Which pneumonia the film looks more like, given that it shows one.
 
     Attributes
@@ -42,18 +42,18 @@ class Pattern:
         Calibrated probability of the label, given pneumonia, in [0.5, 1].
     """
 
-    label: Cause
+    label: Etiology
     probability: float
 
     @classmethod
     def of(cls, viral: float) -> Self:
         """From the probability that a pneumonia is viral, in [0, 1]."""
-        return cls(Cause.VIRAL, viral) if viral >= 0.5 else cls(Cause.BACTERIAL, 1 - viral)
+        return cls(Etiology.VIRAL, viral) if viral >= 0.5 else cls(Etiology.BACTERIAL, 1 - viral)
 
     @property
     def viral(self) -> float:
         """Probability that a pneumonia of this kind is viral, in [0, 1]."""
-        return self.probability if self.label is Cause.VIRAL else 1 - self.probability
+        return self.probability if self.label is Etiology.VIRAL else 1 - self.probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +129,12 @@ class Finding:
         The network's raw output, before calibration.
     outline
         Where the lungs were found; empty where they were not looked for.
-    pattern
+    etiology
         Bacterial or viral, whatever the label; it means something where the film shows pneumonia.
         None where the model does not tell the two apart.
     viral_logit
         The network's raw log-odds that a pneumonia is viral, for measuring; None from a network of
-        two classes. Without a pattern it says nothing that could be shown.
+        two classes. Without an etiology it says nothing that could be shown.
     """
 
     label: Label
@@ -145,15 +145,15 @@ class Finding:
     quality: Quality
     activation: ActivationMap
     outline: Outline = ()
-    pattern: Pattern | None = None
+    etiology: EtiologyFinding | None = None
     viral_logit: float | None = None
 
     @property
     def class_probabilities(self) -> tuple[float, float, float] | None:
-        """Of normal, bacterial and viral, summing to 1; None without a pattern."""
-        if self.pattern is None:
+        """Of normal, bacterial and viral, summing to 1; None without an etiology."""
+        if self.etiology is None:
             return None
-        p, viral = self.probability, self.pattern.viral
+        p, viral = self.probability, self.etiology.viral
         return 1 - p, p * (1 - viral), p * viral
 
     @property

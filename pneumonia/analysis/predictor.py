@@ -14,9 +14,9 @@ from pneumonia.analysis.bundle import Bundle, load_bundle
 from pneumonia.analysis.finding import (
     DEFAULT_OPERATING_POINT,
     ActivationMap,
+    EtiologyFinding,
     Finding,
     ModelRef,
-    Pattern,
 )
 from pneumonia.analysis.gate import Examined
 from pneumonia.analysis.lung_segmenter import LungSegmentation
@@ -163,11 +163,11 @@ class Predictor:
             )
         ]
 
-    def _pattern(self, viral: float | None) -> Pattern | None:
-        fitted = self.card.pattern
+    def _etiology(self, viral: float | None) -> EtiologyFinding | None:
+        fitted = self.card.etiology
         if fitted is None or viral is None:
             return None
-        return Pattern.of(calibrate(viral, fitted.temperature, fitted.bias))
+        return EtiologyFinding.of(calibrate(viral, fitted.temperature, fitted.bias))
 
     def _finding(
         self, radiograph: Examined, logit: float, viral: float | None, activation: ActivationMap
@@ -183,7 +183,7 @@ class Predictor:
             quality=radiograph.quality,
             activation=activation,
             outline=radiograph.lungs.outline() if radiograph.lungs is not None else (),
-            pattern=self._pattern(viral),
+            etiology=self._etiology(viral),
             viral_logit=viral,
         )
 

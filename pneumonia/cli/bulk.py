@@ -24,8 +24,8 @@ from pneumonia.errors import (
 from pneumonia.imaging import Limits, Radiograph, decode
 from pneumonia.imaging.display import encode_png, to_display
 from pneumonia.presentation.describe import describe_finding, describe_image
+from pneumonia.presentation.etiology import describe_etiology
 from pneumonia.presentation.meaning import find_use
-from pneumonia.presentation.pattern import describe_pattern
 from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay, upright
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _FIELDS = (
     "label",
     "probability",
     "confidence",
-    "pattern",
+    "etiology",
     "operating_point",
     "model",
     "intended_use",
@@ -215,7 +215,7 @@ def _bytes(file: Path, limits: Limits) -> bytes:
 
 def _read(file: Path, radiograph: Radiograph, finding: Finding, card: "Card") -> Row:
     values = describe_finding(finding) | {
-        "pattern": describe_pattern(finding, card),
+        "etiology": describe_etiology(finding, card),
         "intended_use": find_use(card),
         "image": describe_image(image_info(radiograph)),
     }

@@ -35,9 +35,9 @@ CSV_FIELDS = (
     "error",
     "detail",
     "intended_use",
-    "pattern",
-    "pattern_confidence",
-    "pattern_caution",
+    "etiology",
+    "etiology_confidence",
+    "etiology_caution",
 )
 
 
@@ -71,25 +71,25 @@ def _flat(row: Row) -> dict[str, Any]:
         "quality_warnings": " ".join(quality["warnings"]),
         "quality_inverted": str(quality["inverted"]).lower(),
         "intended_use": row["intended_use"],
-        **_flat_pattern(row["pattern"]),
+        **_flat_etiology(row["etiology"]),
     }
 
 
-def _flat_pattern(pattern: dict[str, Any] | None) -> dict[str, Any]:
-    """Three columns; empty without a pattern."""
-    if pattern is None:
+def _flat_etiology(etiology: dict[str, Any] | None) -> dict[str, Any]:
+    """Three columns; empty without an etiology."""
+    if etiology is None:
         return {}
     return {
-        "pattern": pattern["label"],
-        "pattern_confidence": pattern["confidence"],
-        "pattern_caution": pattern["caution"],
+        "etiology": etiology["label"],
+        "etiology_confidence": etiology["confidence"],
+        "etiology_caution": etiology["caution"],
     }
 
 
 def as_table(rows: Sequence[Row]) -> str:
     """Aligned columns, then a sentence for each file that was refused or warned about."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    columns = [c for c in _COLUMNS if c is not _PATTERN or any(row["pattern"] for row in rows)]
+    columns = [c for c in _COLUMNS if c is not _ETIOLOGY or any(row["etiology"] for row in rows)]
     cells = _cells(rows, columns)
     while len(columns) > 4 and _width(cells) > width:
         columns.pop()
@@ -102,21 +102,21 @@ def _value(row: Row, make: Callable[[Row], str]) -> str:
     return "" if row["error"] else make(row)
 
 
-_PATTERN: _Column = ("pattern", lambda row: _value(row, lambda r: _name(r["pattern"])))
+_ETIOLOGY: _Column = ("etiology", lambda row: _value(row, lambda r: _name(r["etiology"])))
 _COLUMNS: tuple[_Column, ...] = (
     ("file", lambda row: row["file"]),
     ("label", lambda row: row["label"] or row["error"]["code"]),
     ("probability", lambda row: _value(row, lambda r: percent(r["probability"]))),
     ("confidence", lambda row: _value(row, lambda r: percent(r["confidence"]))),
-    _PATTERN,
+    _ETIOLOGY,
     ("image", lambda row: _value(row, lambda r: _image(r["image"]))),
     ("operating point", lambda row: _value(row, lambda r: _point(r["operating_point"]))),
     ("model", lambda row: _value(row, lambda r: _model(r["model"]))),
 )
 
 
-def _name(pattern: dict[str, Any] | None) -> str:
-    return f"{pattern['label']} {percent(pattern['confidence'])}" if pattern else ""
+def _name(etiology: dict[str, Any] | None) -> str:
+    return f"{etiology['label']} {percent(etiology['confidence'])}" if etiology else ""
 
 
 def _image(image: dict[str, Any]) -> str:
@@ -164,8 +164,8 @@ def _notes(rows: Sequence[Row]) -> str:
     for row in rows:
         if not row["error"]:
             notes.extend(f"{row['file']}: {text}" for text in row["quality"]["warnings"])
-    cautions = dict.fromkeys(row["pattern"]["caution"] for row in rows if row["pattern"])
-    notes.extend(f"pattern: {caution}" for caution in cautions)
+    cautions = dict.fromkeys(row["etiology"]["caution"] for row in rows if row["etiology"])
+    notes.extend(f"etiology: {caution}" for caution in cautions)
     return "\n" + "\n".join(notes) + "\n" if notes else ""
 
 

@@ -1,4 +1,4 @@
-"""What a network's K outputs say: the logit of pneumonia, and the one of its pattern.
+"""What a network's K outputs say: the logit of pneumonia, and the one of its etiology.
 
 K = 1 is one logit of pneumonia; K = 2 the logits of normal and pneumonia; K = 3 those of normal,
 bacterial and viral pneumonia. For two and three they are a softmax's: pneumonia is all but the

@@ -13,7 +13,7 @@ def as_json(
     reading: Reading,
     calls: Sequence[Call],
     intended_use: str | None,
-    pattern: dict[str, Any] | None,
+    etiology: dict[str, Any] | None,
     links: dict[str, str],
 ) -> dict[str, Any]:
     """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
@@ -24,8 +24,8 @@ def as_json(
         What each operating point calls the film.
     intended_use
         What the model that made the reading is for; None where that is no longer known.
-    pattern
-        See :func:`pneumonia.presentation.pattern.describe_pattern`.
+    etiology
+        See :func:`pneumonia.presentation.etiology.describe_etiology`.
     links
         Where the reading, its page and its pictures are.
     """
@@ -34,7 +34,7 @@ def as_json(
         "id": reading.id,
         "created_at": timestamp(reading.created_at),
         **{key: finding[key] for key in ("label", "probability", "confidence")},
-        "pattern": pattern,
+        "etiology": etiology,
         "operating_point": finding["operating_point"],
         "operating_points": [
             {

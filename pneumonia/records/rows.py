@@ -4,13 +4,13 @@ import numpy as np
 
 from pneumonia.analysis.finding import (
     ActivationMap,
-    Cause,
+    Etiology,
+    EtiologyFinding,
     Finding,
     Label,
     ModelRef,
     OperatingPoint,
     Outline,
-    Pattern,
     Quality,
 )
 from pneumonia.imaging.preprocess import Geometry
@@ -22,7 +22,7 @@ def to_row(reading: Reading) -> ReadingRow:
     image, finding = reading.image, reading.finding
     point, activation = finding.operating_point, finding.activation
     low, high = point.indeterminate or (None, None)
-    pattern = finding.pattern
+    etiology = finding.etiology
     rows, columns = activation.values.shape
     geometry = activation.geometry
     return ReadingRow(
@@ -39,8 +39,8 @@ def to_row(reading: Reading) -> ReadingRow:
         threshold=float(point.threshold),
         indeterminate_low=low,
         indeterminate_high=high,
-        pattern=pattern.label.value if pattern else None,
-        pattern_probability=float(pattern.probability) if pattern else None,
+        etiology=etiology.label.value if etiology else None,
+        etiology_probability=float(etiology.probability) if etiology else None,
         model_id=finding.model.id,
         model_sha256=finding.model.sha256,
         quality_accepted=finding.quality.accepted,
@@ -75,7 +75,7 @@ def to_reading(row: ReadingRow) -> Reading:
             ),
             activation=_activation(row),
             outline=_outline(row),
-            pattern=_pattern(row),
+            etiology=_etiology(row),
         ),
     )
 
@@ -86,10 +86,10 @@ def _operating_point(row: ReadingRow) -> OperatingPoint:
     return OperatingPoint(row.operating_point, row.threshold, band)
 
 
-def _pattern(row: ReadingRow) -> Pattern | None:
-    if row.pattern is None or row.pattern_probability is None:
+def _etiology(row: ReadingRow) -> EtiologyFinding | None:
+    if row.etiology is None or row.etiology_probability is None:
         return None
-    return Pattern(Cause(row.pattern), row.pattern_probability)
+    return EtiologyFinding(Etiology(row.etiology), row.etiology_probability)
 
 
 def _activation(row: ReadingRow) -> ActivationMap:

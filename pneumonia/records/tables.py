@@ -57,8 +57,8 @@ class ReadingRow(Base):
     indeterminate_low: Mapped[float | None] = mapped_column(Double)
     indeterminate_high: Mapped[float | None] = mapped_column(Double)
     # Bacterial or viral, and the probability of it given pneumonia; NULL where it was not told.
-    pattern: Mapped[str | None] = mapped_column(String(16))
-    pattern_probability: Mapped[float | None] = mapped_column(Double)
+    etiology: Mapped[str | None] = mapped_column(String(16))
+    etiology_probability: Mapped[float | None] = mapped_column(Double)
     model_id: Mapped[str] = mapped_column(String(255))
     model_sha256: Mapped[str] = mapped_column(String(64))
     quality_accepted: Mapped[bool] = mapped_column(Boolean)

@@ -6,8 +6,8 @@ from flask import Blueprint, url_for
 
 from pneumonia.presentation.calls import find_calls
 from pneumonia.presentation.describe import as_json
+from pneumonia.presentation.etiology import describe_etiology
 from pneumonia.presentation.meaning import find_use
-from pneumonia.presentation.pattern import describe_pattern
 from pneumonia.records import Reading
 from pneumonia.web.served_model import card_of
 from pneumonia.web.services import services
@@ -37,9 +37,9 @@ def delete(reading_id: str) -> tuple[str, int]:
 def _body(reading: Reading) -> dict[str, Any]:
     finding = reading.finding
     card = card_of(finding.model)
-    pattern = describe_pattern(finding, card)
+    etiology = describe_etiology(finding, card)
     calls = find_calls(finding, card)
-    return as_json(reading, calls, find_use(card), pattern, _links(reading))
+    return as_json(reading, calls, find_use(card), etiology, _links(reading))
 
 
 def _links(reading: Reading) -> dict[str, str]:

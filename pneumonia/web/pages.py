@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from pneumonia.errors import BadParameter, DomainError
 from pneumonia.imaging.overlay import colour_stops
 from pneumonia.presentation.calls import find_calls
+from pneumonia.presentation.etiology import find_etiology, say_caution
 from pneumonia.presentation.meaning import (
     is_disputed,
     merge_alike,
@@ -28,7 +29,6 @@ from pneumonia.presentation.meaning import (
     say_population,
     say_prevalence,
 )
-from pneumonia.presentation.pattern import find_pattern, say_caution
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
 from pneumonia.web import problems
@@ -79,7 +79,7 @@ def reading(reading_id: str) -> str:
         "reading.html",
         reading=found,
         finding=finding,
-        pattern=find_pattern(finding),
+        etiology=find_etiology(finding),
         caution=say_caution(card),
         frequency=say_frequency(finding.probability, groups),
         prevalence=say_prevalence(groups),

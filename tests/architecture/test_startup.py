@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# The training machine of the contract: torch, torchvision, numpy, Pillow, OpenCV, click, safetensors,
-# tqdm, matplotlib and Jinja2. Whatever else our requirements name cannot be imported there.
+# The training machine of the contract: torch, torchvision, numpy, Pillow, OpenCV, click,
+# safetensors, tqdm, matplotlib and Jinja2. Whatever else our requirements name is not there.
 NOT_THERE = (
     "flask",
     "flask_limiter",

@@ -17,7 +17,7 @@ def row(file: str) -> tables.Row:
         "label": "normal",
         "probability": 0.031,
         "confidence": 0.969,
-        "pattern": None,
+        "etiology": None,
         "operating_point": {"name": "balanced", "threshold": 0.5},
         "model": {"id": "default", "sha256": "ab" * 32},
         "intended_use": "Research and teaching.",
@@ -65,26 +65,26 @@ CAUTION = "Unreliable: right for 61 of 85. Do not choose treatment by it."
 
 
 def told(file: str, label: str, confidence: float) -> tables.Row:
-    pattern = {"label": label, "confidence": confidence, "caution": CAUTION}
-    return row(file) | {"label": "pneumonia", "pattern": pattern}
+    etiology = {"label": label, "confidence": confidence, "caution": CAUTION}
+    return row(file) | {"label": "pneumonia", "etiology": etiology}
 
 
 def test_a_pattern_has_a_column_and_its_caution_is_said_once() -> None:
     rows = [told("a.png", "viral", 0.712), row("b.png"), told("c.png", "bacterial", 0.5)]
     lines = tables.as_table(rows).splitlines()
-    at = lines[0].index("pattern")
+    at = lines[0].index("etiology")
     assert [line[at:].split("  ")[0] for line in lines[1:4]] == ["viral 71 %", "", "bacterial 50 %"]
-    assert lines[4:] == ["", f"pattern: {CAUTION}"]
+    assert lines[4:] == ["", f"etiology: {CAUTION}"]
 
 
 def test_without_a_pattern_there_is_no_column() -> None:
-    assert "pattern" not in tables.as_table([row("a.png"), row("b.png")])
+    assert "etiology" not in tables.as_table([row("a.png"), row("b.png")])
 
 
 def test_a_pattern_in_csv_is_three_columns() -> None:
     rows = [told("a.png", "viral", 0.712), row("b.png")]
     read = list(csv.DictReader(io.StringIO(tables.as_csv(rows))))
-    names = ("pattern", "pattern_confidence", "pattern_caution")
+    names = ("etiology", "etiology_confidence", "etiology_caution")
     assert [read[0][name] for name in names] == ["viral", "0.712", CAUTION]
     assert [read[1][name] for name in names] == ["", "", ""]
 

@@ -10,11 +10,11 @@ import pytest
 
 from pneumonia.analysis.finding import (
     ActivationMap,
+    EtiologyFinding,
     Finding,
     Label,
     ModelRef,
     OperatingPoint,
-    Pattern,
     Quality,
 )
 from pneumonia.imaging.preprocess import Geometry
@@ -45,7 +45,7 @@ def make_reading() -> Callable[..., Reading]:
             ),
             activation=ActivationMap(values, 0.1 + 0.7, Geometry(901, 700, (-3.5, 0, 904.25, 700))),
             outline=(((0.1, 0.2), (0.4, 0.2), (0.3333, 0.8)), ((0.6, 0.0), (1.0, 0.25), (0.7, 1))),
-            pattern=Pattern.of(0.1 + 0.2),
+            etiology=EtiologyFinding.of(0.1 + 0.2),
         )
         image = ImageInfo("DICOM", 901, 700, "cd" * 32)
         created_at = datetime(2024, 2, 29, 23, 59, 59, 123457, tzinfo=UTC)

@@ -19,7 +19,7 @@ from pneumonia.errors import StorageUnavailable
 from pneumonia.records import Reading, Store, database
 from pneumonia.records.tables import Base
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 def migrate(url: str, folder: Path, gate: "multiprocessing.synchronize.Barrier") -> None:
@@ -102,7 +102,7 @@ def test_a_reading_of_the_first_tables_is_found_in_the_newest(tmp_path: Path) ->
     found = Store(url, tmp_path).get("ab" * 16).finding
     assert found.quality == Quality(True, ("Small.",), inverted=False)
     assert found.outline == ()
-    assert found.pattern is None
+    assert found.etiology is None
     assert (found.label, found.probability, found.logit) == ("pneumonia", 0.75, 1.25)
     assert found.activation.values.tolist() == [[1.0]]
 

@@ -34,7 +34,7 @@ def test_a_reading_comes_back_exactly(store: Store, make_reading: Make, band: ob
     mine, theirs = kept.finding, found.finding
     for name in (
         *("label", "probability", "logit", "operating_point", "model", "quality", "outline"),
-        "pattern",
+        "etiology",
     ):
         assert getattr(theirs, name) == getattr(mine, name), name
     assert theirs.confidence == mine.confidence
@@ -51,9 +51,9 @@ def test_a_reading_without_lungs_has_none_afterwards(store: Store, make_reading:
 
 def test_a_reading_without_a_pattern_has_none_afterwards(store: Store, make_reading: Make) -> None:
     kept = make_reading()
-    kept = replace(kept, finding=replace(kept.finding, pattern=None))
+    kept = replace(kept, finding=replace(kept.finding, etiology=None))
     store.add(kept, PNG)
-    assert store.get(kept.id).finding.pattern is None
+    assert store.get(kept.id).finding.etiology is None
 
 
 def test_the_map_comes_back_bit_for_bit(store: Store, make_reading: Make) -> None:

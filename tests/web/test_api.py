@@ -43,7 +43,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "label": str,
         "probability": float,
         "confidence": float,
-        "pattern": type(None),
+        "etiology": type(None),
         "operating_point": {"name": str, "threshold": float},
         "operating_points": list,
         "model": {"id": str, "sha256": str},

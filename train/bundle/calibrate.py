@@ -144,7 +144,7 @@ def summarise(
     } | {name: one.as_dict(4) for name, one in zip(names, figures, strict=True)}
 
 
-def summarise_pattern(
+def summarise_etiology(
     viral: NDArray[np.bool_], probabilities: NDArray[np.float64], patients: list[str]
 ) -> dict[str, Any]:
     """How well bacterial and viral are told apart on validation pneumonias, for the card.

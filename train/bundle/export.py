@@ -126,7 +126,7 @@ def export(
         "preprocess": recipe.preprocess.as_dict(),
         "classes": list(recipe.classes),
         **measured,
-        "pattern": _pattern(served, origins),
+        "etiology": _etiology(served, origins),
         "weights": {
             "file": WEIGHTS,
             "sha256": file_sha256(out / WEIGHTS),
@@ -175,7 +175,7 @@ def _measure(labels: NDArray[np.bool_], served: Served, origins: Origins) -> dic
     }
 
 
-def _pattern(served: Served, origins: Origins) -> dict[str, Any] | None:
+def _etiology(served: Served, origins: Origins) -> dict[str, Any] | None:
     """Calibration and worth of bacterial against viral, from the pneumonias; None without it."""
     if served.viral is None:
         return None
@@ -191,7 +191,7 @@ def _pattern(served: Served, origins: Origins) -> dict[str, Any] | None:
     patients = [origins.validation[i].patient for i in ill]
     return {
         **asdict(calibration),
-        "validation": calibrate.summarise_pattern(viral, probabilities, patients),
+        "validation": calibrate.summarise_etiology(viral, probabilities, patients),
     }
 
 

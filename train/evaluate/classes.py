@@ -23,7 +23,7 @@ CLASSES = THREE_CLASSES
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Told:
+class ClassPredictions:
     """What was said of m films whose class is known.
 
     Attributes
@@ -70,8 +70,8 @@ class Told:
         fn, fp = int(table[cls].sum()) - tp, int(table[:, cls].sum()) - tp
         return Confusion(tn=n - tp - fn - fp, fp=fp, fn=fn, tp=tp)
 
-    def take(self, radiographs: NDArray[np.intp]) -> "Told":
-        return Told(self.truth[radiographs], self.probabilities[radiographs])
+    def take(self, radiographs: NDArray[np.intp]) -> "ClassPredictions":
+        return ClassPredictions(self.truth[radiographs], self.probabilities[radiographs])
 
 
 def find_known(predictions: Predictions) -> NDArray[np.bool_]:
@@ -118,8 +118,8 @@ class ThreeClasses:
 
     @classmethod
     def of(cls, predictions: Predictions) -> "ThreeClasses | None":
-        """None where there is nothing to measure, see :meth:`Told.of`."""
-        told = Told.of(predictions)
+        """None where there is nothing to measure, see :meth:`ClassPredictions.of`."""
+        told = ClassPredictions.of(predictions)
         if told is None:
             return None
         known = find_known(predictions)
@@ -139,7 +139,7 @@ class ThreeClasses:
         n = len(told.truth)
         return cls(
             names=CLASSES,
-            calibrated=predictions.viral_calibrated,
+            calibrated=predictions.etiology_calibrated,
             n=n,
             unknown=len(predictions.files) - n,
             accuracy=accuracy.as_share(n),
@@ -150,7 +150,7 @@ class ThreeClasses:
         )
 
 
-def _statistics(told: Told) -> NDArray[np.float64]:
+def _statistics(told: ClassPredictions) -> NDArray[np.float64]:
     """float64 (15,): mean F1, mean AUROC, accuracy; then F1, AUROC, precision, recall by class."""
     views = [told.against_rest(cls) for cls in range(3)]
     f1 = np.array([view.f1 for view in views])

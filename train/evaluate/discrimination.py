@@ -48,7 +48,7 @@ class Discrimination:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class OfEtiology:
     """Predictions on the radiographs of one cause: normal, bacterial or viral.
 
     Attributes
@@ -66,16 +66,16 @@ class Cause:
     auroc: Estimate | None
 
 
-def split_by_etiology(predictions: Predictions) -> dict[str, Cause]:
+def split_by_etiology(predictions: Predictions) -> dict[str, OfEtiology]:
     """Each cause's predictions; empty where the data names no cause of a pneumonia."""
     causes = np.array(predictions.etiologies)
     names = [name for name in THREE_CLASSES if (causes == name).any()]
     if not {"bacterial", "viral"} & set(names):
         return {}
-    return {name: _of_cause(predictions, name, causes == name) for name in names}
+    return {name: _of_etiology(predictions, name, causes == name) for name in names}
 
 
-def _of_cause(predictions: Predictions, name: str, chosen: Bools) -> Cause:
+def _of_etiology(predictions: Predictions, name: str, chosen: Bools) -> OfEtiology:
     thresholds = [point.threshold for point in predictions.points.values()]
 
     def statistics(_: Bools, p: Floats) -> Floats:
@@ -88,7 +88,7 @@ def _of_cause(predictions: Predictions, name: str, chosen: Bools) -> Cause:
     mean, *called = predictions.estimate(statistics, chosen)
     shares = [share.as_share(n) for share in called]
     with_normals = chosen | ~predictions.truth
-    return Cause(
+    return OfEtiology(
         n=n,
         mean_probability=mean,
         called_pneumonia=dict(zip(predictions.points, shares, strict=True)),

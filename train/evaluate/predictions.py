@@ -76,7 +76,7 @@ class Predictions:
     viral
         float64 (n,), probability that a pneumonia is viral, in [0, 1]; None for a model of two
         classes.
-    viral_calibrated
+    etiology_calibrated
         Whether ``viral`` is calibrated, so that the app shows it. Otherwise it is the network's
         own, of a model whose two causes could not be calibrated apart.
     etiologies
@@ -99,7 +99,7 @@ class Predictions:
     operating_point: OperatingPoint
     model: ModelRef
     viral: Floats | None = None
-    viral_calibrated: bool = True
+    etiology_calibrated: bool = True
     etiologies: tuple[str, ...] = ()
     operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()

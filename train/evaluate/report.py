@@ -14,7 +14,7 @@ import numpy as np
 from train.estimates import Estimate
 from train.evaluate.calibration import Calibration, SelectivePrediction
 from train.evaluate.classes import ThreeClasses
-from train.evaluate.discrimination import AtPoint, Cause, Discrimination, split_by_etiology
+from train.evaluate.discrimination import AtPoint, Discrimination, OfEtiology, split_by_etiology
 from train.evaluate.maps import HeatProbe, HeatReport
 from train.evaluate.perturbed import Perturbations
 from train.evaluate.predictions import Predictions
@@ -53,7 +53,7 @@ class EvaluationReport:
     discrimination: Discrimination
     calibration: Calibration
     selective: SelectivePrediction
-    etiology: dict[str, Cause]
+    etiology: dict[str, OfEtiology]
     classes: ThreeClasses | None
     map: HeatReport
     perturbations: Perturbations | None = None
@@ -151,7 +151,7 @@ class EvaluationReport:
             "calibration": self.calibration,
             "selective": self.selective,
             "etiology": self.etiology,
-            "tells_causes": p.viral is not None,
+            "tells_etiology": p.viral is not None,
             "worst": self.worst,
             "perturbations": self.perturbations,
             "map": self.map,

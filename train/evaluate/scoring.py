@@ -128,7 +128,7 @@ def score(
         operating_points=dict(predictor.card.operating_points),
         model=predictor.model,
         viral=_viral(findings),
-        viral_calibrated=all(finding.pattern is not None for finding in findings),
+        etiology_calibrated=all(finding.etiology is not None for finding in findings),
         etiologies=tuple(row.etiology for row in scored),
         refused=tuple(refused),
         refused_by_gate=tuple(refused_by_gate),
@@ -146,8 +146,8 @@ def _viral(findings: Sequence[Finding]) -> NDArray[np.float64] | None:
 
 
 def _viral_of(finding: Finding) -> float | None:
-    if finding.pattern is not None:
-        return finding.pattern.viral
+    if finding.etiology is not None:
+        return finding.etiology.viral
     return None if finding.viral_logit is None else calibrate(finding.viral_logit, 1.0, 0.0)
 
 

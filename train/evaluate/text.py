@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import TWO_CLASSES
 from train.estimates import Estimate
-from train.evaluate.classes import Told
+from train.evaluate.classes import ClassPredictions
 from train.evaluate.report import EvaluationReport
 from train.metrics import Confusion
 
@@ -98,7 +98,7 @@ def _three_classes(report: EvaluationReport) -> str:
     """The figures of three classes; empty for a model that does not tell them."""
     if report.predictions.viral is None:
         return ""
-    three, told = report.classes, Told.of(report.predictions)
+    three, told = report.classes, ClassPredictions.of(report.predictions)
     if three is None or told is None:
         return (
             "\nThree classes: not measured, the data does not say which pneumonias are bacterial "

@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tests.train.evaluate.builders import by_hand, reported, some_predictions
-from train.evaluate.classes import CLASSES, ThreeClasses, Told
+from train.evaluate.classes import CLASSES, ClassPredictions, ThreeClasses
 from train.evaluate.predictions import Predictions
 from train.evaluate.report import as_json
 
@@ -123,7 +123,7 @@ def test_radiographs_of_unknown_cause_change_nothing_but_their_count() -> None:
 
 
 def test_two_equally_likely_classes_are_the_first_of_them() -> None:
-    told = Told(np.array([2, 0]), np.array([[0.2, 0.4, 0.4], [0.5, 0.5, 0.0]]))
+    told = ClassPredictions(np.array([2, 0]), np.array([[0.2, 0.4, 0.4], [0.5, 0.5, 0.0]]))
     assert told.called.tolist() == [1, 0]
     assert told.confusion.tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]
 

@@ -40,9 +40,9 @@ def test_the_serving_predictor_gives_the_same_probabilities(
 
 
 def test_a_bundle_of_three_classes_is_measured_on_them(
-    pattern_bundle: Path, manifest: Manifest
+    etiology_bundle: Path, manifest: Manifest
 ) -> None:
-    predictor = Predictor.load(pattern_bundle, device="cpu")
+    predictor = Predictor.load(etiology_bundle, device="cpu")
     measured = score(predictor, manifest.rows, batch_size=2)
     alone = one_by_one(predictor, manifest)
     expected = [finding.class_probabilities for finding in alone]
@@ -58,11 +58,11 @@ def test_a_bundle_of_three_classes_is_measured_on_them(
 
 
 def test_causes_that_could_not_be_calibrated_apart_are_measured_by_the_networks_own_softmax(
-    pattern_bundle: Path, manifest: Manifest, tmp_path: Path
+    etiology_bundle: Path, manifest: Manifest, tmp_path: Path
 ) -> None:
-    copy = Path(shutil.copytree(pattern_bundle, tmp_path / pattern_bundle.name))
+    copy = Path(shutil.copytree(etiology_bundle, tmp_path / etiology_bundle.name))
     card = json.loads((copy / "card.json").read_text())
-    (copy / "card.json").write_text(json.dumps(card | {"pattern": None}))
+    (copy / "card.json").write_text(json.dumps(card | {"etiology": None}))
     predictor = Predictor.load(copy, device="cpu")
     measured = score(predictor, manifest.rows, batch_size=2)
     for i, alone in enumerate(one_by_one(predictor, manifest)):
@@ -74,5 +74,5 @@ def test_causes_that_could_not_be_calibrated_apart_are_measured_by_the_networks_
     assert classes["n"] == 5
     assert not classes["calibrated"]
     assert "could not be calibrated apart" in text.whole(reported(measured))
-    calibrated = replace(measured, viral_calibrated=True)
+    calibrated = replace(measured, etiology_calibrated=True)
     assert "calibrated apart" not in text.whole(reported(calibrated))

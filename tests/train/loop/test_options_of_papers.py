@@ -58,10 +58,10 @@ def test_three_classes_from_folder_to_bundle(tiny_recipe, three, tmp_path) -> No
     bundle = load_bundle(tmp_path / "own")
     assert bundle.card.raw["classes"] == ["normal", "bacterial", "viral"]
     assert bundle.network.head[-1].out_features == 3
-    pattern = bundle.card.raw["pattern"]["validation"]
-    assert pattern["n"] == bundle.card.raw["data"]["validation"]["pneumonia"]
-    assert pattern["correct"] / pattern["n"] == pytest.approx(pattern["accuracy"], abs=1e-4)
-    assert pattern["auroc"]["value"] > 0.8
+    etiology = bundle.card.raw["etiology"]["validation"]
+    assert etiology["n"] == bundle.card.raw["data"]["validation"]["pneumonia"]
+    assert etiology["correct"] / etiology["n"] == pytest.approx(etiology["accuracy"], abs=1e-4)
+    assert etiology["auroc"]["value"] > 0.8
 
 
 def test_three_classes_need_to_know_which_is_which(tiny_recipe, radiographs, tmp_path) -> None:

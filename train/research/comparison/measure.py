@@ -48,7 +48,7 @@ class Figures:
         At the bundle's operating point.
     three_accuracy, three_macro_f1
         Of three classes, each radiograph called what is likeliest after calibration.
-    pattern_calibrated
+    etiology_calibrated
         Whether bacterial and viral could be calibrated apart.
     """
 
@@ -61,7 +61,7 @@ class Figures:
     balanced: Rates = Rates()
     three_accuracy: float | None = None
     three_macro_f1: float | None = None
-    pattern_calibrated: bool = True
+    etiology_calibrated: bool = True
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -107,7 +107,7 @@ def measure(
         balanced=Rates.of(report.at.confusion),
         three_accuracy=_number(three.accuracy.value) if three else None,
         three_macro_f1=_number(three.macro_f1.value) if three else None,
-        pattern_calibrated=three.calibrated if three else True,
+        etiology_calibrated=three.calibrated if three else True,
     )
 
 

@@ -173,7 +173,7 @@ class Row:
             measured = result.record.measured.values() if result.record else ()
             if result.record and result.record.learnt_nothing:
                 nothing.append(str(result.training.protocol))
-            elif not all(figures.pattern_calibrated for figures in measured):
+            elif not all(figures.etiology_calibrated for figures in measured):
                 raw.append(str(result.training.protocol))
         words = [self.entry.note] if self.entry.note else []
         if nothing:

@@ -173,7 +173,7 @@ def test_three_classes_have_a_table_of_their_own(entry, tmp_path) -> None:
 
 def test_causes_that_are_not_calibrated_apart_are_said(entry) -> None:
     found = measured(0.96, 570, (0.8123, 0.79))
-    found = replace(found, pattern_calibrated=False)
+    found = replace(found, etiology_calibrated=False)
     noted = row_of(entry, None, Record(cost=COST, measured={"validation": found})).note
     assert noted == "a|b; bacterial and viral not calibrated apart (by-patient)"
 

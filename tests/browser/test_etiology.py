@@ -1,4 +1,4 @@
-"""The pattern under a pneumonia verdict: readable everywhere, on paper too, quieter than it."""
+"""The etiology under a pneumonia verdict: readable everywhere, on paper too, quieter than it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +15,12 @@ CAUTION = "right for 61 of 85 pneumonias. Do not choose treatment by it."
 @pytest.fixture(scope="module")
 def told_url(
     browser: Browser,
-    pattern_bundle: Path,
+    etiology_bundle: Path,
     tmp_path_factory: pytest.TempPathFactory,
     radiograph: Path,
 ) -> Iterator[str]:
     """A reading called pneumonia by a model that tells bacterial from viral."""
-    with serve(pattern_bundle, tmp_path_factory.mktemp("told"), 0.0) as address:
+    with serve(etiology_bundle, tmp_path_factory.mktemp("told"), 0.0) as address:
         yield _read(browser, address, radiograph)
 
 
@@ -38,7 +38,7 @@ def test_it_stays_in_the_window_and_in_one_line_where_there_is_room(visitor, tol
     page = visitor.page(size=(width, 800))
     page.goto(told_url)
     assert overflow(page) == 0
-    line, doubt = (page.locator(f".pattern p >> nth={i}").bounding_box() for i in (0, 1))
+    line, doubt = (page.locator(f".etiology p >> nth={i}").bounding_box() for i in (0, 1))
     assert (abs(line["y"] - doubt["y"]) < 12) == (width == 1920)
 
 
@@ -46,22 +46,22 @@ def test_it_is_smaller_than_the_verdict_and_comes_after_it(visitor, told_url):
     page = visitor.page()
     page.goto(told_url)
     size = "element => parseFloat(getComputedStyle(element).fontSize)"
-    verdict, pattern = page.get_by_role("heading", level=1), page.locator(".pattern")
-    assert pattern.evaluate(size) < verdict.evaluate(size) / 2
-    assert pattern.bounding_box()["y"] > verdict.bounding_box()["y"]
-    expect(pattern).to_contain_text("Pattern: more like")
-    expect(pattern).to_contain_text(CAUTION)
+    verdict, etiology = page.get_by_role("heading", level=1), page.locator(".etiology")
+    assert etiology.evaluate(size) < verdict.evaluate(size) / 2
+    assert etiology.bounding_box()["y"] > verdict.bounding_box()["y"]
+    expect(etiology).to_contain_text("Etiology: more like")
+    expect(etiology).to_contain_text(CAUTION)
 
 
 def test_it_is_on_paper_with_its_caution(visitor, told_url):
     page = visitor.page()
     page.goto(told_url)
     page.emulate_media(media="print")
-    expect(page.get_by_text("Pattern: more like")).to_be_visible()
+    expect(page.get_by_text("Etiology: more like")).to_be_visible()
     expect(page.get_by_text(CAUTION)).to_be_visible()
 
 
 def test_a_model_without_it_has_no_room_for_it(visitor, reading_url):
     page = visitor.page()
     page.goto(reading_url)
-    expect(page.locator(".pattern")).to_have_count(0)
+    expect(page.locator(".etiology")).to_have_count(0)

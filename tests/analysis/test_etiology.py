@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pneumonia.analysis import bundle
-from pneumonia.analysis.finding import Cause, Pattern
+from pneumonia.analysis.finding import Etiology, EtiologyFinding
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging import Radiograph
@@ -18,7 +18,7 @@ from pneumonia.imaging.synthetic import synthetic_radiograph
 from tests.inputs import apply
 from tests.three_classes import VALIDATION
 
-PATTERN = {"temperature": 2.0, "bias": 0.25, "validation": {"n": 85, "correct": 61}}
+ETIOLOGY = {"temperature": 2.0, "bias": 0.25, "validation": {"n": 85, "correct": 61}}
 
 
 def radiograph(seed: int) -> Radiograph:
@@ -27,8 +27,8 @@ def radiograph(seed: int) -> Radiograph:
 
 
 @pytest.fixture
-def copy(pattern_bundle: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(pattern_bundle, tmp_path / pattern_bundle.name))
+def copy(etiology_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(etiology_bundle, tmp_path / etiology_bundle.name))
 
 
 def change(folder: Path, **values) -> None:
@@ -41,16 +41,16 @@ def change(folder: Path, **values) -> None:
     [(0.0, "bacterial", 1.0), (0.25, "bacterial", 0.75), (0.5, "viral", 0.5), (1.0, "viral", 1.0)],
 )
 def test_a_pattern_is_the_likelier_cause_and_its_probability(viral, label, probability) -> None:
-    pattern = Pattern.of(viral)
-    assert (pattern.label, pattern.probability, pattern.viral) == (label, probability, viral)
+    etiology = EtiologyFinding.of(viral)
+    assert (etiology.label, etiology.probability, etiology.viral) == (label, probability, viral)
 
 
-def test_a_card_of_three_outputs_is_read(pattern_bundle) -> None:
-    card = bundle.read_card(pattern_bundle)
+def test_a_card_of_three_outputs_is_read(etiology_bundle) -> None:
+    card = bundle.read_card(etiology_bundle)
     assert card.classes == ("normal", "bacterial", "viral")
     assert card.network.outputs == 3
-    assert card.pattern is not None
-    assert (card.pattern.radiographs, card.pattern.correct) == (
+    assert card.etiology is not None
+    assert (card.etiology.radiographs, card.etiology.correct) == (
         VALIDATION["n"],
         VALIDATION["correct"],
     )
@@ -66,11 +66,11 @@ def test_where_the_network_ends_is_read_from_the_card(copy) -> None:
 def test_a_card_that_says_nothing_of_outputs_is_of_one(tiny_bundle, tmp_path) -> None:
     folder = Path(shutil.copytree(tiny_bundle, tmp_path / tiny_bundle.name))
     card = json.loads((folder / "card.json").read_text())
-    left = {key: value for key, value in card.items() if key not in ("until", "pattern")}
+    left = {key: value for key, value in card.items() if key not in ("until", "etiology")}
     left["head"] = {"hidden": [], "dropout": 0.1}
     (folder / "card.json").write_text(json.dumps(left))
     found = bundle.load_bundle(folder).card
-    assert (found.network.outputs, found.network.until, found.pattern) == (1, "", None)
+    assert (found.network.outputs, found.network.until, found.etiology) == (1, "", None)
     assert found.classes == ("normal", "pneumonia")
 
 
@@ -79,20 +79,24 @@ def test_a_card_that_says_nothing_of_outputs_is_of_one(tiny_bundle, tmp_path) ->
     [
         (3, {"classes": ["normal", "pneumonia"]}, "classes must be normal, bacterial, viral where"),
         (3, {"classes": ["normal", "viral", "bacterial"]}, "classes must be normal, bacterial"),
-        (2, {"pattern": None}, "classes must be normal, pneumonia where the head's outputs are 2"),
+        (2, {"etiology": None}, "classes must be normal, pneumonia where the head's outputs are 2"),
         (
             *(2, {"classes": ["normal", "pneumonia"]}),
-            r"a pattern of pneumonia needs 3 outputs \(normal, bacterial, viral\); the head has 2",
+            r"an etiology of pneumonia needs 3 outputs .normal, bacterial, viral.; the head has 2",
         ),
         (4, {}, "the head's outputs must be 1, 2 or 3, not 4"),
-        (3, {"pattern": PATTERN | {"temperature": 0}}, "temperature of the pattern must be posi"),
-        (3, {"pattern": {"temperature": 1, "bias": 0}}, "the card has no 'validation'"),
         (
-            *(3, {"pattern": PATTERN | {"validation": {"n": 9, "correct": 10}}}),
+            3,
+            {"etiology": ETIOLOGY | {"temperature": 0}},
+            "temperature of the etiology must be posi",
+        ),
+        (3, {"etiology": {"temperature": 1, "bias": 0}}, "the card has no 'validation'"),
+        (
+            *(3, {"etiology": ETIOLOGY | {"validation": {"n": 9, "correct": 10}}}),
             "cannot be right for 10 of 9 validation films",
         ),
-        (3, {"pattern": PATTERN | {"validation": {"n": 0, "correct": 0}}}, "for 0 of 0"),
-        (2, {"classes": ["normal", "pneumonia"], "pattern": None}, "does not fit"),
+        (3, {"etiology": ETIOLOGY | {"validation": {"n": 0, "correct": 0}}}, "for 0 of 0"),
+        (2, {"classes": ["normal", "pneumonia"], "etiology": None}, "does not fit"),
     ],
 )
 def test_a_card_that_contradicts_itself_is_refused(copy, head, values, said) -> None:
@@ -101,8 +105,8 @@ def test_a_card_that_contradicts_itself_is_refused(copy, head, values, said) -> 
         bundle.load_bundle(copy)
 
 
-def test_a_finding_holds_what_the_three_outputs_say(pattern_bundle) -> None:
-    loaded = bundle.load_bundle(pattern_bundle)
+def test_a_finding_holds_what_the_three_outputs_say(etiology_bundle) -> None:
+    loaded = bundle.load_bundle(etiology_bundle)
     predictor = Predictor(loaded, "cpu")
     card, causes = predictor.card, set()
     for seed in range(6):
@@ -114,23 +118,23 @@ def test_a_finding_holds_what_the_three_outputs_say(pattern_bundle) -> None:
         normal, bacterial, viral = outputs[0].tolist()
         logit = math.log(math.exp(bacterial) + math.exp(viral)) - normal
         p = 1 / (1 + math.exp(-(logit + card.bias) / card.temperature))
-        fitted = card.pattern
+        fitted = card.etiology
         q = 1 / (1 + math.exp(-(viral - bacterial + fitted.bias) / fitted.temperature))
         assert finding.logit == pytest.approx(logit, abs=1e-4)
         assert finding.probability == pytest.approx(p, abs=1e-4)
         assert finding.viral_logit == pytest.approx(viral - bacterial, abs=1e-4)
-        assert finding.pattern.viral == pytest.approx(q, abs=1e-4)
+        assert finding.etiology.viral == pytest.approx(q, abs=1e-4)
         assert finding.class_probabilities == pytest.approx((1 - p, p * (1 - q), p * q), abs=1e-4)
         assert sum(finding.class_probabilities) == pytest.approx(1)
         np.testing.assert_allclose(finding.activation.values, maps[0].numpy(), atol=1e-3)
-        causes.add(finding.pattern.label)
-    assert causes == {Cause.BACTERIAL, Cause.VIRAL}
+        causes.add(finding.etiology.label)
+    assert causes == {Etiology.BACTERIAL, Etiology.VIRAL}
 
 
 def test_without_a_pattern_in_the_card_there_is_none_in_the_finding(copy, tiny_bundle) -> None:
-    change(copy, pattern=None)
+    change(copy, etiology=None)
     for folder in (copy, tiny_bundle):
         (finding,) = Predictor.load(folder, "cpu").predict([radiograph(1)])
-        assert finding.pattern is None
+        assert finding.etiology is None
         assert finding.class_probabilities is None
         assert (finding.viral_logit is None) is (folder == tiny_bundle)
