@@ -2,11 +2,12 @@
 
 import io
 import struct
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pneumonia.errors import DamagedImage, ImageError, UnsupportedEncoding
 from pneumonia.imaging import colour
@@ -20,8 +21,6 @@ Image.MAX_IMAGE_PIXELS = None
 # A progressive JPEG has about ten scans, each a pass over all pixels; a few kilobytes can ask
 # for thousands of them and hold a core for minutes.
 MAX_JPEG_SCANS: Final = 100
-
-_ORIENTATION: Final = 0x0112  # EXIF tag
 
 
 def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
@@ -41,8 +40,8 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
             picture.load()
             name = "PNG" if picture.format == "PNG" else "JPEG"
             warnings = _frame_warnings(picture)
+            _turn_upright(picture)
             stored, bits, is_coloured = _grey(picture)
-            stored = _upright(stored, _orientation(picture))
     except ImageError:
         raise
     except Exception as error:  # Pillow raises almost anything on hostile bytes
@@ -145,33 +144,11 @@ def _over_black(picture: Image.Image) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _orientation(picture: Image.Image) -> int:
-    try:
-        return int(picture.getexif().get(_ORIENTATION, 1))
-    except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error):
-        return 1  # a broken EXIF block does not make the picture unreadable
-
-
-def _upright(
-    stored: NDArray[np.uint8 | np.uint16], orientation: int
-) -> NDArray[np.uint8 | np.uint16]:
-    """Undo the camera's rotation (EXIF 2.32, tag 0112); unknown values leave it as it is."""
-    match orientation:
-        case 2:
-            return stored[:, ::-1]
-        case 3:
-            return stored[::-1, ::-1]
-        case 4:
-            return stored[::-1]
-        case 5:
-            return stored.T
-        case 6:
-            return stored.T[:, ::-1]
-        case 7:
-            return stored.T[::-1, ::-1]
-        case 8:
-            return stored.T[::-1]
-    return stored
+def _turn_upright(picture: Image.Image) -> None:
+    """Undo the camera's rotation (EXIF 2.32, tag 0112), in place."""
+    # A broken EXIF block does not make the picture unreadable.
+    with suppress(OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error):
+        ImageOps.exif_transpose(picture, in_place=True)
 
 
 def _damaged(data: bytes) -> DamagedImage:

@@ -70,7 +70,7 @@ def serve(
 def serve_perturbed(
     server: Server, rows: Sequence[Row], squares: NDArray[np.float32], reporter: Reporter
 ) -> NDArray[np.float64]:
-    """(k, n) pneumonia logits of the same films under each of the k ``STRESSES``."""
+    """(k, n) pneumonia logits of the same films under each of the k :data:`PERTURBATIONS`."""
     side = squares.shape[1]
     logits = np.zeros((len(PERTURBATIONS), len(rows)))
     with reporter.bar("altered films", logits.size) as advance:
