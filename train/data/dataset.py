@@ -19,6 +19,8 @@ from train.data.manifest import Row
 from train.data.view import draw_view
 from train.recipes.sections import Augmentation
 
+#: Class, population and source of a radiograph.
+Stratum = tuple[int, str, str]
 Key = tuple[int, int]  # (view, index) of one drawn radiograph; the view is the epoch
 STRIDE = 32  # of a map's cells, in pixels of the input
 
@@ -70,11 +72,15 @@ def classes_of(rows: Sequence[Row], classes: Sequence[str]) -> NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Decoded:
-    """Films on the square grid: float32 (n, S, S) in [0, 1], classes, and masks where known."""
+    """Radiographs on the square grid: float32 (n, S, S) in [0, 1], classes, masks where known.
+
+    ``origins`` are their populations and sources; empty: all are alike.
+    """
 
     squares: NDArray[np.float32]
     targets: NDArray[np.int64]
     masks: NDArray[np.bool_] | None = None
+    origins: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(
@@ -84,7 +90,15 @@ class Decoded:
         masks: NDArray[np.bool_] | None = None,
         classes: Sequence[str] = TWO_CLASSES,
     ) -> Self:
-        return cls(squares, classes_of(rows, classes), masks)
+        origins = tuple((row.population, row.source) for row in rows)
+        return cls(squares, classes_of(rows, classes), masks, origins)
+
+    @property
+    def strata(self) -> list[Stratum]:
+        """Class, population and source of each."""
+        origins = self.origins or (("", ""),) * len(self.targets)
+        pairs = zip(self.targets.tolist(), origins, strict=True)
+        return [(target, population, source) for target, (population, source) in pairs]
 
     def lungs(self, index: int) -> Lungs | None:
         if self.masks is None:
@@ -111,6 +125,10 @@ class RadiographDataset(Dataset[Sample]):
     @property
     def targets(self) -> NDArray[np.int64]:
         return self.radiographs.targets
+
+    @property
+    def strata(self) -> list[Stratum]:
+        return self.radiographs.strata
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -29,7 +29,11 @@ NO_PATIENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled film."""
+    """One labelled radiograph.
+
+    ``source`` is the place it is from, ``population`` whose it is (``child``, ``adult``); empty
+    where nothing says so.
+    """
 
     file: str
     path: Path
@@ -41,6 +45,8 @@ class Row:
     original_size: tuple[int, int] | None = None  # width, height in pixels
     mask: Path | None = None  # the lungs, drawn by people: a picture over the whole film
     boxes: tuple[Box, ...] = ()
+    source: str = ""
+    population: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ def load(data: Path, dataset: str = "") -> Manifest:
             "train/NORMAL and train/PNEUMONIA."
         )
     declaration = find(data, dataset)
+    if declaration.parts:
+        return _gather(data, declaration)
     table = data / "manifest.csv"
     listed = _read_table(data, table, declaration) if table.is_file() else []
     splits = {row.split for row in listed}
@@ -98,6 +106,29 @@ def load(data: Path, dataset: str = "") -> Manifest:
             "DICOM files, or a manifest.csv with the columns file and label."
         )
     names_patients = bool(declaration.patient) or any(row.patient != row.file for row in listed)
+    ordered = tuple(sorted(rows, key=lambda row: row.file))
+    return Manifest(data, ordered, declaration, names_patients)
+
+
+def _gather(data: Path, declaration: Declaration) -> Manifest:
+    """The radiographs of all parts; a patient's name that two parts have counts as one patient."""
+    rows: list[Row] = []
+    names_patients = True
+    for part in declaration.parts:
+        found = load(data / part.folder, part.dataset)
+        names_patients &= found.names_patients
+        for row in found.rows:
+            if row.file.startswith(part.prefix):
+                file = f"{part.folder}/{row.file}"
+                rows.append(
+                    replace(
+                        row,
+                        file=file,
+                        patient=file if row.patient == row.file else row.patient,
+                        source=part.source or row.source,
+                        population=part.population or row.population,
+                    )
+                )
     ordered = tuple(sorted(rows, key=lambda row: row.file))
     return Manifest(data, ordered, declaration, names_patients)
 
@@ -150,6 +181,8 @@ def _table_row(
         original_size=_size(values),
         mask=_mask(data, values),
         boxes=_boxes(values.get("boxes_xywh") or "", f"{table}, line {line}"),
+        source=(values.get("source") or "").strip(),
+        population=(values.get("population") or "").strip().lower(),
     )
 
 

@@ -1,7 +1,8 @@
 """Sampling: which radiographs an epoch draws, in which order, batches and process."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import distributed as dist
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, default_collate
 
-from train.data.dataset import Key, Sample
+from train.data.dataset import Key, Sample, Stratum
 
 Sampling = Literal["all", "balanced", "oversampling", "undersampling"]
 T = TypeVar("T")
@@ -26,8 +27,9 @@ class EpochSampler(Sampler[Key]):
         How many films there are.
     seed
         None: every film, in order.
-    targets
-        (n,) classes of the films, for any sampling but ``all``.
+    strata
+        Of each radiograph its class, its population and its source; for any sampling but ``all``.
+        ``balanced`` draws as many of each class, in it of each population, in that of each source.
     sampling, radiographs
         As :class:`train.recipes.sections.Training` has them: ``sampling`` and
         ``samples_per_epoch``. Where an epoch does not draw all films, each is gone through in
@@ -38,7 +40,7 @@ class EpochSampler(Sampler[Key]):
         self,
         n: int,
         seed: int | None = None,
-        targets: NDArray[np.int64] | None = None,
+        strata: Sequence[Stratum] | None = None,
         sampling: Sampling = "all",
         radiographs: int = 0,
     ) -> None:
@@ -46,12 +48,18 @@ class EpochSampler(Sampler[Key]):
         self.epoch = 0
         self._radiographs = radiographs
         self._members = np.arange(n)
-        self._classes: list[NDArray[np.intp]] = []
-        self._each = 0
+        self._groups: list[tuple[NDArray[np.intp], int]] = []  # members, and how many an epoch has
         if sampling == "all":
             return
-        assert targets is not None
+        assert strata is not None
         assert seed is not None
+        if sampling == "balanced":
+            total = radiographs or n
+            self._groups = [
+                (members, int(total * share)) for members, share in _balanced_groups(strata)
+            ]
+            return
+        targets = np.array([target for target, *_ in strata])
         members = [np.flatnonzero(targets == t) for t in np.unique(targets)]
         if sampling == "undersampling":  # chosen once: the rest is never seen
             fewest = min(map(len, members))
@@ -60,12 +68,12 @@ class EpochSampler(Sampler[Key]):
             ]
             self._members = np.sort(np.concatenate(chosen))
             return
-        self._classes = members
-        most = n // len(members) if sampling == "balanced" else max(map(len, members))
-        self._each = radiographs // len(members) if radiographs else most
+        most = radiographs // len(members) or max(map(len, members))
+        self._groups = [(group, most) for group in members]
 
     def __len__(self) -> int:
-        return len(self._classes) * self._each or self._radiographs or len(self._members)
+        drawn = sum(count for _, count in self._groups)
+        return drawn or self._radiographs or len(self._members)
 
     def __iter__(self) -> Iterator[Key]:
         times: Counter[int] = Counter()
@@ -78,8 +86,8 @@ class EpochSampler(Sampler[Key]):
         if self.seed is None:
             return self._members
         random = np.random.default_rng((self.seed, self.epoch))
-        if self._classes:
-            drawn = [self._turn(members, self._each) for members in self._classes]
+        if self._groups:
+            drawn = [self._turn(members, count) for members, count in self._groups]
             return random.permutation(np.concatenate(drawn))
         if self._radiographs:
             return self._turn(self._members, self._radiographs)
@@ -97,6 +105,19 @@ class EpochSampler(Sampler[Key]):
         return np.array(
             [shuffled[r][p % len(members)] for r, p in zip(rounds, places, strict=True)], np.intp
         )
+
+
+def _balanced_groups(strata: Sequence[Stratum]) -> list[tuple[NDArray[np.intp], Fraction]]:
+    """The members of each stratum, and the share of an epoch they are to have."""
+    groups = []
+    for target, population, source in sorted(set(strata)):
+        classes = {t for t, _, _ in strata}
+        populations = {p for t, p, _ in strata if t == target}
+        sources = {s for t, p, s in strata if (t, p) == (target, population)}
+        own = [i for i, stratum in enumerate(strata) if stratum == (target, population, source)]
+        share = Fraction(1, len(classes) * len(populations) * len(sources))
+        groups.append((np.array(own, np.intp), share))
+    return groups
 
 
 class RankSampler(Sampler[Key]):

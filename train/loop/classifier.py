@@ -60,7 +60,7 @@ class ClassifierTask:
         self._loss = make_loss(recipe.loss, train.targets, n_classes, training.label_smoothing)
         self._validation_loss = make_loss(recipe.loss, train.targets, n_classes)
         self.order = EpochSampler(
-            len(train), seed, train.targets, training.sampling, training.samples_per_epoch
+            len(train), seed, train.strata, training.sampling, training.samples_per_epoch
         )
         size = training.batch_size // ddp.world_size()
         self.batches = loader(train, self.order, size, workers, shared=True)

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from pneumonia.errors import RunError
 from pneumonia.networks.classifier import Classifier
-from train.data.dataset import Key, RadiographDataset, Sample
+from train.data.dataset import Key, RadiographDataset, Sample, Stratum
 from train.data.datasets import Datasets
 from train.data.sampling import EpochSampler, loader
 from train.loop.device import Device
@@ -31,9 +31,11 @@ _BATCH_SIZE = 32  # radiographs through the frozen layers at once
 class FeatureDataset(Dataset[Sample]):
     """Features of n radiographs in some views; epoch e reads view e, round and round."""
 
-    def __init__(self, features: NDArray[np.float16], targets: NDArray[np.int64]) -> None:
+    def __init__(
+        self, features: NDArray[np.float16], targets: NDArray[np.int64], strata: list[Stratum]
+    ) -> None:
         self.features = features
-        self.targets = targets
+        self.targets, self.strata = targets, strata
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -153,7 +155,7 @@ def _open(path: Path, radiographs: RadiographDataset) -> FeatureDataset:
     features = np.load(path, mmap_mode="r")
     if features.ndim == 3:  # vectors are few enough for memory
         features = np.array(features)
-    return FeatureDataset(features, radiographs.targets)
+    return FeatureDataset(features, radiographs.targets, radiographs.strata)
 
 
 def cache_key(layers: str, source: str, radiographs: RadiographDataset, views: int) -> str:

@@ -158,9 +158,10 @@ class Training:
     patience
         Epochs without improvement before stopping; 0: never.
     sampling
-        Films of one epoch: ``all``; ``balanced``: drawn anew, as many of each class and all in all
-        as there are; ``oversampling``: of each class as many as the largest has;
-        ``undersampling``: as many as the smallest has, chosen once.
+        Films of one epoch: ``all``; ``balanced``: drawn anew, all in all as many as there are, of
+        each class alike, in it of each population, in that of each source; ``oversampling``: of
+        each class as many as the largest has; ``undersampling``: as many as the smallest has,
+        chosen once.
     samples_per_epoch
         Another number of films; 0: as many as the sampling gives.
     views

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -130,14 +131,15 @@ def test_workers_change_nothing(rows, tmp_path) -> None:
 
 class TestBalancedEpochs:
     TARGETS = np.array([0] * 4 + [1] * 30)
+    STRATA = tuple((int(t), "", "") for t in TARGETS)
 
     def drawn(self, epoch: int) -> list[int]:
-        sampler = EpochSampler(34, 3, self.TARGETS, "balanced", 12)
+        sampler = EpochSampler(34, 3, self.STRATA, "balanced", 12)
         sampler.epoch = epoch
         return [index for _, index in sampler]
 
     def test_as_many_of_each_class(self) -> None:
-        assert len(EpochSampler(34, 3, self.TARGETS, "balanced", 12)) == 12
+        assert len(EpochSampler(34, 3, self.STRATA, "balanced", 12)) == 12
         assert [self.TARGETS[i] for i in sorted(self.drawn(0))] == [0] * 6 + [1] * 6
 
     def test_no_radiograph_comes_again_before_its_class_is_through(self) -> None:
@@ -148,9 +150,19 @@ class TestBalancedEpochs:
         well = [i for epoch in range(2) for i in self.drawn(epoch) if i < 4]
         assert sorted(well) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 
+    def test_as_many_of_each_population_and_in_it_of_each_source(self) -> None:
+        strata = [(0, "child", "A")] * 9 + [(0, "adult", "B")] * 3 + [(1, "child", "A")] * 20
+        strata += [(1, "adult", "B")] * 2 + [(1, "adult", "C")] * 40
+        drawn = [strata[i] for _, i in EpochSampler(len(strata), 3, strata, "balanced", 80)]
+        assert Counter(drawn) == {
+            (0, "child", "A"): 20, (0, "adult", "B"): 20, (1, "child", "A"): 20,
+            (1, "adult", "B"): 10, (1, "adult", "C"): 10,
+        }  # fmt: skip
+
 
 class TestOtherSampling:
     TARGETS = np.array([0] * 4 + [1] * 6 + [2] * 9)
+    STRATA = tuple((int(t), "", "") for t in TARGETS)
 
     def drawn(self, sampler: EpochSampler, epoch: int = 0) -> list[int]:
         sampler.epoch = epoch
@@ -159,30 +171,30 @@ class TestOtherSampling:
         return indices
 
     def test_oversampling_takes_of_each_class_as_many_as_the_largest_has(self) -> None:
-        drawn = self.drawn(EpochSampler(19, 3, self.TARGETS, "oversampling"))
+        drawn = self.drawn(EpochSampler(19, 3, self.STRATA, "oversampling"))
         assert np.bincount(self.TARGETS[drawn]).tolist() == [9, 9, 9]
         assert set(drawn) == set(range(19))
 
     def test_a_radiograph_that_comes_again_is_seen_in_another_way(self) -> None:
-        keys = list(EpochSampler(19, 3, self.TARGETS, "oversampling"))
+        keys = list(EpochSampler(19, 3, self.STRATA, "oversampling"))
         assert len(set(keys)) == len(keys) == 27
         assert [view for view, _ in EpochSampler(19, 3)] == [0] * 19
 
     def test_undersampling_chooses_once_as_many_as_the_smallest_has(self) -> None:
-        sampler = EpochSampler(19, 3, self.TARGETS, "undersampling")
+        sampler = EpochSampler(19, 3, self.STRATA, "undersampling")
         first, second = self.drawn(sampler), self.drawn(sampler, 1)
         assert np.bincount(self.TARGETS[first]).tolist() == [4, 4, 4]
         assert sorted(first) == sorted(second)
         assert first != second
-        other = self.drawn(EpochSampler(19, 4, self.TARGETS, "undersampling"))
+        other = self.drawn(EpochSampler(19, 4, self.STRATA, "undersampling"))
         assert sorted(first) != sorted(other)
 
     def test_balanced_without_a_number_draws_as_many_as_there_are(self) -> None:
-        drawn = self.drawn(EpochSampler(19, 3, self.TARGETS, "balanced"))
+        drawn = self.drawn(EpochSampler(19, 3, self.STRATA, "balanced"))
         assert np.bincount(self.TARGETS[drawn]).tolist() == [6, 6, 6]
 
     def test_a_part_of_all_radiographs_goes_through_them_in_turn(self) -> None:
-        sampler = EpochSampler(19, 3, self.TARGETS, "all", 5)
+        sampler = EpochSampler(19, 3, self.STRATA, "all", 5)
         drawn = [i for epoch in range(3) for i in self.drawn(sampler, epoch)]
         assert len(set(drawn)) == 15
 

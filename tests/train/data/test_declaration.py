@@ -72,7 +72,10 @@ def test_the_column_of_the_table_counts_more_than_the_rule(exported: Path) -> No
     ("text", "words"),
     [
         ("name = ", "cannot be used"),
-        ("nmae = 'x'", "unknown key 'nmae'; known are name, source, licence, population, patient"),
+        (
+            "nmae = 'x'",
+            "unknown key 'nmae'; known are name, source, licence, population, pati",
+        ),
         ("name = 3", "name is 3; it must be a text"),
         ("patient = '('", "cannot be used"),
         ("patient = 'IM-'", "patient must have a group in parentheses"),
@@ -90,5 +93,39 @@ def test_what_is_no_declaration_is_named(tmp_path: Path, text: str, words: str) 
 
 @pytest.mark.parametrize("dataset", ["nobody", "/nowhere/nobody.toml"])
 def test_one_that_is_not_there(tmp_path: Path, dataset: str) -> None:
-    with pytest.raises(DataError, match=r"There is no declaration .*Known: kermany; or give the"):
+    with pytest.raises(
+        DataError, match=r"There is no declaration .*Known: kermany, mixed; or give the"
+    ):
         find(tmp_path, dataset)
+
+
+def test_a_data_set_is_gathered_from_parts(tmp_path: Path) -> None:
+    for folder, film in (
+        ("kids", "train/NORMAL/IM-0001-0001.png"),
+        ("kids", "test/PNEUMONIA/person3_virus_1.png"),
+        ("grown", "near/a.png"),
+        ("grown", "far/b.png"),
+    ):
+        path = tmp_path / folder / film
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a film")
+    (tmp_path / "grown" / "manifest.csv").write_text(
+        "file,label,patient,source,population\n"
+        "near/a.png,NORMAL,7,Here,Adult\nfar/b.png,PNEUMONIA,8,There,adult\n"
+    )
+    (tmp_path / "data.toml").write_text(
+        "name = 'both'\n[populations.child]\ntext = 'children'\nage_years = [1, 5]\n"
+        "[[parts]]\nfolder = 'kids'\ndataset = 'kermany'\nsource = 'G'\npopulation = 'child'\n"
+        "[[parts]]\nfolder = 'grown'\nprefix = 'near/'\n"
+    )
+    found = manifest.load(tmp_path)
+    assert [
+        (row.file, row.split, row.patient, row.source, row.population) for row in found.rows
+    ] == [
+        ("grown/near/a.png", "train", "7", "Here", "adult"),
+        ("kids/test/PNEUMONIA/person3_virus_1.png", "test", "person3", "G", "child"),
+        ("kids/train/NORMAL/IM-0001-0001.png", "train", "IM-0001", "G", "child"),
+    ]
+    assert all(row.path.is_file() for row in found.rows)
+    assert found.names_patients
+    assert found.declaration.populations == {"child": Population("children", (1, 5))}
