@@ -69,16 +69,28 @@ def draw(pool: Iterable[Row], split: Split) -> Division:
         When a side would be without one of the classes.
     """
     sides: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
-    for row in pool:
+    rows = tuple(pool)
+    sources = {row.source for row in rows}
+    if split.leave_out and split.leave_out not in sources:
+        raise DataError(
+            f"There are no films of the source {split.leave_out!r} to leave out. The data has "
+            f"{', '.join(sorted(sources - {''})) or 'none: give manifest.csv the column source'}."
+        )
+    for row in rows:
+        if split.leave_out and row.source == split.leave_out:
+            sides[2].append(row)
+            continue
         number = _number(row.patient if split.by == "patient" else row.file, split.seed)
         held_out = number < split.fraction + split.test
         sides[1 if number < split.fraction else 2 if held_out else 0].append(row)
-    return _checked(Division(*map(tuple, sides)), f"Split by {split.by}")
+    division = Division(*map(tuple, sides))
+    return _checked(division, f"Split by {split.by}", leaves_out=bool(split.leave_out))
 
 
-def _checked(division: Division, how: str) -> Division:
+def _checked(division: Division, how: str, *, leaves_out: bool) -> Division:
     parts = {"training": division.train, "validation": division.validation}
-    parts |= {"held-out": division.held_out} if division.held_out else {}
+    if division.held_out and not leaves_out:  # a place may have one class only
+        parts |= {"held-out": division.held_out}
     for name, rows in parts.items():
         absent = [label for label in LABELS if not any(row.label == label for row in rows)]
         if absent:
@@ -180,6 +192,6 @@ def _available(manifest: Manifest, card: "Card") -> list[str]:
     split = split_of(card)
     if split is not None and {"train", "val"} & set(found):
         found.append(VALIDATION)
-        if split.test or split.scheme == "resplit":
+        if split.holds_out:
             found.append(HELD_OUT)
     return [*found, ALL]

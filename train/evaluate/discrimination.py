@@ -1,5 +1,6 @@
 """Discrimination: how well the probability ranks, and what it decides at each operating point."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,4 +94,55 @@ def _of_etiology(predictions: Predictions, name: str, chosen: Bools) -> OfEtiolo
         mean_probability=mean,
         called_pneumonia=dict(zip(predictions.points, shares, strict=True)),
         auroc=None if name == "normal" else predictions.estimate(auroc, with_normals)[0],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Figures of the radiographs of one source or population, at the operating point in force.
+
+    Sensitivity, specificity and AUROC are nan where a class is missing.
+    """
+
+    normal: int
+    pneumonia: int
+    auroc: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    ece: Estimate
+
+
+def split_by_group(predictions: Predictions, names: Sequence[str]) -> dict[str, Group]:
+    """Figures by the name of each radiograph's group, the worst first; empty where none has one.
+
+    The worst is the one whose lower of sensitivity and specificity is lowest.
+    """
+    groups = {name: _of_group(predictions, np.array(names) == name) for name in set(names) - {""}}
+
+    def worst(item: tuple[str, Group]) -> tuple[float, str]:
+        name, group = item
+        rates = [group.sensitivity.value, group.specificity.value]
+        return float(np.nanmin(rates)), name
+
+    return dict(sorted(groups.items(), key=worst))
+
+
+def _of_group(predictions: Predictions, chosen: Bools) -> Group:
+    threshold = predictions.operating_point.threshold
+
+    def statistics(truth: Bools, p: Floats) -> Floats:
+        c = metrics.confusion(truth, p, threshold)
+        ece = metrics.expected_calibration_error(truth, p)
+        return np.array([metrics.auroc(truth, p), c.sensitivity, c.specificity, ece])
+
+    auroc, sensitivity, specificity, ece = predictions.estimate(statistics, chosen)
+    pneumonia = int(np.sum(chosen & predictions.truth))
+    normal = int(chosen.sum()) - pneumonia
+    return Group(
+        normal=normal,
+        pneumonia=pneumonia,
+        auroc=auroc,
+        sensitivity=sensitivity.as_share(pneumonia),
+        specificity=specificity.as_share(normal),
+        ece=ece,
     )

@@ -82,6 +82,9 @@ class Predictions:
     etiologies
         n words, as in the manifest: normal, bacterial, viral, or empty where it is not known. May
         be left out.
+    sources, populations
+        n words, as in the manifest: the place each is from, and whose it is; empty where it is not
+        known. May be left out.
     operating_points
         All that the card has, by name. May be left out.
     refused
@@ -101,6 +104,8 @@ class Predictions:
     viral: Floats | None = None
     etiology_calibrated: bool = True
     etiologies: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    populations: tuple[str, ...] = ()
     operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
     refused_by_gate: tuple[Refusal, ...] = ()

@@ -14,7 +14,14 @@ import numpy as np
 from train.estimates import Estimate
 from train.evaluate.calibration import Calibration, SelectivePrediction
 from train.evaluate.classes import ThreeClasses
-from train.evaluate.discrimination import AtPoint, Discrimination, OfEtiology, split_by_etiology
+from train.evaluate.discrimination import (
+    AtPoint,
+    Discrimination,
+    Group,
+    OfEtiology,
+    split_by_etiology,
+    split_by_group,
+)
 from train.evaluate.maps import HeatProbe, HeatReport
 from train.evaluate.perturbed import Perturbations
 from train.evaluate.predictions import Predictions
@@ -43,6 +50,8 @@ class EvaluationReport:
     ----------
     etiology
         By cause; empty where the data names none.
+    sources, populations
+        By place and by whose radiographs they are, the worst first; empty where nothing says so.
     classes
         None for a model of two classes, or where the data names no cause.
     perturbations
@@ -54,6 +63,8 @@ class EvaluationReport:
     calibration: Calibration
     selective: SelectivePrediction
     etiology: dict[str, OfEtiology]
+    sources: dict[str, Group]
+    populations: dict[str, Group]
     classes: ThreeClasses | None
     map: HeatReport
     perturbations: Perturbations | None = None
@@ -68,6 +79,8 @@ class EvaluationReport:
             Calibration.of(predictions),
             SelectivePrediction.of(predictions),
             split_by_etiology(predictions),
+            split_by_group(predictions, predictions.sources),
+            split_by_group(predictions, predictions.populations),
             ThreeClasses.of(predictions),
             HeatReport.of(predictions, heat),
             quick=quick,
@@ -151,6 +164,8 @@ class EvaluationReport:
             "calibration": self.calibration,
             "selective": self.selective,
             "etiology": self.etiology,
+            "sources": self.sources,
+            "populations": self.populations,
             "tells_etiology": p.viral is not None,
             "worst": self.worst,
             "perturbations": self.perturbations,
@@ -185,6 +200,10 @@ class EvaluationReport:
         if (three := self.classes) and three.calibrated:  # the app shows nothing else
             names = ("n", "unknown", "accuracy", "macro_f1", "macro_auroc")
             found["classes"] = {name: getattr(three, name) for name in names}
+        if self.populations:
+            found["populations"] = self.populations
+        if self.sources:
+            found["sources"] = self.sources
         if (tests := self.perturbations) is not None:
             found["shortcuts"] = {name: one.auroc for name, one in tests.shortcuts.items()}
             found["robustness"] = {

@@ -130,6 +130,8 @@ def score(
         viral=_viral(findings),
         etiology_calibrated=all(finding.etiology is not None for finding in findings),
         etiologies=tuple(row.etiology for row in scored),
+        sources=tuple(row.source for row in scored),
+        populations=tuple(row.population for row in scored),
         refused=tuple(refused),
         refused_by_gate=tuple(refused_by_gate),
         source=source,

@@ -25,6 +25,23 @@ def whole(report: EvaluationReport) -> str:
     return f"{head}\n{summary(report)}{_three_classes(report)}"
 
 
+def _groups(report: EvaluationReport) -> list[str]:
+    """A line for each population and each source, the worst first."""
+    lines = []
+    for what, groups in (("population", report.populations), ("source", report.sources)):
+        if groups:
+            rates = f"{'AUROC':>8}{'sensitivity':>13}{'specificity':>13}{'ECE':>8}"
+            lines += ["", f"{'by ' + what:<16}{'normal':>8}{'pneumonia':>11}{rates}"]
+        for name, one in groups.items():
+            figures = (one.auroc, one.sensitivity, one.specificity, one.ece)
+            cells = "".join(
+                f"{_number(figure.value):>{width}}"
+                for figure, width in zip(figures, (8, 13, 13, 8), strict=True)
+            )
+            lines.append(f"{name:<16}{one.normal:>8}{one.pneumonia:>11}{cells}")
+    return lines
+
+
 def classification_report(c: Confusion) -> str:
     """Precision, recall, F1 and support per class, accuracy, and the macro and weighted averages.
 
@@ -91,6 +108,7 @@ def summary(report: EvaluationReport) -> str:
     ]
     if report.command:
         lines.append(f"made by: {report.command}")
+    lines += _groups(report)
     return "\n".join(lines) + "\n"
 
 

@@ -20,6 +20,8 @@ class Split:
         halved into validation and held out.
     by
         What is drawn: patients, so that nobody is on two sides, or films, as some papers did.
+    leave_out
+        A source whose radiographs are all held out: the network never sees that place.
     seed
         Its own, so that a run's seed does not move the films.
     """
@@ -29,6 +31,12 @@ class Split:
     scheme: Literal["ratio", "resplit"] = "ratio"
     test: float = 0.0
     by: Literal["patient", "film"] = "patient"
+    leave_out: str = ""
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether it keeps radiographs apart beside those of validation."""
+        return self.scheme == "resplit" or self.test > 0 or bool(self.leave_out)
 
     def __post_init__(self) -> None:
         if self.scheme == "ratio":

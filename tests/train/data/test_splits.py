@@ -182,3 +182,26 @@ def test_a_folder_that_was_split_anew_is_not_measured_whole(splits: Manifest, na
 def test_the_resplit_needs_test_radiographs(splits: Manifest) -> None:
     with pytest.raises(DataError, match=r"no test films\. Give a folder with a test split"):
         divide(splits.split("train", "val"), Split(scheme="resplit"))
+
+
+def places(source: str, label: str, patients: range) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            f"{source}/{label}{i}.png", Path("unread"), "train", label, f"{label}{i}", source=source
+        )
+        for i in patients
+    )
+
+
+def test_a_source_is_left_out_whole_though_it_has_one_class() -> None:
+    near = places("Here", "NORMAL", range(50)) + places("Here", "PNEUMONIA", range(50))
+    far = places("There", "PNEUMONIA", range(50, 60))
+    division = draw(near + far, Split(fraction=0.2, seed=1, leave_out="There"))
+    assert division.held_out == far
+    assert set(division.train + division.validation) == set(near)
+
+
+def test_a_source_that_is_not_there_cannot_be_left_out() -> None:
+    near = places("Here", "NORMAL", range(9)) + places("Here", "PNEUMONIA", range(9))
+    with pytest.raises(DataError, match=r"no films of the source 'There' .*The data has Here\.$"):
+        draw(near, Split(fraction=0.2, leave_out="There"))

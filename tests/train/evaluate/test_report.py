@@ -211,3 +211,31 @@ def test_metrics_and_evidence_are_views_of_one_report() -> None:
     assert metrics["indeterminate"] == len(evidence["indeterminate"])
     for name in ("n", "patients", "model", "data", "command", "refused", "refused_by_gate"):
         assert metrics[name] == evidence[name]
+
+
+def test_sources_and_populations_stand_with_the_worst_first(measured: Predictions) -> None:
+    sources = tuple("near" if i % 2 else "far" for i in range(N))
+    wrong = measured.truth & (np.array(sources) == "far")
+    predictions = replace(
+        measured,
+        probabilities=np.where(wrong, 0.1, measured.truth * 0.8 + 0.1),
+        sources=sources,
+        populations=("adult",) * N,
+    )
+    report = reported(predictions)
+    assert list(report.sources) == ["far", "near"]
+    far, near = report.sources.values()
+    assert (far.sensitivity.value, near.sensitivity.value) == (0, 1)
+    assert far.normal + far.pneumonia == near.normal + near.pneumonia == N // 2
+    assert near.auroc.value == 1
+    assert list(report.populations) == ["adult"]
+    assert report.populations["adult"].sensitivity.value == report.at.rates.sensitivity.value
+    assert report.summary()["sources"]["far"]["normal"] == far.normal
+
+
+def test_a_source_of_one_class_has_no_auroc(measured: Predictions) -> None:
+    sources = tuple("ward" if truth else "" for truth in measured.truth)
+    (ward,) = reported(replace(measured, sources=sources)).sources.values()
+    assert (ward.normal, ward.pneumonia) == (0, 60)
+    assert np.isnan(ward.auroc.value)
+    assert np.isnan(ward.specificity.value)

@@ -34,7 +34,7 @@ class Training:
 
     def __post_init__(self) -> None:
         part, split = self.entry.recipe.reported_on, self.entry.recipe.split
-        if part == HELD_OUT and not _holds_out(split):
+        if part == HELD_OUT and not split.holds_out:
             raise RecipeError(
                 f"{self.entry.name}: reported_on is {part}, but its split keeps no films apart "
                 "beside those of validation. Give split.test, or another reported_on (validation, "
@@ -74,7 +74,7 @@ class Training:
         official = self.protocol is Protocol.PATIENT or self.figure_part == TEST
         there = {
             VALIDATION: True,
-            HELD_OUT: _holds_out(self.recipe.split),
+            HELD_OUT: self.recipe.split.holds_out,
             TEST: official and has_test,
         }
         return tuple(part for part, measured in there.items() if measured)
@@ -83,8 +83,3 @@ class Training:
 def is_shared(entry: Entry) -> bool:
     """Whether the paper's protocol is the split by patient, so that one training serves both."""
     return entry.recipe.split == BY_PATIENT
-
-
-def _holds_out(split: Split) -> bool:
-    """Whether a split keeps films apart beside those of validation."""
-    return split.scheme == "resplit" or split.test > 0
