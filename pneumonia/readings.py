@@ -49,10 +49,15 @@ class Readings:
         self._limits = limits
         self._pixels = Budget(PIXELS_AT_ONCE, small=SMALL_PIXELS, wait_s=wait_s)
 
-    def submit(self, data: bytes) -> Reading:
+    def submit(self, data: bytes, population: str = "") -> Reading:
         """Decode, analyse and keep one uploaded file.
 
         The upload itself is not kept: only its pixels, as the screen shows them.
+
+        Parameters
+        ----------
+        population
+            Whose film it is, in the words of the model's card; empty where that is not known.
 
         Raises
         ------
@@ -66,7 +71,7 @@ class Readings:
         """
         upload = open_upload(data, self._limits)
         with self._pixels.hold(upload.pixels):
-            radiograph = upload.decode()
+            radiograph = upload.decode().of_population(population)
             finding = self._service.analyse(radiograph)
             reading = Reading(
                 id=uuid.uuid4().hex,

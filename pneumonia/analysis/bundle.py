@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from pneumonia.analysis.calibration import Calibration
 from pneumonia.analysis.finding import (
     DEFAULT_OPERATING_POINT,
     THREE_CLASSES,
@@ -19,12 +20,12 @@ from pneumonia.analysis.finding import (
     ModelRef,
     OperatingPoint,
 )
-from pneumonia.analysis.frequency import Frequency
 from pneumonia.analysis.lung_segmenter import FILES as LUNG_FILES
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.population import Population
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel, UnknownArchitecture
 from pneumonia.imaging.preprocess import PreprocessSpec
+from pneumonia.imaging.radiograph import Facts
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 
@@ -57,16 +58,12 @@ class Card:
 
     Attributes
     ----------
-    temperature, bias
-        Calibrated probability = sigmoid((logit + bias) / temperature).
+    calibration
+        For a radiograph of which nothing says whose it is.
+    populations
+        Calibrations by the name of the population; empty where there is one for all.
     etiology
         None for a bundle that does not tell bacterial from viral.
-    operating_points
-        By name, at least one.
-    population
-        Whose radiographs it was trained on.
-    frequency
-        Validation films grouped by probability, rising; may be empty.
     map_full_scale
         Positive evidence, in logits, painted at full heat.
     weights_sha256
@@ -79,12 +76,9 @@ class Card:
     network: NetworkSpec
     preprocess: PreprocessSpec
     classes: tuple[str, ...]
-    temperature: float
-    bias: float
+    calibration: Calibration
+    populations: dict[str, Calibration]
     etiology: EtiologyCalibration | None
-    operating_points: dict[str, OperatingPoint]
-    population: Population
-    frequency: tuple[Frequency, ...]
     map_full_scale: float
     weights_sha256: str
     lungs_sha256: dict[str, str] | None
@@ -99,9 +93,60 @@ class Card:
         return ModelRef(self.id, self.weights_sha256)
 
     @property
+    def population(self) -> Population:
+        """Whose radiographs it was trained on."""
+        return self.calibration.population
+
+    @property
+    def operating_points(self) -> dict[str, OperatingPoint]:
+        """By name; those of a radiograph of which nothing says whose it is."""
+        return self.calibration.operating_points
+
+    @property
     def operating_point(self) -> OperatingPoint:
         """The one that decides where nobody chose another."""
         return self.choose(DEFAULT_OPERATING_POINT)
+
+    def find_population(self, facts: Facts) -> str:
+        """The name of the population a radiograph belongs to; empty where that is not known.
+
+        The age in its file counts before what the person who sent it says.
+        """
+        if facts.age_years is not None:
+            return next(
+                (n for n, c in self.populations.items() if c.population.holds(facts.age_years)), ""
+            )
+        return facts.population if facts.population in self.populations else ""
+
+    def contradictions(self, facts: Facts) -> tuple[str, ...]:
+        """Sentences on what a file says that does not fit what the model knows."""
+        name = self.find_population(facts)
+        notes = self.calibration_of(name).population.contradictions(facts)
+        if facts.age_years is None:
+            return notes
+        if self.populations and not name:
+            ages = " and ".join(
+                "{} to {}".format(*one.population.age_years)
+                for one in self.populations.values()
+                if one.population.age_years
+            )
+            # The age itself is not repeated: warnings are kept with the reading.
+            other = (
+                f"The model was calibrated on patients of {ages} years; the DICOM file says "
+                "another age, so the limits for an unknown age were used."
+            )
+            return (*notes, other)
+        if name and facts.population not in ("", name):
+            corrected = (
+                f"The film was said to be of the group {facts.population}; by the age in the DICOM "
+                f"file it is of {name}, and was read so."
+            )
+            return (*notes, corrected)
+        return notes
+
+    def calibration_of(self, population: str) -> Calibration:
+        """The calibration for a population; for an unknown one the card's cautious one."""
+        return self.populations.get(population, self.calibration)
 
     def choose(self, name: str) -> OperatingPoint:
         """An operating point by its name.
@@ -154,11 +199,16 @@ def _damaged(folder: Path, what: str) -> str:
 
 
 def _parse(raw: dict[str, Any]) -> Card:
-    calibration = raw["calibration"]
-    network = _network(raw)
-    temperature, full_scale = float(calibration["temperature"]), float(raw["map"]["full_scale"])
-    if not (temperature > 0 and full_scale > 0):
-        raise ValueError("temperature and the map's full scale must be positive")
+    network, full_scale = _network(raw), float(raw["map"]["full_scale"])
+    if not full_scale > 0:
+        raise ValueError("the map's full scale must be positive")
+    calibration = Calibration.from_dict(raw)
+    populations = {
+        name: Calibration.from_dict(one) for name, one in raw.get("populations", {}).items()
+    }
+    for name, one in populations.items():
+        if one.operating_points.keys() != calibration.operating_points.keys():
+            raise ValueError(f"the population {name} has other operating points than the card")
     preprocess, lungs = PreprocessSpec.from_dict(raw["preprocess"]), raw.get("lungs")
     if lungs is None and "lungs" in (preprocess.crop, preprocess.levels):
         raise ValueError("the preprocessing needs the lungs, and no lung network is named")
@@ -167,12 +217,9 @@ def _parse(raw: dict[str, Any]) -> Card:
         network=network,
         preprocess=preprocess,
         classes=_classes(raw, network.outputs),
-        temperature=temperature,
-        bias=float(calibration["bias"]),
+        calibration=calibration,
+        populations=populations,
         etiology=_etiology(raw.get("etiology"), network.outputs),
-        operating_points=_operating_points(raw["operating_points"]),
-        population=Population.from_dict(raw["population"]),
-        frequency=tuple(Frequency(**group) for group in calibration["frequency"]),
         map_full_scale=full_scale,
         weights_sha256=str(raw["weights"]["sha256"]),
         lungs_sha256={name: lungs["sha256"][name] for name in LUNG_FILES} if lungs else None,
@@ -227,26 +274,6 @@ def _etiology(etiology: dict[str, Any] | None, outputs: int) -> EtiologyCalibrat
             "validation films"
         )
     return found
-
-
-def _operating_points(points: dict[str, dict[str, Any]]) -> dict[str, OperatingPoint]:
-    if not points:
-        raise ValueError("there is no operating point")
-    found = {}
-    for name, point in points.items():
-        band = point["indeterminate"]
-        found[name] = OperatingPoint(
-            name=name,
-            threshold=_probability(point["threshold"]),
-            indeterminate=(_probability(band[0]), _probability(band[1])) if band else None,
-        )
-    return found
-
-
-def _probability(value: Any) -> float:
-    if not 0 <= float(value) <= 1:
-        raise ValueError(f"{value} is not a probability")
-    return float(value)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

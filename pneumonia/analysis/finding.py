@@ -132,6 +132,9 @@ class Finding:
     etiology
         Bacterial or viral, whatever the label; it means something where the film shows pneumonia.
         None where the model does not tell the two apart.
+    population
+        Whose calibration was used, by its name in the card; empty where that was not known, or the
+        card has one for all.
     viral_logit
         The network's raw log-odds that a pneumonia is viral, for measuring; None from a network of
         two classes. Without an etiology it says nothing that could be shown.
@@ -146,6 +149,7 @@ class Finding:
     activation: ActivationMap
     outline: Outline = ()
     etiology: EtiologyFinding | None = None
+    population: str = ""
     viral_logit: float | None = None
 
     @property

@@ -74,6 +74,7 @@ def judge(
     expected: Expected | None = None,
     population: Population | None = None,
     *,
+    notes: tuple[str, ...] = (),
     inverted: bool = False,
 ) -> tuple[Quality, UnreadableRadiograph | None]:
     """The gate's word on a film: warnings, and a refusal if no verdict on it could mean anything.
@@ -86,6 +87,8 @@ def judge(
         What that lung network finds on chest films; given with ``segmentation``.
     population
         Whose films the model knows; None where its card does not say.
+    notes
+        What the card finds that does not fit it.
     inverted
         The film came as a negative, and its grey levels have been inverted back.
     """
@@ -96,7 +99,6 @@ def judge(
             doubts = check_segmentation(segmentation, expected, population)
     except UnreadableRadiograph as error:
         return Quality(False, radiograph.warnings, inverted), error
-    notes = population.contradictions(radiograph.facts) if population is not None else ()
     notes += (INVERTED_NOTICE,) if inverted else ()
     return replace(quality, warnings=quality.warnings + notes + doubts, inverted=inverted), None
 

@@ -53,6 +53,13 @@ class Population:
             "views": list(self.views),
         }
 
+    def holds(self, age_years: float) -> bool:
+        """Whether a patient of this age belongs to it; False where it names no ages."""
+        if self.age_years is None:
+            return False
+        low, high = self.age_years
+        return low <= age_years < high + 1
+
     def contradictions(self, facts: Facts) -> tuple[str, ...]:
         """Sentences on what a file says that does not fit; none where it fits or says nothing."""
         notes = []
@@ -72,7 +79,7 @@ class Population:
             )
         if self.age_years is not None and facts.age_years is not None:
             low, high = self.age_years
-            if not low <= facts.age_years < high + 1:
+            if not self.holds(facts.age_years):
                 # The age itself is not repeated: warnings are kept with the reading.
                 notes.append(
                     f"The DICOM file says that the patient is not {low} to {high} years old; the "

@@ -1,6 +1,5 @@
 """A batch of Radiographs -> Findings. Serving, the command line and evaluation all share it."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis import gate
 from pneumonia.analysis.bundle import Bundle, load_bundle
+from pneumonia.analysis.calibration import sigmoid
 from pneumonia.analysis.finding import (
     DEFAULT_OPERATING_POINT,
     ActivationMap,
@@ -102,7 +102,11 @@ class Predictor:
                     radiograph,
                     square,
                     None,
-                    *gate.judge(radiograph, population=self.card.population),
+                    *gate.judge(
+                        radiograph,
+                        population=self.card.population,
+                        notes=self.card.contradictions(radiograph.facts),
+                    ),
                 )
                 for radiograph, square in zip(radiographs, squares, strict=True)
             ]
@@ -126,6 +130,7 @@ class Predictor:
             segmentation,
             self._segmenter.expected,
             self.card.population,
+            notes=self.card.contradictions(radiograph.facts),
             inverted=inverted,
         )
         return Examined(radiograph, square, segmentation.lungs, quality, refusal)
@@ -167,13 +172,15 @@ class Predictor:
         fitted = self.card.etiology
         if fitted is None or viral is None:
             return None
-        return EtiologyFinding.of(calibrate(viral, fitted.temperature, fitted.bias))
+        return EtiologyFinding.of(sigmoid((viral + fitted.bias) / fitted.temperature))
 
     def _finding(
         self, radiograph: Examined, logit: float, viral: float | None, activation: ActivationMap
     ) -> Finding:
-        probability = calibrate(logit, self.card.temperature, self.card.bias)
-        point = self.operating_point
+        population = self.card.find_population(radiograph.radiograph.facts)
+        calibration = self.card.calibration_of(population)
+        probability = calibration.probability(logit)
+        point = calibration.operating_points[self.operating_point.name]
         return Finding(
             label=point.label(probability),
             probability=probability,
@@ -184,13 +191,9 @@ class Predictor:
             activation=activation,
             outline=radiograph.lungs.outline() if radiograph.lungs is not None else (),
             etiology=self._etiology(viral),
+            population=population,
             viral_logit=viral,
         )
-
-
-def calibrate(logit: float, temperature: float, bias: float) -> float:
-    """A probability in [0, 1]: sigmoid((logit + bias) / temperature)."""
-    return 0.5 * (1 + math.tanh(0.5 * (logit + bias) / temperature))
 
 
 def choose_device(wanted: str) -> str:

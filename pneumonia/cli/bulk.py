@@ -16,6 +16,7 @@ from pneumonia.analysis.finding import Finding
 from pneumonia.config import Settings
 from pneumonia.errors import (
     BadParameter,
+    BadSetting,
     DomainError,
     MissingFile,
     StorageUnavailable,
@@ -37,6 +38,7 @@ _FIELDS = (
     "label",
     "probability",
     "confidence",
+    "population",
     "etiology",
     "operating_point",
     "model",
@@ -121,7 +123,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def predict_files(
-    files: Sequence[Path], settings: Settings, overlay_dir: Path | None = None
+    files: Sequence[Path],
+    settings: Settings,
+    overlay_dir: Path | None = None,
+    population: str = "",
 ) -> list[Row]:
     """Read every file; one row each, in order, with the API's fields, ``file`` and ``error``.
 
@@ -132,7 +137,7 @@ def predict_files(
     BadParameter
         When the folder for the overlays cannot be made.
     BadSetting
-        When the model has no such operating point.
+        When the model has no such operating point or population.
     """
     # Torch is slow to import: not before there is something to read.
     from pneumonia.analysis.predictor import Predictor
@@ -143,13 +148,19 @@ def predict_files(
         settings.threads,
         settings.operating_point,
     )
+    known = predictor.card.populations
+    if population and population not in known:
+        raise BadSetting(
+            f"The model {predictor.card.id!r} does not tell the population {population!r} apart; "
+            f"it has {', '.join(known) or 'one calibration for all'}. Leave --population out."
+        )
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     pictures = _Pictures(overlay_dir, files)
     rows: list[Row] = []
     with _progress(len(files)) as bar:
         for start in range(0, len(files), settings.max_batch):
             batch = files[start : start + settings.max_batch]
-            rows.extend(_predict_batch(predictor, batch, limits, pictures))
+            rows.extend(_predict_batch(predictor, batch, limits, pictures, population))
             bar.update(len(batch))
     return rows
 
@@ -166,9 +177,13 @@ class _Silent:
 
 
 def _predict_batch(
-    predictor: "Predictor", files: Sequence[Path], limits: Limits, pictures: _Pictures
+    predictor: "Predictor",
+    files: Sequence[Path],
+    limits: Limits,
+    pictures: _Pictures,
+    population: str,
 ) -> list[Row]:
-    opened = [_open(file, limits) for file in files]
+    opened = [_open(file, limits, population) for file in files]
     answers = iter(
         predictor.predict(
             [radiograph for radiograph in opened if isinstance(radiograph, Radiograph)]
@@ -191,9 +206,9 @@ def _predict_batch(
     return rows
 
 
-def _open(file: Path, limits: Limits) -> Radiograph | DomainError:
+def _open(file: Path, limits: Limits, population: str) -> Radiograph | DomainError:
     try:
-        return decode(_bytes(file, limits), limits)
+        return decode(_bytes(file, limits), limits).of_population(population)
     except DomainError as error:
         return error
 
@@ -215,6 +230,7 @@ def _bytes(file: Path, limits: Limits) -> bytes:
 
 def _read(file: Path, radiograph: Radiograph, finding: Finding, card: "Card") -> Row:
     values = describe_finding(finding) | {
+        "population": finding.population or None,
         "etiology": describe_etiology(finding, card),
         "intended_use": find_use(card),
         "image": describe_image(image_info(radiograph)),

@@ -40,9 +40,20 @@ def register(app: Flask) -> None:
     metavar="NAME",
     help="Which of the model's operating points decides; else PNEUMONIA_OPERATING_POINT.",
 )
+@click.option(
+    "--population",
+    default="",
+    metavar="NAME",
+    help="Whose films they are (child, adult), where the model tells these apart and DICOM files "
+    "do not say the age.",
+)
 @with_appcontext
 def predict(
-    paths: tuple[Path, ...], format_: str, overlay_dir: Path | None, operating_point: str | None
+    paths: tuple[Path, ...],
+    format_: str,
+    overlay_dir: Path | None,
+    operating_point: str | None,
+    population: str,
 ) -> None:
     """Read films from files, or from folders and all below them.
 
@@ -60,7 +71,7 @@ def predict(
     if operating_point is not None:
         settings = replace(settings, operating_point=operating_point)
     try:
-        rows = predict_files(files, settings, overlay_dir)
+        rows = predict_files(files, settings, overlay_dir, population)
     except DomainError as error:
         click.echo(f"Error: {error.detail}", err=True)
         sys.exit(2)

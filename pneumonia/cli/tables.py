@@ -35,6 +35,7 @@ CSV_FIELDS = (
     "error",
     "detail",
     "intended_use",
+    "population",
     "etiology",
     "etiology_confidence",
     "etiology_caution",
@@ -71,6 +72,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "quality_warnings": " ".join(quality["warnings"]),
         "quality_inverted": str(quality["inverted"]).lower(),
         "intended_use": row["intended_use"],
+        "population": row["population"],
         **_flat_etiology(row["etiology"]),
     }
 

@@ -20,6 +20,9 @@ class Facts:
         The patient's age when the radiograph was taken.
     modality, body_part, view, laterality
         DICOM's code strings, upper case.
+    population
+        Whose radiograph it is in the words of a model's card (``child``, ``adult``), as the person
+        who sent it says; a file never says so.
     """
 
     age_years: float | None = None
@@ -27,6 +30,7 @@ class Facts:
     body_part: str = ""
     view: str = ""
     laterality: str = ""
+    population: str = ""
 
     @property
     def is_lateral(self) -> bool:
@@ -74,6 +78,10 @@ class Radiograph:
                 f"{self.pixels.shape}"
             )
         self.pixels.flags.writeable = False
+
+    def of_population(self, population: str) -> "Radiograph":
+        """The same, said to be of a population; see :attr:`Facts.population`."""
+        return replace(self, facts=replace(self.facts, population=population))
 
     @property
     def width(self) -> int:

@@ -28,7 +28,9 @@ def find_calls(finding: Finding, card: "Card | None") -> list[Call]:
         those the reading was made with, the reading's own point stands alone.
     """
     own = finding.operating_point
-    points = list(card.operating_points.values()) if card else []
+    points = []
+    if card:
+        points = list(card.calibration_of(finding.population).operating_points.values())
     if own not in points:
         points = [own]
     return [

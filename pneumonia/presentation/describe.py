@@ -34,6 +34,7 @@ def as_json(
         "id": reading.id,
         "created_at": timestamp(reading.created_at),
         **{key: finding[key] for key in ("label", "probability", "confidence")},
+        "population": reading.finding.population or None,
         "etiology": etiology,
         "operating_point": finding["operating_point"],
         "operating_points": [

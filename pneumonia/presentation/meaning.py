@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pneumonia.analysis.finding import Finding
 from pneumonia.analysis.frequency import Frequency, find_frequency
 from pneumonia.presentation.calls import Call
 from pneumonia.presentation.describe import percent
@@ -16,10 +17,12 @@ def find_use(card: "Card | None") -> str | None:
     return _sentence(card, "intended_use")
 
 
-def say_population(card: "Card | None") -> str | None:
+def say_population(finding: Finding, card: "Card | None") -> str | None:
     """Whose films the answer holds for; None without a card."""
     if card is None:
         return None
+    if card.populations:
+        return _say_which(finding.population, card)
     if not card.population.text:
         return (
             "The model's card does not say whose films it was trained on: whether the answer holds "
@@ -27,6 +30,16 @@ def say_population(card: "Card | None") -> str | None:
         )
     age = " A film does not tell the age." if card.population.age_years else ""
     return f"For films of {card.population.text}: not for others.{age}"
+
+
+def _say_which(name: str, card: "Card") -> str:
+    if name not in card.populations:
+        known = " or ".join(one.population.text for one in card.populations.values())
+        return (
+            f"Whose film it is was not said ({known}), and a film does not tell: where the limits "
+            "for these differ, it is called indeterminate."
+        )
+    return f"Read by the limits for films of {card.calibration_of(name).population.text}."
 
 
 def _sentence(card: "Card | None", name: str) -> str | None:

@@ -39,6 +39,7 @@ def to_row(reading: Reading) -> ReadingRow:
         threshold=float(point.threshold),
         indeterminate_low=low,
         indeterminate_high=high,
+        population=finding.population or None,
         etiology=etiology.label.value if etiology else None,
         etiology_probability=float(etiology.probability) if etiology else None,
         model_id=finding.model.id,
@@ -76,6 +77,7 @@ def to_reading(row: ReadingRow) -> Reading:
             activation=_activation(row),
             outline=_outline(row),
             etiology=_etiology(row),
+            population=row.population or "",
         ),
     )
 

@@ -56,6 +56,8 @@ class ReadingRow(Base):
     threshold: Mapped[float] = mapped_column(Double)
     indeterminate_low: Mapped[float | None] = mapped_column(Double)
     indeterminate_high: Mapped[float | None] = mapped_column(Double)
+    # Whose calibration was used; NULL where that was not known or the model has one for all.
+    population: Mapped[str | None] = mapped_column(String(32))
     # Bacterial or viral, and the probability of it given pneumonia; NULL where it was not told.
     etiology: Mapped[str | None] = mapped_column(String(16))
     etiology_probability: Mapped[float | None] = mapped_column(Double)

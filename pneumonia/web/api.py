@@ -11,14 +11,14 @@ from pneumonia.presentation.meaning import find_use
 from pneumonia.records import Reading
 from pneumonia.web.served_model import card_of
 from pneumonia.web.services import services
-from pneumonia.web.uploads import uploaded_image
+from pneumonia.web.uploads import uploaded_image, uploaded_population
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 @blueprint.post("/readings")
 def create() -> tuple[dict[str, Any], int, dict[str, str]]:
-    reading = services().readings.submit(uploaded_image())
+    reading = services().readings.submit(uploaded_image(), uploaded_population())
     location = url_for("api.get", reading_id=reading.id)
     return _body(reading), 201, {"Location": location}
 

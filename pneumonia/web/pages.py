@@ -34,9 +34,9 @@ from pneumonia.records import Reading
 from pneumonia.web import problems
 from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
 from pneumonia.web.samples import SAMPLES, sample_png
-from pneumonia.web.served_model import card_of, served_card
+from pneumonia.web.served_model import card_of, known_populations, served_card
 from pneumonia.web.services import services
-from pneumonia.web.uploads import uploaded_image
+from pneumonia.web.uploads import uploaded_image, uploaded_population
 
 blueprint = Blueprint("pages", __name__)
 
@@ -55,7 +55,7 @@ def home() -> str:
 
 @blueprint.post("/")
 def upload() -> BaseResponse:
-    return _submit(uploaded_image())
+    return _submit(uploaded_image(), uploaded_population())
 
 
 @blueprint.post("/samples/<name>")
@@ -73,7 +73,7 @@ def reading(reading_id: str) -> str:
     found = services().readings.get(reading_id)
     finding = found.finding
     card = card_of(finding.model)
-    groups = card.frequency if card else ()
+    groups = card.calibration_of(finding.population).frequency if card else ()
     calls = find_calls(finding, card)
     return render_template(
         "reading.html",
@@ -85,7 +85,7 @@ def reading(reading_id: str) -> str:
         prevalence=say_prevalence(groups),
         others=say_others(calls),
         disputed=is_disputed(calls),
-        population=say_population(card),
+        population=say_population(finding, card),
         paint_map=paints_map(finding),
         image_url=url_for("pages.image", reading_id=reading_id),
         overlay_url=url_for("pages.overlay", reading_id=reading_id, opacity=1),
@@ -122,7 +122,10 @@ def model() -> str:
         problem = problems.describe(error).as_dict()
         return render_template("model.html", card=None, problem=problem)
     return render_template(
-        "model.html", card=card, decides=decides, frequency=merge_alike(card.frequency)
+        "model.html",
+        card=card,
+        decides=decides,
+        frequency=merge_alike(card.calibration.frequency),
     )
 
 
@@ -138,8 +141,8 @@ def show_problem(error: Exception) -> Response:
     return problems.complete(make_response(_home(problem)), problem)
 
 
-def _submit(data: bytes) -> BaseResponse:
-    new = services().readings.submit(data)
+def _submit(data: bytes, population: str = "") -> BaseResponse:
+    new = services().readings.submit(data, population)
     session["recent"] = [new.id, *session.get("recent", [])][:RECENT]
     return redirect(url_for("pages.reading", reading_id=new.id), 303)
 
@@ -151,6 +154,7 @@ def _home(problem: problems.Problem | None) -> str:
         # Never filled from the request: after a refusal, reading its body again would refuse again.
         form=UploadForm(formdata=None),
         sample_form=SampleForm(formdata=None),
+        populations=known_populations(),
         problem=problem and problem.as_dict(),
         recent=_recent(),
         samples=[

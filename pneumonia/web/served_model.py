@@ -30,6 +30,15 @@ def card_of(model: ModelRef) -> "Card | None":
     return card if card.ref == model else None
 
 
+def known_populations() -> dict[str, str]:
+    """The populations that the served card calibrates apart, in words; empty while unknown."""
+    try:
+        card = served_card()
+    except DomainError:
+        return {}
+    return {name: one.population.text for name, one in card.populations.items()}
+
+
 def model_status() -> dict[str, Any]:
     """What every page may say of the model; what is not known before it is loaded is None."""
     own = services()

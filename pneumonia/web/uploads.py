@@ -3,8 +3,11 @@
 from flask import request
 
 from pneumonia.errors import BadParameter, NoImage
+from pneumonia.web.served_model import known_populations
 
 FIELD = "image"
+POPULATION = "population"
+UNKNOWN = "unknown"
 
 
 def uploaded_image() -> bytes:
@@ -29,6 +32,24 @@ def uploaded_image() -> bytes:
     if not data and not files[0].filename:
         raise NoImage(_missing())
     return data
+
+
+def uploaded_population() -> str:
+    """Whose film it is said to be, from the form's field; empty where nothing is said.
+
+    Raises
+    ------
+    BadParameter
+        For a population that the served model does not tell apart.
+    """
+    name = request.form.get(POPULATION, "").strip().lower()
+    if name in ("", UNKNOWN) or name in (known := known_populations()):
+        return "" if name == UNKNOWN else name
+    accepted = ", ".join([*known, UNKNOWN])
+    raise BadParameter(
+        f"The field {POPULATION!r} is {name[:40]!r}; the model tells apart: {accepted}. Leave it "
+        "out where it is not known."
+    )
 
 
 def _missing() -> str:

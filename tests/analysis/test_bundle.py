@@ -127,8 +127,8 @@ def test_operating_points_and_frequency_are_those_of_the_card(copy) -> None:
         "screening": OperatingPoint("screening", 0.1, (0.05, 0.2)),
         "balanced": OperatingPoint("balanced", 0.6),
     }
-    assert card.frequency == (Frequency(0.1, 0.2, 30, 4),)
-    assert (card.temperature, card.bias) == (2.0, -0.5)
+    assert card.calibration.frequency == (Frequency(0.1, 0.2, 30, 4),)
+    assert (card.calibration.temperature, card.calibration.bias) == (2.0, -0.5)
     assert card.operating_point.name == "balanced"
     assert card.choose("screening").threshold == 0.1
 

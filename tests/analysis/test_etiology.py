@@ -117,7 +117,7 @@ def test_a_finding_holds_what_the_three_outputs_say(etiology_bundle) -> None:
             outputs, maps = loaded.network.forward_with_map(torch.from_numpy(x)[None])
         normal, bacterial, viral = outputs[0].tolist()
         logit = math.log(math.exp(bacterial) + math.exp(viral)) - normal
-        p = 1 / (1 + math.exp(-(logit + card.bias) / card.temperature))
+        p = 1 / (1 + math.exp(-(logit + card.calibration.bias) / card.calibration.temperature))
         fitted = card.etiology
         q = 1 / (1 + math.exp(-(viral - bacterial + fitted.bias) / fitted.temperature))
         assert finding.logit == pytest.approx(logit, abs=1e-4)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from pneumonia.analysis.calibration import Calibration
 from pneumonia.analysis.finding import Label, OperatingPoint
-from pneumonia.analysis.predictor import Predictor, calibrate, choose_device
+from pneumonia.analysis.population import Population
+from pneumonia.analysis.predictor import Predictor, choose_device
 from pneumonia.errors import BadSetting
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.synthetic import synthetic_radiograph
@@ -38,7 +40,7 @@ def test_a_finding_is_what_the_network_says(predictor, tiny_network) -> None:
     assert finding.activation.geometry == geometry
     assert geometry.box == (0, 0, 260, 200)
     card = predictor.card
-    z = (finding.logit + card.bias) / card.temperature
+    z = (finding.logit + card.calibration.bias) / card.calibration.temperature
     assert finding.probability == pytest.approx(1 / (1 + math.exp(-z)))
     assert finding.model.sha256 == card.weights_sha256
 
@@ -83,7 +85,7 @@ def test_without_a_band_the_threshold_itself_is_pneumonia() -> None:
 
 @pytest.mark.parametrize("logit", [-1e4, -3.0, 0.0, 2.5, 1e4])
 def test_calibration_is_a_probability_for_any_logit(logit) -> None:
-    p = calibrate(logit, temperature=2.0, bias=0.5)
+    p = Calibration(2.0, 0.5, {}, Population()).probability(logit)
     assert 0 <= p <= 1
     if abs(logit) < 10:
         assert p == pytest.approx(1 / (1 + math.exp(-(logit + 0.5) / 2)))

@@ -17,6 +17,7 @@ def row(file: str) -> tables.Row:
         "label": "normal",
         "probability": 0.031,
         "confidence": 0.969,
+        "population": None,
         "etiology": None,
         "operating_point": {"name": "balanced", "threshold": 0.5},
         "model": {"id": "default", "sha256": "ab" * 32},

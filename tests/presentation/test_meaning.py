@@ -35,11 +35,12 @@ def plain(sentence: str | None) -> str:
 
 
 def finding(probability: float, point: OperatingPoint) -> Any:
-    return SimpleNamespace(probability=probability, operating_point=point)
+    return SimpleNamespace(probability=probability, operating_point=point, population="")
 
 
 def card(*points: OperatingPoint) -> Any:
-    return SimpleNamespace(operating_points={point.name: point for point in points})
+    own = SimpleNamespace(operating_points={point.name: point for point in points})
+    return SimpleNamespace(calibration_of=lambda population: own)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "label": str,
         "probability": float,
         "confidence": float,
+        "population": type(None),
         "etiology": type(None),
         "operating_point": {"name": str, "threshold": float},
         "operating_points": list,

@@ -28,6 +28,7 @@ def augment(
 def change_appearance(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
     """Another exposure, sharpness and file, and covered parts; nothing moves."""
     square = _change_greys(square, knobs, random)
+    square = _sharpen(square, knobs, random)
     square = _lose_sharpness(square, knobs, random)
     square = _cover(square, knobs, random)
     return _cover_margins(square, knobs, random)
@@ -65,6 +66,8 @@ def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generat
     noisy = random.random() < knobs.noise
     if exponent != 1:  # the identity must be exact
         square = np.asarray(np.power(square, np.float32(exponent)))
+    if knobs.tone:
+        square = _change_tone(square, knobs.tone, random)
     if contrast != 1 or brightness != 0:
         mean = square.mean()
         square = (square - mean) * np.float32(contrast) + mean + np.float32(brightness)
@@ -72,6 +75,23 @@ def _change_greys(square: Square, knobs: Augmentation, random: np.random.Generat
         noise = random.standard_normal(square.shape, np.float32)
         square = np.asarray(square + noise * np.float32(random.uniform(0, 0.05)))
     return np.asarray(np.clip(square, 0, 1), np.float32)
+
+
+def _change_tone(square: Square, strength: float, random: np.random.Generator) -> Square:
+    """Another rising tone curve: what a maker's look-up table makes of the same exposure."""
+    steps = np.exp(random.uniform(-1, 1, 6) * np.log1p(strength))
+    heights = np.concatenate([[0.0], np.cumsum(steps) / steps.sum()])
+    return np.asarray(np.interp(square, np.linspace(0, 1, 7), heights), np.float32)
+
+
+def _sharpen(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:
+    """Edges or structures raised, as each maker's image processing does (unsharp masking)."""
+    if not knobs.sharpen or random.random() >= knobs.sharpen:
+        return square
+    reach = float(np.exp(random.uniform(np.log(1), np.log(24))))  # of bones' edges to that of lobes
+    smooth = cv2.GaussianBlur(square, (0, 0), reach)
+    raised = square + np.float32(random.uniform(0.3, 1.5)) * (square - smooth)
+    return np.asarray(np.clip(raised, 0, 1), np.float32)
 
 
 def _lose_sharpness(square: Square, knobs: Augmentation, random: np.random.Generator) -> Square:

@@ -1,5 +1,6 @@
 """Training and validation datasets of a recipe: decoded radiographs, and their lungs."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square
 from train.data.dataset import Decoded, RadiographDataset
 from train.data.manifest import Manifest, Row
 from train.data.splits import Division
-from train.data.squares import OnBadImage, cache_key, load_squares
+from train.data.squares import OnBadImage, load_squares
 from train.files import replacing
 from train.recipes.recipe import Recipe
 from train.reporter import Reporter
@@ -81,9 +82,9 @@ class Reader:
             )
         masks = None
         if self.segmenter is not None and recipe.needs_lungs:
-            path = self.cache / f"lungs-{cache_key(kept, grid)}-{self.lungs_digest[:16]}.npy"
+            found = self.cache / f"lungs-{self.lungs_digest[:16]}"
             label = f"lungs of {side} films"
-            masks = segment_lungs(self.segmenter, squares, path, label, self.reporter)
+            masks = segment_lungs(self.segmenter, squares, found, label, self.reporter)
         decoded = Decoded.of(kept, squares, masks, recipe.classes)
         _check_classes(decoded, recipe.classes, side)
         return kept, decoded
@@ -131,22 +132,33 @@ def _own_statistics(recipe: Recipe, radiographs: Decoded) -> PreprocessSpec:
 def segment_lungs(
     segmenter: LungSegmenter,
     squares: NDArray[np.float32],
-    path: Path,
+    cache: Path,
     label: str,
     reporter: Reporter,
 ) -> NDArray[np.bool_]:
-    """bool (n, S, S): the lungs' masks on the square grid, kept in the file ``path``."""
+    """bool (n, S, S): the lungs' masks on the square grid.
+
+    Parameters
+    ----------
+    cache
+        This lung network's folder, a file per radiograph by its content: data sets that share
+        radiographs, or a source left out, find them there.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    masks = np.zeros(squares.shape, np.bool_)
+    paths = [cache / f"{hashlib.sha256(square.tobytes()).hexdigest()}.npy" for square in squares]
+    missing = [i for i, path in enumerate(paths) if not path.is_file()]
+    for i in set(range(len(squares))).difference(missing):
+        bits = np.unpackbits(np.load(paths[i]), count=masks[i].size)
+        masks[i] = bits.reshape(masks[i].shape)
     with reporter.bar(label, len(squares)) as advance:
-        if path.is_file():
-            advance(len(squares))
-            kept: NDArray[np.bool_] = np.load(path)
-            return kept
-        masks = np.zeros(squares.shape, np.bool_)
-        for start in range(0, len(squares), _BATCH_SIZE):
-            batch = [np.array(square) for square in squares[start : start + _BATCH_SIZE]]
-            for i, segmentation in enumerate(segmenter.segment(batch), start):
+        advance(len(squares) - len(missing))
+        for start in range(0, len(missing), _BATCH_SIZE):
+            some = missing[start : start + _BATCH_SIZE]
+            found = segmenter.segment([np.array(squares[i]) for i in some])
+            for i, segmentation in zip(some, found, strict=True):
                 masks[i] = segmentation.lungs.mask
-            advance(len(batch))
-    with replacing(path) as partial, partial.open("wb") as file:
-        np.save(file, masks)
+                with replacing(paths[i]) as partial, partial.open("wb") as file:
+                    np.save(file, np.packbits(masks[i]))
+            advance(len(some))
     return masks

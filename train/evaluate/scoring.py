@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumonia.analysis.calibration import sigmoid
 from pneumonia.analysis.finding import Finding, Label, ModelRef, OperatingPoint
 from pneumonia.analysis.gate import Examined
-from pneumonia.analysis.predictor import calibrate
 from pneumonia.errors import DamagedImage, DataError, ImageError
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.lungs import Lungs
@@ -150,7 +150,7 @@ def _viral(findings: Sequence[Finding]) -> NDArray[np.float64] | None:
 def _viral_of(finding: Finding) -> float | None:
     if finding.etiology is not None:
         return finding.etiology.viral
-    return None if finding.viral_logit is None else calibrate(finding.viral_logit, 1.0, 0.0)
+    return None if finding.viral_logit is None else sigmoid(finding.viral_logit)
 
 
 def _read_batch(predictor: Reader, readable: list[tuple[Row, Radiograph]]) -> Batch:

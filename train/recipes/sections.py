@@ -4,8 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-_PROBABILITIES = ("flip", "blur", "noise", "jpeg", "erase", "border", "outside", "covered")
-_RANGES = ("rotation_degrees", "scale", "aspect", "shift", "contrast", "brightness", "gamma")
+_PROBABILITIES = (
+    "flip", "sharpen", "blur", "noise", "jpeg", "erase", "border", "outside", "covered",
+)  # fmt: skip
+_RANGES = (
+    "rotation_degrees", "scale", "aspect", "shift", "contrast", "brightness", "gamma", "tone",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,8 @@ class Augmentation:
     contrast: float = 0.0  # factor in [1 - c, 1 + c] about the mean
     brightness: float = 0.0  # added grey level
     gamma: float = 0.0  # log-uniform exponent in [1 / (1 + gamma), 1 + gamma]
+    tone: float = 0.0  # log-uniform slopes of a rising curve, in [1 / (1 + tone), 1 + tone]
+    sharpen: float = 0.0  # probability of unsharp masking
     blur: float = 0.0  # probability of a Gaussian blur or a loss of resolution
     noise: float = 0.0  # probability of Gaussian noise, deviation up to 0.05 of the grey range
     jpeg: float = 0.0  # probability of a JPEG round trip at quality 30 to 90
