@@ -159,6 +159,13 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     show_default=True,
     help="Of the bundle's operating points, the one that decides.",
 )
+@click.option(
+    "--population",
+    metavar="NAME",
+    default="",
+    help="Whose films to measure, where the model tells populations apart (child, adult), by their "
+    "calibration; unknown: all, as if nobody said. [default: what the data says]",
+)
 @click.option("--record", metavar="NAME", help="Store the figures in the bundle's card as NAME.")
 @click.option("--quick", is_flag=True, help="Leave out the altered films; minutes become seconds.")
 def evaluate(**options: Any) -> None:
@@ -174,21 +181,32 @@ def evaluate(**options: Any) -> None:
 
 def _evaluate(options: dict[str, Any]) -> Path:
     """Evaluate and print the figures. Returns the folder of the report."""
+    from pneumonia.analysis.bundle import read_card
     from pneumonia.analysis.predictor import Predictor
     from train.bundle import export
     from train.data import manifest, splits
     from train.evaluate.evaluate import assess
+    from train.evaluate.population import choose_population
     from train.evaluate.predictions import Source
     from train.evaluate.text import summary
 
     folder = options["models_dir"] / options["model"]
     if not folder.is_dir() and Path(options["model"]).is_dir():
         folder = Path(options["model"])
-    predictor = Predictor.load(
-        folder, options["device"], operating_point=options["operating_point"]
-    )
+    card = read_card(folder)
     radiographs = manifest.load(options["data"], options["dataset"])
-    rows = splits.select_rows(radiographs, options["split"], predictor.card)
+    population, rows = choose_population(
+        card,
+        splits.select_rows(radiographs, options["split"], card),
+        radiographs.declaration.population,
+        options["population"],
+    )
+    predictor = Predictor.load(
+        folder,
+        options["device"],
+        operating_point=options["operating_point"],
+        population=population,
+    )
     if all(row.patient == row.file for row in rows):
         Terminal().warn(
             "The data does not say which films are of one patient: intervals count each film by "
@@ -198,7 +216,7 @@ def _evaluate(options: dict[str, Any]) -> Path:
     report = assess(
         predictor,
         rows,
-        Source.of(radiographs, options["split"]),
+        Source.of(radiographs, options["split"], population),
         out,
         Terminal(),
         **{name: options[name] for name in ("quick", "batch_size", "on_bad_image")},
@@ -207,6 +225,41 @@ def _evaluate(options: dict[str, Any]) -> Path:
         export.record_evidence(folder, options["record"], report.summary())
     click.echo(summary(report))
     return out
+
+
+@click.command()
+@click.option("--model", metavar="DIR", type=PATH, required=True, help="The bundle's folder.")
+@click.option(
+    "--predictions",
+    metavar="FILE",
+    type=PATH,
+    required=True,
+    multiple=True,
+    help="A predictions.csv of flask evaluate. May be repeated: of a film that several have, the "
+    "last counts.",
+)
+def calibrate(model: Path, predictions: tuple[Path, ...]) -> None:
+    """Calibrate a bundle anew on films that no network learnt from.
+
+    Probabilities, operating points and bands, for each population apart, from what networks said
+    of films held out from their training. Films of whole sources that were left out of a training
+    (split.leave_out) tell how scores shift where a film comes from a new place.
+    """
+    try:
+        from train.bundle import held_out, measure
+
+        card = measure.recalibrate(model, held_out.read(predictions))
+    except DomainError as error:
+        fail(error)
+    apart = card["populations"] or {"all": card}
+    for name, one in apart.items():
+        figures = one["operating_points"]["balanced"]["validation"]
+        click.echo(
+            f"{name}: {figures['n']} films; balanced sensitivity "
+            f"{figures['sensitivity']['value']:.3f}, specificity "
+            f"{figures['specificity']['value']:.3f}, "
+            f"{figures['share_in_band']:.0%} in the band"
+        )
 
 
 @click.command()

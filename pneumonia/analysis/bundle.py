@@ -6,7 +6,7 @@ and the hash of the weights they were measured with. A bundle that does not matc
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,21 @@ class Card:
                 (n for n, c in self.populations.items() if c.population.holds(facts.age_years)), ""
             )
         return facts.population if facts.population in self.populations else ""
+
+    def of_population(self, name: str) -> "Card":
+        """The same card, as if that population's calibration were the only one.
+
+        Raises
+        ------
+        BadSetting
+            When the card does not calibrate such a population apart.
+        """
+        if name not in self.populations:
+            raise BadSetting(
+                f"The model {self.id!r} does not tell the population {name!r} apart; it has "
+                f"{', '.join(self.populations) or 'one calibration for all'}."
+            )
+        return replace(self, calibration=self.populations[name], populations={})
 
     def contradictions(self, facts: Facts) -> tuple[str, ...]:
         """Sentences on what a file says that does not fit what the model knows."""

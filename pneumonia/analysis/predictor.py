@@ -1,6 +1,7 @@
 """A batch of Radiographs -> Findings. Serving, the command line and evaluation all share it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -52,6 +53,7 @@ class Predictor:
         device: str = "auto",
         threads: int = 0,
         operating_point: str = DEFAULT_OPERATING_POINT,
+        population: str = "",
     ) -> Self:
         """Load a bundle.
 
@@ -63,17 +65,23 @@ class Predictor:
             CPU threads of one forward pass; 0 leaves torch's own choice, one per core.
         operating_point
             Name of the card's operating point that decides.
+        population
+            By whose calibration all radiographs are read; empty: by each one's own.
 
         Raises
         ------
         NoModel, DamagedBundle
             See :func:`pneumonia.analysis.bundle.load_bundle`.
         BadSetting
-            When a GPU is asked for and there is none, or an operating point that the card has not.
+            When a GPU is asked for and there is none, or an operating point or population that the
+            card has not.
         """
         if threads:
             torch.set_num_threads(threads)
-        return cls(load_bundle(folder), choose_device(device), operating_point)
+        bundle = load_bundle(folder)
+        if population:
+            bundle = replace(bundle, card=bundle.card.of_population(population))
+        return cls(bundle, choose_device(device), operating_point)
 
     def warm(self) -> None:
         """Run one blank film, so that the first real one finds memory and kernels ready."""

@@ -54,7 +54,7 @@ def test_train_then_evaluate(radiographs, recipe_file, tmp_path) -> None:
     card = json.loads((out / "card.json").read_text())
     assert found["confusion"] == card["validation"]["confusion"]
     predictions = (tmp_path / "report" / "predictions.csv").read_text()
-    assert predictions.startswith("file,label,probability\n")
+    assert predictions.startswith("file,label,probability,logit,patient,source,population\n")
     evidence = json.loads((tmp_path / "report" / "evidence.json").read_text())
     balanced = evidence["discrimination"]["points"]["balanced"]
     assert balanced["confusion"] == found["confusion"]

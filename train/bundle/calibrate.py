@@ -23,7 +23,7 @@ class NothingLearntError(RunError):
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class PlattScaling:
     """Probability of pneumonia = sigmoid((logit + bias) / temperature)."""
 
     temperature: float
@@ -32,8 +32,17 @@ class Calibration:
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * (logits + self.bias) / self.temperature)))
 
+    def logit(self, probability: float) -> float:
+        """The raw logit that becomes a probability; finite for 0 and 1 too."""
+        p = min(max(probability, 1e-12), 1 - 1e-12)
+        return float(np.log(p / (1 - p)) * self.temperature - self.bias)
 
-def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> Calibration:
+
+def fit_calibration(
+    labels: NDArray[np.bool_],
+    logits: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+) -> PlattScaling:
     """Temperature and bias by maximum likelihood, with Platt's smoothed targets.
 
     Focal loss with alpha shifts the logits, so a temperature alone (Guo et al. 2017) cannot do.
@@ -43,6 +52,8 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
     ----------
     labels, logits
         (n,), True = pneumonia.
+    weights
+        (n,), how much each film counts; 1 unless given.
 
     Raises
     ------
@@ -51,13 +62,15 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
 
     Source: Platt 1999, "Probabilistic outputs for support vector machines"; Lin et al. 2007.
     """
-    positive, negative = int(labels.sum()), int((~labels).sum())
+    counts = np.ones(len(labels)) if weights is None else weights
+    positive, negative = counts[labels].sum(), counts[~labels].sum()
     targets = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
     scale, shift = 1.0, 0.0
     for _ in range(100):  # Newton's method on a convex function of two numbers
         p = 1 / (1 + np.exp(-np.clip(scale * logits + shift, -500, 500)))
-        gradient = np.array([((p - targets) * logits).sum(), (p - targets).sum()])
-        w = p * (1 - p) + 1e-12
+        residual = counts * (p - targets)
+        gradient = np.array([(residual * logits).sum(), residual.sum()])
+        w = counts * (p * (1 - p) + 1e-12)
         cross = (w * logits).sum()
         hessian = np.array([[(w * logits**2).sum(), cross], [cross, w.sum()]])
         step = np.linalg.solve(hessian + 1e-9 * np.eye(2), gradient)
@@ -70,7 +83,7 @@ def fit_calibration(labels: NDArray[np.bool_], logits: NDArray[np.float64]) -> C
             "The network has learnt nothing: on the validation films its output does not rise with "
             "the label, so it cannot be calibrated. Train for longer, or look at the data's labels."
         )
-    return Calibration(temperature=1 / scale, bias=shift / scale)
+    return PlattScaling(temperature=1 / scale, bias=shift / scale)
 
 
 def count_frequency(

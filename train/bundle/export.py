@@ -15,12 +15,12 @@ from torch import nn
 
 from pneumonia.analysis import lung_segmenter as lungs
 from pneumonia.analysis.bundle import CARD, WEIGHTS, file_sha256
-from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT
 from pneumonia.errors import RunError
 from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 from train.bundle import calibrate
-from train.bundle.operating_points import choose_operating_points, describe_operating_point
+from train.bundle.held_out import HeldOut
+from train.bundle.measure import measure
 from train.bundle.provenance import Provenance
 from train.data.declaration import Declaration
 from train.data.manifest import Row
@@ -104,8 +104,7 @@ def export(
     network
         Already rounded by :func:`round_to_half`.
     """
-    labels = np.array([row.label == "PNEUMONIA" for row in origins.validation])
-    measured = _measure(labels, served, origins)
+    measured = _measure(served, origins)
     out.mkdir(parents=True, exist_ok=True)
     state = {
         name: tensor.half() if tensor.is_floating_point() else tensor
@@ -149,29 +148,14 @@ def export(
     return card
 
 
-def _measure(labels: NDArray[np.bool_], served: Served, origins: Origins) -> dict[str, Any]:
+def _measure(served: Served, origins: Origins) -> dict[str, Any]:
     """All that is fixed on validation: calibration, operating points, map's scale, figures."""
-    calibration = calibrate.fit_calibration(labels, served.logits)
-    probabilities = calibration.probabilities(served.logits)
-    patients = [row.patient for row in origins.validation]
-    perturbed = None if served.perturbed is None else calibration.probabilities(served.perturbed)
-    points = choose_operating_points(labels, probabilities, perturbed)
-    balanced = points[DEFAULT_OPERATING_POINT]
-    return {
-        "calibration": {
-            "method": "temperature and bias, by maximum likelihood with Platt's smoothed targets",
-            **asdict(calibration),
-            "frequency": calibrate.count_frequency(labels, probabilities),
-        },
-        "operating_points": {
-            name: describe_operating_point(point, labels, probabilities, patients, perturbed)
-            for name, point in points.items()
-        },
+    films = HeldOut.of(origins.validation, served.logits, served.perturbed)
+    return measure(films, origins.data.populations) | {
         "map": {
             "method": "class activation map, in logits",
-            "full_scale": calibrate.choose_full_scale(labels, served.maps),
+            "full_scale": calibrate.choose_full_scale(films.labels, served.maps),
         },
-        "validation": calibrate.summarise(labels, probabilities, patients, balanced),
     }
 
 

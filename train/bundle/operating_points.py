@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import OperatingPoint
 from train import metrics
-from train.estimates import estimate_rates
+from train.bundle.conformal import find_bounds
+from train.estimates import estimate_mean, estimate_rates
 
 MIN_SENSITIVITY: Final = 0.98  # of ``screening``
 MIN_SPECIFICITY: Final = 0.98  # of ``confirming``
-TARGET_ACCURACY: Final = 0.98  # of the films outside the band
-MAX_SHARE: Final = 0.15  # of the films inside it
 STANDARD_ERRORS: Final = 1.0  # below the best Youden index, where ``balanced`` may still lie
 PROMISES: Final = {
     "screening": f"a sensitivity of at least {MIN_SENSITIVITY}",
@@ -30,12 +29,15 @@ _HAIR: Final = 0.01  # logits: a threshold lies this far below a film's score, o
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Curve:
-    """Sensitivity and specificity of one set of films at each candidate threshold."""
+    """Sensitivity and specificity of one set of films at each candidate threshold.
+
+    Where the films are of several sources, the mean over these: a place with many films counts no
+    more than one with few. ``variance`` is that of the Youden index.
+    """
 
     sensitivity: NDArray[np.float64]
     specificity: NDArray[np.float64]
-    pneumonia: int
-    normal: int
+    variance: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -43,58 +45,66 @@ class _Curve:
         labels: NDArray[np.bool_],
         scores: NDArray[np.float64],
         thresholds: NDArray[np.float64],
+        sources: NDArray[np.str_],
     ) -> "_Curve":
-        pneumonia, normal = np.sort(scores[labels]), np.sort(scores[~labels])
-        return cls(
-            1 - np.searchsorted(pneumonia, thresholds) / len(pneumonia),
-            np.searchsorted(normal, thresholds) / len(normal),
-            len(pneumonia),
-            len(normal),
-        )
+        below, variance = [], np.zeros(len(thresholds))
+        for truth in (True, False):
+            groups = [
+                np.sort(scores[(labels == truth) & (sources == name)])
+                for name in np.unique(sources[labels == truth])
+            ]
+            rates = [np.searchsorted(group, thresholds) / len(group) for group in groups]
+            below.append(np.mean(rates, axis=0))
+            for rate, group in zip(rates, groups, strict=True):
+                variance += _variance(rate, len(group)) / len(groups) ** 2
+        return cls(1 - below[0], below[1], variance)
 
     def slack(self) -> NDArray[np.float64]:
         """How far the Youden index lies above what its best, less the error, would allow."""
         youden = self.sensitivity + self.specificity - 1
         best = int(np.argmax(youden))
-        error = np.sqrt(
-            _variance(self.sensitivity[best], self.pneumonia)
-            + _variance(self.specificity[best], self.normal)
-        )
+        error = np.sqrt(self.variance[best])
         return np.asarray(youden - youden[best] + STANDARD_ERRORS * error)
 
 
-def _variance(rate: float, n: int) -> float:
+def _variance(rate: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """Of a share of n films, with one success and one failure added: never 0 (Laplace)."""
     p = (rate * n + 1) / (n + 2)
-    return p * (1 - p) / (n + 2)
+    return np.asarray(p * (1 - p) / (n + 2))
 
 
 def choose_operating_points(
     labels: NDArray[np.bool_],
     probabilities: NDArray[np.float64],
     perturbed: NDArray[np.float64] | None = None,
+    sources: Sequence[str] | None = None,
 ) -> dict[str, OperatingPoint]:
     """Thresholds and bands for ``screening``, ``balanced`` and ``confirming``.
 
     - ``screening``: the highest threshold with a sensitivity of at least 0.98 on the films as they
-      are, and under every alteration by itself.
+      are, and under every perturbation by itself.
     - ``confirming``: the lowest threshold with a specificity of at least 0.98 on all of these.
     - ``balanced``: the highest threshold whose Youden index is within one standard error of the
-      best, on the films as they are and on all the altered ones together; where no threshold is on
-      both, the one that misses least.
+      best, on the films as they are and on all the perturbed ones together; where no threshold is
+      on both, the one that misses least.
 
     Where the classes separate, the first of these lies above the second, and they change places;
     where ``balanced`` lies beyond one of them, that one moves to it. So their order never changes,
     and both promises hold: a lower threshold never misses more, a higher one never alarms more.
+
+    The band of each reaches from its threshold to where the bounds of
+    :func:`train.bundle.conformal.find_bounds` hold.
 
     Parameters
     ----------
     labels
         (n,), True = pneumonia.
     probabilities
-        (n,), calibrated, of the validation films.
+        (n,), calibrated, of films that the network did not learn from.
     perturbed
-        (k, n), the same films after k alterations; None or k = 0: there are none.
+        (k, n), the same films after k perturbations; None or k = 0: there are none.
+    sources
+        (n,): the place each is from. Sensitivities and specificities are means over them.
 
     Raises
     ------
@@ -105,19 +115,19 @@ def choose_operating_points(
     """
     if labels.all() or not labels.any():
         raise ValueError("both classes are needed to choose an operating point")
-    truth, pool = _pool(labels, probabilities, perturbed)
-    everything = _logit(pool)
-    thresholds = _candidates(everything)
-    plain, *changed = (
-        _Curve.of(labels, part, thresholds) for part in everything.reshape(-1, len(labels))
-    )
-    balanced = [plain]
-    if changed:
-        balanced.append(_Curve.of(truth[len(labels) :], everything[len(labels) :], thresholds))
-    at = _choose(balanced, [plain, *changed])
+    places = np.array(sources if sources is not None else [""] * len(labels))
+    plain = _logit(probabilities)
+    shifted = _logit(perturbed) if perturbed is not None else np.empty((0, len(labels)))
+    thresholds = _candidates(np.concatenate([plain, shifted.ravel()]))
+    each = [_Curve.of(labels, scores, thresholds, places) for scores in (plain, *shifted)]
+    both, k = each[:1], len(shifted)
+    if k:
+        tiled = np.tile(labels, k), shifted.ravel(), thresholds, np.tile(places, k)
+        both = [*both, _Curve.of(*tiled)]
+    bounds = find_bounds(labels, plain, shifted, places)
     return {
-        name: _point(name, float(thresholds[index]), truth, everything)
-        for name, index in at.items()
+        name: _point(name, float(thresholds[index]), *bounds)
+        for name, index in _choose(both, each).items()
     }
 
 
@@ -153,45 +163,19 @@ def _candidates(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _point(
-    name: str, threshold: float, labels: NDArray[np.bool_], scores: NDArray[np.float64]
+    name: str, threshold: float, normal_below: float, pneumonia_above: float
 ) -> OperatingPoint:
-    half = _half_band(threshold, labels, scores)
+    """The band reaches from the threshold to both bounds; None where it lies between them."""
     at, low, high = (
-        _probability(logit) for logit in (threshold, threshold - half, threshold + half)
+        _probability(z) for z in (threshold, normal_below - _HAIR, pneumonia_above + _HAIR)
     )
+    if threshold <= normal_below:
+        low = at
+    if threshold > pneumonia_above:
+        high = float(np.nextafter(at, 0))
     if at > 0.5:  # "normal" is never the less likely answer
         low = min(low, 0.5)
-    if not half:
-        high = float(np.nextafter(at, 0))
     return OperatingPoint(name, at, (low, high) if low < high else None)
-
-
-def _half_band(threshold: float, labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """Half the width, in logits, of the smallest band outside which the accuracy is 0.98.
-
-    Films from 0.5 up to the threshold are in the band already. Where it would take more than 15 %
-    of the films, the width within these that helps most; 0 where none is needed, or none helps.
-    """
-    free = ~((scores >= 0) & (scores < threshold))
-    distance = np.abs(scores - threshold)[free]
-    order = np.argsort(distance, kind="stable")
-    distance = np.append(distance[order], np.inf)
-    is_right = ((scores >= threshold) == labels)[free][order]
-    n = len(is_right)
-    if n == 0:
-        return 0.0
-    taken = np.arange(n)  # a band that takes so many of the free films, the nearest ones
-    accuracy = (is_right.sum() - np.cumsum(is_right) + is_right) / (n - taken)
-    inside = len(scores) - n + taken
-    # A band ends between two films, never among films of one score.
-    allowed = (inside <= max(MAX_SHARE * len(scores), inside[0])) & (
-        np.diff(distance[:n], prepend=-1) > 0
-    )
-    reached = np.flatnonzero(allowed & (accuracy >= TARGET_ACCURACY))
-    best = int(reached[0]) if len(reached) else int(np.argmax(np.where(allowed, accuracy, -1)))
-    if best == 0:
-        return 0.0
-    return float(distance[best - 1] + min((distance[best] - distance[best - 1]) / 2, _HAIR))
 
 
 def describe_operating_point(
@@ -200,19 +184,30 @@ def describe_operating_point(
     probabilities: NDArray[np.float64],
     patients: Sequence[str],
     perturbed: NDArray[np.float64] | None = None,
+    sources: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The point as the card holds it, with its figures on the validation films.
+    """The point as the card holds it, with its figures on the films it was chosen on.
 
-    Rates count by the threshold alone; ``accuracy_outside_band`` leaves the films in the band out.
-    ``validation`` has the intervals of :mod:`train.estimates`. ``perturbed`` has none: its
-    films are the same ones several times over.
+    Rates count by the threshold alone; ``accuracy_outside_band`` leaves the films in the band out,
+    ``missed`` is the share of pneumonias below the band and ``false_alarms`` that of normals above
+    it. ``validation`` and ``sources`` have the intervals of :mod:`train.estimates`. ``perturbed``
+    has none: its films are the same ones several times over.
     """
     described: dict[str, Any] = {
         "promise": PROMISES[point.name],
         "threshold": point.threshold,
         "indeterminate": list(point.indeterminate) if point.indeterminate else None,
-        "validation": _figures(point, labels, probabilities, patients),
+        "validation": _figures(point, labels, probabilities, np.asarray(patients)),
     }
+    places = np.array(sources if sources is not None else [])
+    if len(set(places.tolist())) > 1:
+        described["sources"] = {
+            name: _figures_of_source(
+                point, labels[places == name], probabilities[places == name],
+                np.asarray(patients)[places == name],
+            )
+            for name in sorted(set(places.tolist()))
+        }  # fmt: skip
     if perturbed is not None and perturbed.size:
         counts, outside = _count(point, np.tile(labels, len(perturbed)), perturbed.ravel())
         described["perturbed"] = {
@@ -248,13 +243,13 @@ def _figures(
     point: OperatingPoint,
     labels: NDArray[np.bool_],
     probabilities: NDArray[np.float64],
-    patients: Sequence[str],
+    patients: NDArray[np.str_],
 ) -> dict[str, Any]:
     counts, called = _count(point, labels, probabilities)
     outside = _outside(point, probabilities)
     rates = estimate_rates(labels, probabilities, patients, point.threshold)
     certain = estimate_rates(
-        labels[outside], probabilities[outside], np.asarray(patients)[outside], point.threshold
+        labels[outside], probabilities[outside], patients[outside], point.threshold
     )
     return {
         "n": counts.n,
@@ -263,19 +258,43 @@ def _figures(
         "specificity": rates.specificity.as_dict(4),
         "accuracy": rates.accuracy.as_dict(4),
         "accuracy_outside_band": certain.accuracy.as_dict(4),
+        **_errors(point, labels, probabilities, patients),
         "share_in_band": round(1 - called.n / counts.n, 4),
     }
 
 
-def _pool(
+def _figures_of_source(
+    point: OperatingPoint,
     labels: NDArray[np.bool_],
     probabilities: NDArray[np.float64],
-    perturbed: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """The films as they are, then every perturbed version of them."""
-    if perturbed is None:
-        return labels, probabilities
-    return np.tile(labels, 1 + len(perturbed)), np.concatenate([probabilities, perturbed.ravel()])
+    patients: NDArray[np.str_],
+) -> dict[str, Any]:
+    rates = estimate_rates(labels, probabilities, patients, point.threshold)
+    return {
+        "normal": int((~labels).sum()),
+        "pneumonia": int(labels.sum()),
+        "sensitivity": rates.sensitivity.as_dict(4),
+        "specificity": rates.specificity.as_dict(4),
+        **_errors(point, labels, probabilities, patients),
+        "share_in_band": round(1 - float(_outside(point, probabilities).mean()), 4),
+    }
+
+
+def _errors(
+    point: OperatingPoint,
+    labels: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    patients: NDArray[np.str_],
+) -> dict[str, Any]:
+    """Wrong answers as shares of each class; what lies in the band gets none."""
+    outside = _outside(point, probabilities)
+    called = probabilities >= point.threshold
+    return {
+        name: estimate_mean((outside & wrong)[own].astype(np.float64), patients[own])
+        .as_share(int(own.sum()))
+        .as_dict(4)
+        for name, own, wrong in (("missed", labels, ~called), ("false_alarms", ~labels, called))
+    }
 
 
 def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

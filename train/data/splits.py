@@ -71,13 +71,13 @@ def draw(pool: Iterable[Row], split: Split) -> Division:
     sides: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
     rows = tuple(pool)
     sources = {row.source for row in rows}
-    if split.leave_out and split.leave_out not in sources:
+    for absent in set(split.leave_out) - sources:
         raise DataError(
-            f"There are no films of the source {split.leave_out!r} to leave out. The data has "
-            f"{', '.join(sorted(sources - {''})) or 'none: give manifest.csv the column source'}."
+            f"There are no films of the source {absent!r} to leave out. The data has "
+            f"{'; '.join(sorted(sources - {''})) or 'none: give manifest.csv the column source'}."
         )
     for row in rows:
-        if split.leave_out and row.source == split.leave_out:
+        if row.source in split.leave_out:
             sides[2].append(row)
             continue
         number = _number(row.patient if split.by == "patient" else row.file, split.seed)

@@ -85,11 +85,14 @@ def _write_json(content: dict[str, Any], path: Path) -> None:
 
 
 def _write_predictions(predictions: Predictions, path: Path) -> None:
-    """``file,label,probability``, the label being the true one; every digit of the probability.
+    """One line a film, the label being the true one; every digit of probability and raw logit.
 
     For three classes then ``class`` (empty where it is not known) and the probability of each.
     """
-    head, each = ["file", "label", "probability"], predictions.class_probabilities
+    head = ["file", "label", "probability", "logit", "patient", "source", "population"]
+    each = predictions.class_probabilities
+    origins = zip(predictions.sources, predictions.populations, strict=True)
+    origin_of = list(origins) or [("", "")] * len(predictions.files)
     if each is not None:
         head += ["class", *THREE_CLASSES]
     known = find_known(predictions)
@@ -100,6 +103,7 @@ def _write_predictions(predictions: Predictions, path: Path) -> None:
             zip(predictions.files, predictions.labels, predictions.probabilities, strict=True)
         ):
             line = [name, TWO_CLASSES[label], repr(float(probability))]
+            line += [repr(float(predictions.logits[i])), predictions.patients[i], *origin_of[i]]
             if each is not None:
                 line.append(predictions.etiologies[i] if known[i] else "")
                 line += [repr(float(p)) for p in each[i]]

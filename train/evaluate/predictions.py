@@ -29,16 +29,19 @@ class Source:
         As given to :func:`train.data.splits.select_rows`.
     digest
         ``Manifest.digest()`` of the folder.
+    population
+        By whose calibration they were read; empty where the model has one for all.
     """
 
     folder: str
     split: str
     digest: str
+    population: str = ""
 
     @classmethod
-    def of(cls, manifest: Manifest, split: str) -> Self:
+    def of(cls, manifest: Manifest, split: str, population: str = "") -> Self:
         """Reads every file of the folder once, for the digest."""
-        return cls(manifest.root.resolve().name, split, manifest.digest())
+        return cls(manifest.root.resolve().name, split, manifest.digest(), population)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class Predictions:
             return None
         words = ["flask", "evaluate", "--data", self.source.folder]
         words += ["--split", self.source.split, "--model", self.model.id]
+        words += ["--population", self.source.population] if self.source.population else []
         if self.operating_point.name != DEFAULT_OPERATING_POINT in self.points:
             words += ["--operating-point", self.operating_point.name]
         words += ["--on-bad-image", "skip"] if self.refused else []

@@ -25,7 +25,7 @@ class Split:
     by
         What is drawn: patients, so that nobody is on two sides, or films, as some papers did.
     leave_out
-        A source whose radiographs are all held out: the network never sees that place.
+        Sources whose radiographs are all held out: the network never sees these places.
     seed
         Its own, so that a run's seed does not move the films.
     """
@@ -35,7 +35,7 @@ class Split:
     scheme: Literal["ratio", "resplit"] = "ratio"
     test: float = 0.0
     by: Literal["patient", "film"] = "patient"
-    leave_out: str = ""
+    leave_out: tuple[str, ...] = ()
 
     @property
     def holds_out(self) -> bool:

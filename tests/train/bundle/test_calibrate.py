@@ -57,12 +57,18 @@ def test_a_network_that_has_learnt_nothing_is_refused() -> None:
 
 
 def test_the_serving_formula_is_the_fitted_one() -> None:
-    from pneumonia.analysis.predictor import calibrate as serve
+    from pneumonia.analysis.calibration import Calibration
+    from pneumonia.analysis.population import Population
 
-    fitted = calibrate.Calibration(1.7, -0.4)
+    served_by, fitted = (
+        Calibration(1.7, -0.4, {}, Population()),
+        calibrate.PlattScaling(1.7, -0.4),
+    )
     logits = np.linspace(-30, 30, 13)
-    served = [serve(z, 1.7, -0.4) for z in logits]
+    served = [served_by.probability(z) for z in logits]
     np.testing.assert_allclose(fitted.probabilities(logits), served, rtol=1e-12)
+    back = [fitted.logit(p) for p in fitted.probabilities(np.linspace(-9, 9, 5))]
+    np.testing.assert_allclose(back, np.linspace(-9, 9, 5), atol=1e-6)
 
 
 class TestFrequency:

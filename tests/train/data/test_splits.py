@@ -196,7 +196,7 @@ def places(source: str, label: str, patients: range) -> tuple[Row, ...]:
 def test_a_source_is_left_out_whole_though_it_has_one_class() -> None:
     near = places("Here", "NORMAL", range(50)) + places("Here", "PNEUMONIA", range(50))
     far = places("There", "PNEUMONIA", range(50, 60))
-    division = draw(near + far, Split(fraction=0.2, seed=1, leave_out="There"))
+    division = draw(near + far, Split(fraction=0.2, seed=1, leave_out=("There",)))
     assert division.held_out == far
     assert set(division.train + division.validation) == set(near)
 
@@ -204,4 +204,4 @@ def test_a_source_is_left_out_whole_though_it_has_one_class() -> None:
 def test_a_source_that_is_not_there_cannot_be_left_out() -> None:
     near = places("Here", "NORMAL", range(9)) + places("Here", "PNEUMONIA", range(9))
     with pytest.raises(DataError, match=r"no films of the source 'There' .*The data has Here\.$"):
-        draw(near, Split(fraction=0.2, leave_out="There"))
+        draw(near, Split(fraction=0.2, leave_out=("There",)))

@@ -83,7 +83,9 @@ def test_predictions_are_the_true_label_and_the_exact_probability(tmp_path: Path
     measured = predictions()
     write(measured, tmp_path)
     text = (tmp_path / "predictions.csv").read_text()
-    assert text.startswith("file,label,probability\ntest/0.jpeg,normal,")
+    assert text.startswith(
+        "file,label,probability,logit,patient,source,population\ntest/0.jpeg,normal,"
+    )
     with (tmp_path / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == list(measured.files)
@@ -233,7 +235,8 @@ def test_predictions_of_three_classes_carry_the_class_and_its_probabilities(tmp_
     with (tmp_path / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
-        *("file", "label", "probability", "class", "normal", "bacterial", "viral")
+        *("file", "label", "probability", "logit", "patient", "source", "population"),
+        *("class", "normal", "bacterial", "viral"),
     ]
     assert [row["class"] for row in rows] == list(measured.etiologies)
     each = [[float(row[name]) for name in ("normal", "bacterial", "viral")] for row in rows]
