@@ -125,7 +125,15 @@ def model() -> str:
         "model.html",
         card=card,
         decides=decides,
-        frequency=merge_alike(card.calibration.frequency),
+        groups=[
+            {
+                "name": name,
+                "text": card.calibration_of(name).population.text,
+                "raw": raw,
+                "frequency": merge_alike(card.calibration_of(name).frequency),
+            }
+            for name, raw in (card.raw.get("populations") or {"": card.raw}).items()
+        ],
     )
 
 

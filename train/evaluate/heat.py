@@ -14,7 +14,7 @@ from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import Geometry
 from train.data.manifest import Box
 
-_HALF: Final = 0.5  # of the maximum: from there on heat counts as a region
+_UPPER_QUARTER: Final = 0.75  # of the maximum: from there on heat counts as a region
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Pointing:
     hit
         The hottest pixel lies in a box (the pointing game, Zhang et al. 2018).
     iou
-        Intersection over union of the boxes and the pixels above half of the maximum, in [0, 1].
+        Intersection over union of the boxes and the pixels in the upper quarter of the map, from
+        three quarters of its maximum on; in [0, 1].
     share_of_radiograph
         Of the film's pixels, those in a box: what a random point would hit.
     share_of_lungs
@@ -82,7 +83,7 @@ def point_at(activation: ActivationMap, boxes: Sequence[Box], lungs: Lungs | Non
     peak = float(heat.max())
     return Pointing(
         hit=peak > 0 and bool(inside.flat[int(heat.argmax())]),
-        iou=_iou(heat >= _HALF * peak, inside) if peak > 0 else 0.0,
+        iou=_iou(heat >= _UPPER_QUARTER * peak, inside) if peak > 0 else 0.0,
         share_of_radiograph=float(inside.mean()),
         share_of_lungs=float(inside[lungs_mask].mean()) if known else nan,
         lungs_iou=_iou(lungs_mask, inside) if known else nan,
