@@ -26,6 +26,8 @@ STATUS: dict[type[DomainError], int] = {
     errors.NoImage: 400,
     errors.EmptyFile: 400,
     errors.BadParameter: 400,
+    errors.UntrustedHost: 400,
+    errors.CrossOrigin: 403,
     errors.ReadingNotFound: 404,
     errors.RadiographMissing: 404,
     errors.FileTooLarge: 413,
@@ -39,6 +41,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.ModelNotReady: 503,
     errors.Overloaded: 503,
     errors.AnalysisTimeout: 503,
+    errors.ServerBusy: 503,
     errors.StorageUnavailable: 503,
     errors.BadSetting: 503,
     errors.AnalysisFailed: 500,
@@ -48,6 +51,7 @@ STATUS: dict[type[DomainError], int] = {
 RETRY_AFTER_S: dict[type[DomainError], int] = {
     errors.ModelNotReady: 3,
     errors.Overloaded: 2,
+    errors.ServerBusy: 5,
     errors.AnalysisTimeout: 10,
 }
 
