@@ -181,13 +181,6 @@ class CrossOrigin(DomainError):
     title = "The request came from another site"
 
 
-class ServerBusy(DomainError):
-    """Refused before any work was done for it."""
-
-    code = "overloaded"
-    title = "Too many requests are waiting"
-
-
 # --- records, settings, training data -----------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, request
 
-from pneumonia.errors import CrossOrigin, ServerBusy, UntrustedHost
+from pneumonia.errors import CrossOrigin, Overloaded, UntrustedHost
 from pneumonia.server import OVERLOADED
 from pneumonia.web.hosts import UNTRUSTED
 
@@ -18,7 +18,7 @@ def admit() -> None:
     ------
     UntrustedHost
         Where the request is for a host that is not among the trusted ones.
-    ServerBusy
+    Overloaded
         Where the server marked it as one too many.
     CrossOrigin
         As :func:`check_origin`.
@@ -30,7 +30,7 @@ def admit() -> None:
             "PNEUMONIA_TRUSTED_HOSTS."
         )
     if OVERLOADED in request.environ:
-        raise ServerBusy(
+        raise Overloaded(
             "As many requests as this server can answer in reasonable time are in work. Nothing "
             "was read or kept of this one. Try again in a few seconds."
         )

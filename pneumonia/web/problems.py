@@ -41,7 +41,6 @@ STATUS: dict[type[DomainError], int] = {
     errors.ModelNotReady: 503,
     errors.Overloaded: 503,
     errors.AnalysisTimeout: 503,
-    errors.ServerBusy: 503,
     errors.StorageUnavailable: 503,
     errors.BadSetting: 503,
     errors.AnalysisFailed: 500,
@@ -51,7 +50,6 @@ STATUS: dict[type[DomainError], int] = {
 RETRY_AFTER_S: dict[type[DomainError], int] = {
     errors.ModelNotReady: 3,
     errors.Overloaded: 2,
-    errors.ServerBusy: 5,
     errors.AnalysisTimeout: 10,
 }
 

@@ -134,7 +134,7 @@ def test_uploads_beyond_those_in_work_are_refused_at_once(
         refused = [answer for answer in answers if answer[0] == 503]
         assert {answer[0] for answer in answers} == {201, 503}
         for _, headers, body in refused:
-            assert headers["Retry-After"] == "5"
+            assert headers["Retry-After"] == "2"
             assert json.loads(body)["code"] == "overloaded"
         assert server.send(film)[0] == 201  # what was counted is given back
     finally:
