@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting, DomainError
+from pneumonia.server.bounds import Bounds
+from pneumonia.server.worker import BufferingWorker
 
 try:
     _settings = Settings.from_environ()
@@ -21,14 +23,17 @@ _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
 
 workers = 1
-worker_class = "gthread"
-threads = 16  # Requests held at once; most of one is spent waiting for the network's batch.
+worker_class = BufferingWorker  # No slow client holds a thread of it (docs/adr/0022).
+BufferingWorker.bounds = Bounds(
+    kept_bytes=_settings.max_upload_bytes + 2**20, uploads=_settings.uploads_at_once
+)
+threads = 16  # Uploads in work at once; most of one is spent waiting for the network's batch.
 preload_app = False  # Torch's thread pools do not survive a fork: the worker imports it itself.
 if Path("/dev/shm").is_dir():  # noqa: S108  # A heartbeat on a slow disk would kill the worker.
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 timeout = 120
-graceful_timeout = 30
+graceful_timeout = 8  # Container engines kill after ten seconds.
 keepalive = 5
 control_socket_disable = True  # Nothing here is steered through it, and it writes to the home.
 limit_request_line = 4094

@@ -4,8 +4,10 @@ The only reader of ``os.environ`` in the project.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +16,9 @@ from pneumonia.errors import BadSetting
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PNEUMONIA_"
 DEVICES = ("auto", "cpu", "cuda")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
+_HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
 
 
 def _setting(default: Any, help: str, *, low: float | None = None, variable: str = "") -> Any:
@@ -39,11 +44,47 @@ class Settings:
     max_pixels: int = _setting(40_000_000, "Largest image accepted, pixels", low=4096)
     max_batch: int = _setting(8, "Films analysed together at most", low=1)
     queue_size: int = _setting(64, "Films that may wait for analysis; more are refused", low=1)
+    uploads_at_once: int = _setting(32, "Uploads in work or waiting; more are refused", low=1)
     analysis_timeout_s: float = _setting(30.0, "Seconds a film may wait for its finding", low=0.1)
     rate_limit: str = _setting("600 per minute", "Uploads per client address; empty: no limit")
+    trusted_hosts: str = _setting(
+        "", "Names this server is called by, commas between, beside HOST and this computer's own"
+    )
     proxies: int = _setting(0, "Trusted reverse proxies in front (X-Forwarded-For)", low=0)
+    trusted_proxies: str = _setting(
+        "127.0.0.0/8, ::1", "Addresses and networks the nearest of these proxies connects from"
+    )
     host: str = _setting("127.0.0.1", "Address gunicorn listens on", variable="HOST")
     port: int = _setting(8000, "Port gunicorn listens on", low=0, variable="PORT")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every name that a request may ask for; one that starts with a dot stands for all below.
+
+        Raises
+        ------
+        BadSetting
+        """
+        own = () if self.host in _WILDCARDS else (self.host,)
+        names = (*LOCAL_HOSTS, *own, *_split(self.trusted_hosts))
+        for name in names:
+            if not _HOST.fullmatch(name):
+                raise BadSetting(
+                    f"{PREFIX}TRUSTED_HOSTS has {name!r}; it must be names or addresses without "
+                    "port or scheme, such as reader.clinic.example, 192.168.1.5"
+                )
+        return tuple(name.lower().strip("[]") for name in names)
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Raises BadSetting."""
+        try:
+            return tuple(ip_network(text) for text in _split(self.trusted_proxies))
+        except ValueError as error:
+            raise BadSetting(
+                f"{PREFIX}TRUSTED_PROXIES cannot be used: {error}. It must be addresses or "
+                "networks with commas between, such as 10.0.0.2, 172.18.0.0/16."
+            ) from None
 
     @property
     def resolved_database_url(self) -> str:
@@ -83,6 +124,10 @@ class Settings:
             raise BadSetting(
                 f"{PREFIX}DEVICE is {self.device!r}; it must be one of {', '.join(DEVICES)}."
             )
+
+
+def _split(text: str) -> list[str]:
+    return [part for part in re.split(r"[,\s]+", text) if part]
 
 
 def _parse(variable: str, text: str, spec: Any) -> Any:

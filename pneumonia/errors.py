@@ -164,6 +164,23 @@ class UnknownArchitecture(ModelError):
     title = "The architecture is not known"
 
 
+# --- who asks, and for whom ---------------------------------------------------------------------
+
+
+class UntrustedHost(DomainError):
+    """The request is for a host that this server is not."""
+
+    code = "untrusted_host"
+    title = "This server does not go by that name"
+
+
+class CrossOrigin(DomainError):
+    """A page of another site made the browser send this."""
+
+    code = "cross_origin"
+    title = "The request came from another site"
+
+
 # --- records, settings, training data -----------------------------------------------------------
 
 

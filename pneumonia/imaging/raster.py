@@ -13,6 +13,7 @@ from pneumonia.errors import DamagedImage, ImageError, UnsupportedEncoding
 from pneumonia.imaging import colour
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.imaging.raster_scan import check_parts
 
 # Pillow's own bound only warns, or raises before the size is known to us. Ours is checked in
 # `_open`, between reading the header and allocating the pixels, for every picture there is.
@@ -31,7 +32,7 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
     TooManyPixels
         From the header, before pixels are allocated.
     UnsupportedEncoding
-        CMYK, animation, too many JPEG scans.
+        CMYK, animation, too many JPEG scans, segments or PNG chunks.
     DamagedImage
         For anything Pillow cannot decode to the end.
     """
@@ -85,6 +86,7 @@ def check_header(data: bytes, limits: Limits) -> tuple[int, int]:
 
 def _open(data: bytes, limits: Limits) -> Image.Image:
     """Read the header only and refuse what must not be decoded."""
+    check_parts(data)
     picture = Image.open(io.BytesIO(data), formats=["JPEG", "PNG"])
     limits.check_pixels(*picture.size)
     if picture.mode == "CMYK":

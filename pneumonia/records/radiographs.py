@@ -1,6 +1,7 @@
 """The films' pictures on disk: one PNG per reading, whole or not there at all."""
 
 import contextlib
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -65,7 +66,16 @@ class Radiographs:
         with contextlib.suppress(FileNotFoundError):
             self.path(reading_id).replace(self._aside(reading_id))
 
+    def empty_aside(self, reading_id: str) -> None:
+        """Give up a film's room on the disk; what is left of it says that its row is to go."""
+        os.truncate(self._aside(reading_id), 0)
+
+    def is_emptied(self, reading_id: str) -> bool:
+        return self.is_aside(reading_id) and self._aside(reading_id).stat().st_size == 0
+
     def bring_back(self, reading_id: str) -> None:
+        if self.is_emptied(reading_id):
+            return
         with contextlib.suppress(FileNotFoundError):
             self._aside(reading_id).replace(self.path(reading_id))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -9,18 +10,22 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import ReadingNotFound, StorageUnavailable
 from pneumonia.records.database import MigrationError, migrate, open_engine
+from pneumonia.records.database_file import DatabaseFile
 from pneumonia.records.radiographs import Radiographs
 from pneumonia.records.reading import Reading
 from pneumonia.records.rows import to_reading, to_row
 from pneumonia.records.tables import ReadingRow
 
 log = logging.getLogger(__name__)
+
+# What SQLite calls a disk without room: while writing, and while it makes its shared memory larger.
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 class Store:
@@ -56,21 +61,48 @@ class Store:
                 self._make_database_folder()
                 migrate(self._engine)
                 self._settle_deletions()
+            self._file.remember()
             self._migrated = True
 
     def _settle_deletions(self) -> None:
         """End the deletions that a crash cut off: a film set aside goes where its row went."""
         with Session(self._engine) as session:
             for reading_id in self._radiographs.aside():
-                if session.get(ReadingRow, reading_id) is None:
-                    self._radiographs.remove_aside(reading_id)
-                else:
+                row = session.get(ReadingRow, reading_id)
+                if row is not None and not self._radiographs.is_emptied(reading_id):
                     self._radiographs.bring_back(reading_id)
+                    continue
+                if row is not None:
+                    session.delete(row)
+                    session.commit()
+                self._radiographs.remove_aside(reading_id)
+
+    @cached_property
+    def _file(self) -> DatabaseFile:
+        url = make_url(self._url) if self._engine.dialect.name == "sqlite" else None
+        is_file = url is not None and url.database and not url.database.startswith("file:")
+        return DatabaseFile(Path(str(url.database)) if url and is_file else None)
 
     def _make_database_folder(self) -> None:
-        url = make_url(self._url) if self._engine.dialect.name == "sqlite" else None
-        if url is not None and url.database and not url.database.startswith("file:"):
-            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._file.path is not None:
+            self._file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _check_file(self, doing: str) -> None:
+        """Raises StorageUnavailable where what is written would be lost at the next stop."""
+        if self._file.is_there:
+            return
+        log.error("cannot %s: the database file was deleted or moved", doing)
+        raise StorageUnavailable(
+            f"The server cannot {doing}: its database file was deleted or moved while it was in "
+            "use. Tell whoever runs this server: it has to be put back where it was."
+        )
+
+    def _take_replaced_file(self) -> None:
+        """Go on with a database that was restored in the place of the one that was open."""
+        with self._lock:
+            if self._file.is_replaced:
+                self._engine.dispose()
+                self._migrated = False
 
     def add(self, reading: Reading, radiograph_png: bytes) -> None:
         """Keep a reading and its film, both or neither.
@@ -86,6 +118,7 @@ class Store:
             try:
                 session.add(to_row(reading))
                 session.commit()
+                self._check_file("store the reading")  # before anybody is told that it is kept
             except BaseException:
                 self._radiographs.delete(reading.id)
                 raise
@@ -124,16 +157,29 @@ class Store:
             if session.get(ReadingRow, reading_id) is None and films.is_aside(reading_id):
                 films.remove_aside(reading_id)
                 return
-            row = _row(session, reading_id)
+            _row(session, reading_id)
             films.set_aside(reading_id)
             try:
-                session.delete(row)
-                session.commit()
+                self._delete_row(session, reading_id)
             except BaseException:
                 films.bring_back(reading_id)
                 raise
             films.remove_aside(reading_id)
             films.delete(reading_id)  # another process that starts may just have brought it back
+
+    def _delete_row(self, session: Session, reading_id: str) -> None:
+        """On a full disk the row goes in the room that its film gives up."""
+        try:
+            session.delete(_row(session, reading_id))
+            session.commit()
+        except OperationalError as error:
+            code = getattr(error.orig, "sqlite_errorcode", 0)
+            if code & 0xFF not in _NO_ROOM or not self._radiographs.is_aside(reading_id):
+                raise
+            session.rollback()
+            self._radiographs.empty_aside(reading_id)
+            session.delete(_row(session, reading_id))
+            session.commit()
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""
@@ -148,6 +194,10 @@ class Store:
     @contextlib.contextmanager
     def _session(self, doing: str) -> Iterator[Session]:
         self.migrate()
+        if self._file.is_replaced:
+            self._take_replaced_file()
+            self.migrate()
+        self._check_file(doing)
         with _storage(doing), Session(self._engine) as session:
             yield session
 

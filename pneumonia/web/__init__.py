@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import Flask
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.presentation.describe import percent, score
-from pneumonia.web import api, headers, health, limits, pages, problems
+from pneumonia.web import api, door, headers, health, limits, pages, problems
+from pneumonia.web.hosts import TrustedHosts, TrustedProxies
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
 from pneumonia.web.session import SessionInterface, require_session
@@ -20,21 +20,23 @@ def init_app(app: Flask, own: Services) -> None:
     app.extensions[EXTENSION] = own
     _configure(app, own.settings)
     app.session_interface = SessionInterface()
+    door.register(app)
     app.before_request(require_session)  # Before the CSRF check, which looks into the session.
     csrf = CSRFProtect(app)
     csrf.exempt(api.blueprint)  # It reads no cookie, so there is no session to ride on.
-    for door in (pages, api, health):
-        app.register_blueprint(door.blueprint)
+    for views in (pages, api, health):
+        app.register_blueprint(views.blueprint)
     limits.register(app, own.settings)
     problems.register(app)
     headers.register(app)
     app.context_processor(_page_context)
     app.add_template_filter(percent)
     app.add_template_filter(score)
-    if hops := own.settings.proxies:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops
-        )
+    # The outermost is the first to see a request: who it is from, then for whom, then the app.
+    wrapped: Any = TrustedHosts(app.wsgi_app, own.settings.hosts)
+    if own.settings.proxies:
+        wrapped = TrustedProxies(wrapped, own.settings)
+    app.wsgi_app = wrapped  # type: ignore[method-assign]
 
 
 def _configure(app: Flask, settings: Settings) -> None:

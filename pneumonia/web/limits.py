@@ -1,8 +1,6 @@
-"""What a client may send: the size of a body, the rate of uploads; refused bodies are read away."""
+"""What a client may send: the size of a body, the rate of uploads."""
 
-import time
-
-from flask import Flask, Response, request
+from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import parse_many
@@ -14,8 +12,6 @@ from pneumonia.web import problems
 _UPLOADS = ("api.create", "pages.upload", "pages.sample")
 # What multipart framing, the CSRF token and headers may add to the file itself.
 _OVERHEAD_BYTES = 64 * 2**10
-_DISCARD_MAX_BYTES = 256 * 2**20
-_DISCARD_MAX_S = 30.0
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -26,7 +22,6 @@ def register(app: Flask, settings: Settings) -> None:
         MAX_FORM_PARTS=16,
     )
     _limit_uploads(app, settings.rate_limit)
-    app.after_request(discard_body)
 
 
 def _limit_uploads(app: Flask, rate: str) -> None:
@@ -45,24 +40,3 @@ def _limit_uploads(app: Flask, rate: str) -> None:
     shared = limiter.shared_limit(rate, scope="uploads")
     for endpoint in _UPLOADS:
         app.view_functions[endpoint] = shared(app.view_functions[endpoint])  # type: ignore[assignment]
-
-
-def discard_body(response: Response) -> Response:
-    """After an early refusal, read the upload away, in small pieces, keeping none of it.
-
-    A server that closes a connection with bytes unread resets it, and the client would see a
-    broken connection instead of the reason. Bounded in size and time; Werkzeug's development
-    server does the same by itself.
-    """
-    if response.status_code not in (413, 429):
-        return response
-    if request.environ.get("SERVER_SOFTWARE", "").startswith("Werkzeug"):
-        return response
-    body, left = request.environ["wsgi.input"], _DISCARD_MAX_BYTES
-    until = time.monotonic() + _DISCARD_MAX_S
-    while left > 0 and time.monotonic() < until:
-        piece = body.read(min(left, 2**16))
-        if not piece:
-            break
-        left -= len(piece)
-    return response

@@ -26,6 +26,8 @@ STATUS: dict[type[DomainError], int] = {
     errors.NoImage: 400,
     errors.EmptyFile: 400,
     errors.BadParameter: 400,
+    errors.UntrustedHost: 400,
+    errors.CrossOrigin: 403,
     errors.ReadingNotFound: 404,
     errors.RadiographMissing: 404,
     errors.FileTooLarge: 413,

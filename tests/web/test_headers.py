@@ -60,7 +60,7 @@ def test_the_session_cookie_is_out_of_reach_of_scripts(client: FlaskClient) -> N
 
 
 def test_over_https_the_cookie_is_secure(app: Any) -> None:
-    cookie = app.test_client().get("/", base_url="https://reader.example").headers["Set-Cookie"]
+    cookie = app.test_client().get("/", base_url="https://localhost").headers["Set-Cookie"]
     assert "; Secure" in cookie
 
 
