@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class Frequency:
 def find_frequency(groups: Sequence[Frequency], probability: float) -> Frequency | None:
     """The group that a probability falls into.
 
-    Beyond the lowest and the highest group these stand for it. None in a gap between two groups,
-    where no validation film lies, and without groups.
+    Beyond the lowest and the highest group these stand for it, and between two groups the nearer
+    one does: the boundary is the midpoint. None without groups.
 
     Parameters
     ----------
@@ -46,8 +47,7 @@ def find_frequency(groups: Sequence[Frequency], probability: float) -> Frequency
     """
     if not groups:
         return None
-    if probability <= groups[0].high:
-        return groups[0]
-    if probability >= groups[-1].low:
-        return groups[-1]
-    return next((one for one in groups if one.low <= probability <= one.high), None)
+    for group, following in pairwise(groups):
+        if probability <= (group.high + following.low) / 2:
+            return group
+    return groups[-1]

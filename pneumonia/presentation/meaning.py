@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pneumonia.analysis.finding import Finding
+from pneumonia.analysis.finding import Finding, Label
 from pneumonia.analysis.frequency import Frequency, find_frequency
 from pneumonia.presentation.calls import Call
 from pneumonia.presentation.describe import percent
@@ -47,16 +47,25 @@ def _sentence(card: "Card | None", name: str) -> str | None:
     return text if isinstance(text, str) and text else None
 
 
-def say_frequency(probability: float, groups: Sequence[Frequency]) -> str | None:
-    """How often films scored like this one show pneumonia; None where no films were counted."""
-    if not groups:
+WIDEST_GROUP = 0.2
+"""Of films told as one frequency: a wider group says nothing of a film within it."""
+
+
+def say_frequency(finding: Finding, groups: Sequence[Frequency]) -> str | None:
+    """How often films scored like this one show pneumonia.
+
+    None where no films were counted, where those nearest are scored too differently to speak for
+    this one, and where their frequency lies on the other side of the operating point than the
+    label: the page would contradict itself.
+    """
+    label, point = finding.label, finding.operating_point
+    group = find_frequency(groups, finding.probability)
+    if group is None or group.high - group.low > WIDEST_GROUP:
         return None
-    group = find_frequency(groups, probability)
-    if group is None:
-        return (
-            "No film of the validation data scored near this one: the number rests on the curve "
-            "fitted through the others."
-        )
+    share = group.pneumonia / group.n
+    says_pneumonia = share >= point.threshold
+    if label is not Label.INDETERMINATE and says_pneumonia != (label is Label.PNEUMONIA):
+        return None
     return (
         f"Of 100 films scored like this one, {_of_hundred(group)} show pneumonia in the "
         f"validation data ({group.pneumonia} of {group.n} films, scored {_range(group)})."

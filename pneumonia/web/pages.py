@@ -81,7 +81,7 @@ def reading(reading_id: str) -> str:
         finding=finding,
         etiology=find_etiology(finding),
         caution=say_caution(card),
-        frequency=say_frequency(finding.probability, groups),
+        frequency=say_frequency(finding, groups),
         prevalence=say_prevalence(groups),
         others=say_others(calls),
         disputed=is_disputed(calls),

@@ -15,9 +15,9 @@ def test_the_ends_stand_for_what_lies_beyond_them(probability: float, group: int
     assert find_frequency(GROUPS, probability) is GROUPS[group]
 
 
-@pytest.mark.parametrize("probability", [0.61, 0.75, 0.8999])
-def test_in_a_gap_there_is_none(probability: float) -> None:
-    assert find_frequency(GROUPS, probability) is None
+@pytest.mark.parametrize(("probability", "group"), [(0.61, 1), (0.75, 1), (0.751, 2), (0.89, 2)])
+def test_gaps_are_closed_at_their_midpoints(probability: float, group: int) -> None:
+    assert find_frequency(GROUPS, probability) is GROUPS[group]
 
 
 def test_without_groups_there_is_none() -> None:

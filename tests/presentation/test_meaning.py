@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pneumonia.analysis.finding import OperatingPoint
-from pneumonia.analysis.frequency import Frequency
+from pneumonia.analysis.finding import Label, OperatingPoint
+from pneumonia.analysis.frequency import Frequency, find_frequency
 from pneumonia.presentation.calls import Call, find_calls
 from pneumonia.presentation.describe import score
 from pneumonia.presentation.meaning import (
@@ -20,7 +20,7 @@ from pneumonia.presentation.meaning import (
 GROUPS = (
     Frequency(0.001, 0.004, 30, 0),
     Frequency(0.005, 0.2, 30, 0),
-    Frequency(0.21, 0.7, 40, 13),
+    Frequency(0.21, 0.4, 40, 13),
     Frequency(0.9, 0.994, 30, 29),
     Frequency(0.996, 0.999, 31, 31),
 )
@@ -35,7 +35,12 @@ def plain(sentence: str | None) -> str:
 
 
 def finding(probability: float, point: OperatingPoint) -> Any:
-    return SimpleNamespace(probability=probability, operating_point=point, population="")
+    return SimpleNamespace(
+        label=point.label(probability),
+        probability=probability,
+        operating_point=point,
+        population="",
+    )
 
 
 def card(*points: OperatingPoint) -> Any:
@@ -50,7 +55,7 @@ def card(*points: OperatingPoint) -> Any:
             0.3,
             (
                 "Of 100 films scored like this one, about 32 show pneumonia in the validation data "
-                "(13 of 40 films, scored 21 % to 70 %)."
+                "(13 of 40 films, scored 21 % to 40 %)."
             ),
         ),
         (
@@ -68,16 +73,36 @@ def card(*points: OperatingPoint) -> Any:
             ),
         ),
         (
-            0.8,
+            0.85,
             (
-                "No film of the validation data scored near this one: the number rests on the "
-                "curve fitted through the others."
+                "Of 100 films scored like this one, about 97 show pneumonia in the validation data "
+                "(29 of 30 films, scored 90 % to 99 %)."
             ),
         ),
     ],
 )
 def test_radiographs_scored_alike_are_counted(probability: float, said: str) -> None:
-    assert plain(say_frequency(probability, GROUPS)) == said
+    assert plain(say_frequency(finding(probability, BALANCED), GROUPS)) == said
+
+
+def test_a_wide_group_says_nothing_of_one_film() -> None:
+    # As a card once had it: "Pneumonia 76 %" beside "about 30 of 100 show pneumonia".
+    groups = (Frequency(0.0, 0.09, 30, 0), Frequency(0.10, 0.78, 30, 9), Frequency(0.9, 1, 30, 30))
+    for probability in (0.2, 0.5, 0.76):
+        assert say_frequency(finding(probability, BALANCED), groups) is None
+
+
+def test_a_frequency_never_lies_on_the_other_side_of_the_label() -> None:
+    groups = (Frequency(0.0, 0.3, 30, 2), Frequency(0.45, 0.6, 30, 12), Frequency(0.65, 0.8, 9, 3))
+    for hundredth in range(101):
+        one = finding(hundredth / 100, BALANCED)
+        said = say_frequency(one, groups)
+        group = find_frequency(groups, one.probability)
+        assert group is not None
+        if said is not None:
+            assert (group.per_hundred >= 50) == (one.label is Label.PNEUMONIA)
+    assert say_frequency(finding(0.55, BALANCED), groups) is None
+    assert say_frequency(finding(0.5, OperatingPoint("balanced", 0.5, (0.4, 0.7))), groups)
 
 
 def test_the_share_that_it_all_rests_on_is_told() -> None:
@@ -88,7 +113,7 @@ def test_the_share_that_it_all_rests_on_is_told() -> None:
 
 
 def test_nothing_is_said_without_a_count() -> None:
-    assert say_frequency(0.5, ()) is None
+    assert say_frequency(finding(0.5, BALANCED), ()) is None
     assert say_prevalence(()) is None
 
 

@@ -160,7 +160,7 @@ def test_the_reading_says_what_the_number_means(
 ) -> None:
     groups = [
         {"low": 0.0, "high": 0.0001, "n": 30, "pneumonia": 0},
-        {"low": 0.0002, "high": 0.9999, "n": 40, "pneumonia": 13},
+        {"low": 0.0002, "high": 0.2, "n": 40, "pneumonia": 13},
     ]
     points = {
         "screening": {"threshold": 0.0, "indeterminate": None},
