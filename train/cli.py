@@ -201,6 +201,12 @@ def _evaluate(options: dict[str, Any]) -> Path:
         radiographs.declaration.population,
         options["population"],
     )
+    if card.populations and not population and not options["population"]:
+        Terminal().warn(
+            f"The model calibrates {', '.join(card.populations)} apart, and the data does not say "
+            "that all films are of one of these: they are read by the cautious limits for films "
+            "of which nothing is known. Give --population to measure one."
+        )
     predictor = Predictor.load(
         folder,
         options["device"],

@@ -184,7 +184,12 @@ def _limits(origins: Origins, recipe: Recipe, maps: NDArray[np.float32]) -> list
     limits = ["Whose films it was trained on is not stated: nothing tells for whom it holds."]
     if origins.data.population.text:
         limits = [f"Trained on films{_of(origins)}; not for other people, hospitals or diseases."]
-    if origins.data.population.age_years:
+    if origins.data.populations:
+        limits.append(
+            "Age cannot be told from a film: where nobody says whose film it is, it is read by the "
+            "limits of all populations together, and is more often called indeterminate."
+        )
+    elif origins.data.population.age_years:
         limits.append(
             "Age cannot be told from a film: films of people of other ages are read all the same, "
             "and must not be."

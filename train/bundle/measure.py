@@ -25,6 +25,11 @@ _METHOD = (
     "and source counts alike"
 )
 
+_FILMS = (
+    "of patients, or of whole places, that were kept out of the training of the network that "
+    "scored them"
+)
+
 
 def measure(films: HeldOut, populations: Mapping[str, Population]) -> dict[str, Any]:
     """Calibration, operating points and figures, as a card holds them.
@@ -70,7 +75,10 @@ def recalibrate(folder: Path, films: HeldOut) -> dict[str, Any]:
     path = folder / CARD
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     declared = card["data"].get("populations", {})
-    card |= measure(films, {name: Population.from_dict(one) for name, one in declared.items()})
+    measured = measure(films, {name: Population.from_dict(one) for name, one in declared.items()})
+    for one in (measured, *measured["populations"].values()):
+        one["calibration"]["films"] = _FILMS
+    card |= measured
     write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     return card
 

@@ -29,13 +29,13 @@ def choose_population(
 
     Returns
     -------
-    The name is empty for a model with one calibration for all, and for ``unknown``.
+    The name is empty for a model with one calibration for all, for ``unknown``, and where the data
+    does not say whose the films are, or they are of several.
 
     Raises
     ------
     DataError
-        When the model does not know the population given, or tells several apart and nothing says
-        which, or the films are of several.
+        When the model does not know the population given, or no film is of it.
     """
     known = ", ".join(card.populations)
     if not card.populations:
@@ -48,12 +48,7 @@ def choose_population(
         return "", tuple(rows)
     found = {row.population for row in rows} & set(card.populations) or _of_ages(card, declared)
     if not given and len(found) != 1:
-        said = "are of " + " and ".join(sorted(found)) if found else "do not say whose they are"
-        raise DataError(
-            f"The model {card.id!r} calibrates {known} apart, and the films {said}. Give "
-            f"--population with one of these, or --population {UNKNOWN} to read them all by the "
-            "limits for films of which nobody says whose they are."
-        )
+        return "", tuple(rows)
     name = given or found.pop()
     if name not in card.populations:
         raise DataError(
