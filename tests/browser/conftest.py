@@ -124,7 +124,7 @@ def _read(browser: Browser, address: str, radiograph: Path) -> str:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(address)
-        page.get_by_label("Drop a chest film").set_input_files(radiograph)
+        page.get_by_label("Chest film, a file").set_input_files(radiograph)
         page.get_by_role("button", name="Read the film").click()
         page.wait_for_url("**/readings/*")
         return page.url
