@@ -108,8 +108,14 @@ class NotAChestRadiograph(UnreadableRadiograph):
 
 
 class RadiographTurned(UnreadableRadiograph):
+    """``clockwise``: by how many degrees the film has to be turned to lie upright."""
+
     code = "film_turned"
     title = "The film does not lie upright"
+
+    def __init__(self, detail: str, clockwise: int = 0) -> None:
+        super().__init__(detail)
+        self.clockwise = clockwise
 
 
 class RadiographCutOff(UnreadableRadiograph):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import Finding, Label
 from pneumonia.budget import Budget
 from pneumonia.imaging import Limits, Radiograph, open_upload
-from pneumonia.imaging.display import decode_png, encode_png, to_display
+from pneumonia.imaging.display import decode_png, encode_png, to_display, to_thumbnail
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
 
@@ -21,6 +21,9 @@ DEFAULT_OPACITY = 0.6
 PIXELS_AT_ONCE = 40_000_000
 """Of all the films in work together, at some 20 bytes each while they are decoded: a film of the
 largest size by itself, or several of the usual ones."""
+
+THUMBNAIL_PIXELS = 160
+"""Longer side of a film in a list."""
 
 SMALL_PIXELS = 2_000_000
 """A film up to this size never waits for the large ones; the server's threads bound these."""
@@ -49,7 +52,15 @@ class Readings:
         self._limits = limits
         self._pixels = Budget(PIXELS_AT_ONCE, small=SMALL_PIXELS, wait_s=wait_s)
 
-    def submit(self, data: bytes, population: str = "") -> Reading:
+    def submit(
+        self,
+        data: bytes,
+        population: str = "",
+        *,
+        turn: int = 0,
+        reference: str = "",
+        synthetic: bool = False,
+    ) -> Reading:
         """Decode, analyse and keep one uploaded file.
 
         The upload itself is not kept: only its pixels, as the screen shows them.
@@ -58,6 +69,12 @@ class Readings:
         ----------
         population
             Whose film it is, in the words of the model's card; empty where that is not known.
+        turn
+            By how many degrees clockwise it is turned before it is read: 0, 90, 180 or 270.
+        reference
+            What the person who sends it calls it; kept with the reading.
+        synthetic
+            Whether it is one of the samples.
 
         Raises
         ------
@@ -71,13 +88,15 @@ class Readings:
         """
         upload = open_upload(data, self._limits)
         with self._pixels.hold(upload.pixels):
-            radiograph = upload.decode().of_population(population)
+            radiograph = upload.decode().turned(turn).of_population(population)
             finding = self._service.analyse(radiograph)
             reading = Reading(
                 id=uuid.uuid4().hex,
                 created_at=datetime.now(UTC),
                 image=image_info(radiograph),
                 finding=finding,
+                reference=reference,
+                synthetic=synthetic,
             )
             self._store.add(reading, encode_png(to_display(upright(radiograph, finding).pixels)))
         return reading
@@ -114,6 +133,25 @@ class Readings:
         with self._pixels.hold(reading.image.width * reading.image.height):
             radiograph = decode_png(self._store.radiograph(reading_id))
             return encode_png(overlay(radiograph, reading.finding, opacity))
+
+    def thumbnail_png(self, reading_id: str) -> bytes:
+        """The film at most :data:`THUMBNAIL_PIXELS` a side: 8-bit grey PNG.
+
+        Raises
+        ------
+        ReadingNotFound, RadiographMissing
+        Overloaded
+            When there was no room for a large film in time.
+        """
+        image = self._store.get(reading_id).image
+        with self._pixels.hold(image.width * image.height):
+            return encode_png(
+                to_thumbnail(decode_png(self._store.radiograph(reading_id)), THUMBNAIL_PIXELS)
+            )
+
+    def has_picture(self, reading_id: str) -> bool:
+        """Whether the film of a reading is there. Raises ReadingNotFound for what is no id."""
+        return self._store.has_radiograph(reading_id)
 
     def delete(self, reading_id: str) -> None:
         """Remove the reading and its picture for good. Raises ReadingNotFound."""

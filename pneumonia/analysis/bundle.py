@@ -19,13 +19,14 @@ from pneumonia.analysis.finding import (
     TWO_CLASSES,
     ModelRef,
     OperatingPoint,
+    PopulationMatch,
 )
 from pneumonia.analysis.lung_segmenter import FILES as LUNG_FILES
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.population import Population
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel, UnknownArchitecture
 from pneumonia.imaging.preprocess import PreprocessSpec
-from pneumonia.imaging.radiograph import Facts
+from pneumonia.imaging.radiograph import OTHER_POPULATION, Facts
 from pneumonia.networks import weights
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 
@@ -134,12 +135,23 @@ class Card:
         return replace(self, calibration=self.populations[name], populations={})
 
     def contradictions(self, facts: Facts) -> tuple[str, ...]:
-        """Sentences on what a file says that does not fit what the model knows."""
+        """Sentences on what a file says that does not fit: the model, or what was said of it."""
+        name, notes = self.find_population(facts), self.mismatches(facts)
+        if facts.age_years is not None and name and facts.population not in ("", name):
+            corrected = (
+                f"The film was said to be of the group {facts.population}; by the age in the DICOM "
+                f"file it is of {name}, and was read so."
+            )
+            return (*notes, corrected)
+        return notes
+
+    def mismatches(self, facts: Facts) -> tuple[str, ...]:
+        """Sentences on why a film is outside what the model knows; none where nothing says so."""
         name = self.find_population(facts)
         notes = self.calibration_of(name).population.contradictions(facts)
-        if facts.age_years is None:
+        if not self.populations or name:
             return notes
-        if self.populations and not name:
+        if facts.age_years is not None:
             ages = " and ".join(
                 "{} to {}".format(*one.population.age_years)
                 for one in self.populations.values()
@@ -151,13 +163,21 @@ class Card:
                 "another age, so the limits for an unknown age were used."
             )
             return (*notes, other)
-        if name and facts.population not in ("", name):
-            corrected = (
-                f"The film was said to be of the group {facts.population}; by the age in the DICOM "
-                f"file it is of {name}, and was read so."
-            )
-            return (*notes, corrected)
+        if facts.population == OTHER_POPULATION:
+            known = " and ".join(one.population.text for one in self.populations.values())
+            return (*notes, f"The film was said to be of none of those the model knows: {known}.")
         return notes
+
+    def match_population(self, facts: Facts) -> PopulationMatch:
+        """Whether a film is of those that the model knows; unknown where nothing tells."""
+        if self.mismatches(facts):
+            return PopulationMatch.NO
+        told = self.find_population(facts) or (
+            not self.populations
+            and facts.age_years is not None
+            and self.population.holds(facts.age_years)
+        )
+        return PopulationMatch.YES if told else PopulationMatch.UNKNOWN
 
     def calibration_of(self, population: str) -> Calibration:
         """The calibration for a population; for an unknown one the card's cautious one."""

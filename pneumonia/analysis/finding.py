@@ -32,6 +32,14 @@ class Etiology(StrEnum):
     VIRAL = "viral"
 
 
+class PopulationMatch(StrEnum):
+    """Whether a film is of those that the model knows, by its file and by what was said of it."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class EtiologyFinding:
     """Which pneumonia the film looks more like, given that it shows one.
@@ -135,6 +143,10 @@ class Finding:
     population
         Whose calibration was used, by its name in the card; empty where that was not known, or the
         card has one for all.
+    population_match
+        Whether the film is of those that the model knows.
+    mismatches
+        Sentences on why it is not; they are among the warnings, too. Empty unless the match is no.
     viral_logit
         The network's raw log-odds that a pneumonia is viral, for measuring; None from a network of
         two classes. Without an etiology it says nothing that could be shown.
@@ -150,6 +162,8 @@ class Finding:
     outline: Outline = ()
     etiology: EtiologyFinding | None = None
     population: str = ""
+    population_match: PopulationMatch = PopulationMatch.UNKNOWN
+    mismatches: tuple[str, ...] = ()
     viral_logit: float | None = None
 
     @property

@@ -153,7 +153,7 @@ def check_segmentation(
     if turns:
         # Features are described for upright films only; of a turned one the outlines must tell.
         _check_shape(lungs, expected.limits)
-        raise RadiographTurned(f"The film lies {_LIES[turns]} and upload it again.")
+        raise RadiographTurned(f"The film lies {_LIES[turns]} and upload it again.", 90 * turns)
     limits, distance = expected.limits, expected.outlier_model.distance(segmentation.features)
     _check_edges(lungs, limits)
     if distance > limits.far:

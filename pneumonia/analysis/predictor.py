@@ -185,7 +185,8 @@ class Predictor:
     def _finding(
         self, radiograph: Examined, logit: float, viral: float | None, activation: ActivationMap
     ) -> Finding:
-        population = self.card.find_population(radiograph.radiograph.facts)
+        facts = radiograph.radiograph.facts
+        population = self.card.find_population(facts)
         calibration = self.card.calibration_of(population)
         probability = calibration.probability(logit)
         point = calibration.operating_points[self.operating_point.name]
@@ -200,6 +201,8 @@ class Predictor:
             outline=radiograph.lungs.outline() if radiograph.lungs is not None else (),
             etiology=self._etiology(viral),
             population=population,
+            population_match=self.card.match_population(facts),
+            mismatches=self.card.mismatches(facts),
             viral_logit=viral,
         )
 

@@ -39,6 +39,7 @@ _FIELDS = (
     "probability",
     "confidence",
     "population",
+    "population_match",
     "etiology",
     "operating_point",
     "model",
@@ -231,6 +232,7 @@ def _bytes(file: Path, limits: Limits) -> bytes:
 def _read(file: Path, radiograph: Radiograph, finding: Finding, card: "Card") -> Row:
     values = describe_finding(finding) | {
         "population": finding.population or None,
+        "population_match": finding.population_match.value,
         "etiology": describe_etiology(finding, card),
         "intended_use": find_use(card),
         "image": describe_image(image_info(radiograph)),

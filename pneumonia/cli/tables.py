@@ -36,6 +36,7 @@ CSV_FIELDS = (
     "detail",
     "intended_use",
     "population",
+    "population_match",
     "etiology",
     "etiology_confidence",
     "etiology_caution",
@@ -73,6 +74,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "quality_inverted": str(quality["inverted"]).lower(),
         "intended_use": row["intended_use"],
         "population": row["population"],
+        "population_match": row["population_match"],
         **_flat_etiology(row["etiology"]),
     }
 

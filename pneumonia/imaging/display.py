@@ -56,6 +56,16 @@ def _sample(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return pixels[::step, ::step] if step > 1 else pixels
 
 
+def to_thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The picture with its longer side at most ``side`` pixels; a smaller one as it is."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
     """A PNG without metadata, from uint8 grey (height, width) or RGB (height, width, 3)."""
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3):

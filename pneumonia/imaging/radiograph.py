@@ -6,6 +6,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+QUARTER_TURNS = (0, 90, 180, 270)
+"""Degrees clockwise by which a film can be turned."""
+
+OTHER_POPULATION = "other"
+"""Said of a radiograph that is of none of the populations a model tells apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -21,8 +27,8 @@ class Facts:
     modality, body_part, view, laterality
         DICOM's code strings, upper case.
     population
-        Whose radiograph it is in the words of a model's card (``child``, ``adult``), as the person
-        who sent it says; a file never says so.
+        Whose radiograph it is in the words of a model's card (``child``, ``adult``), or
+        :data:`OTHER_POPULATION`, as the person who sent it says; a file never says so.
     """
 
     age_years: float | None = None
@@ -92,6 +98,22 @@ class Radiograph:
     def height(self) -> int:
         """Height in pixels, after EXIF orientation."""
         return int(self.pixels.shape[0])
+
+    def turned(self, clockwise: int) -> Self:
+        """The same film turned clockwise by 0, 90, 180 or 270 degrees, and a warning that says so.
+
+        Raises ValueError for another angle.
+        """
+        if clockwise not in QUARTER_TURNS:
+            raise ValueError(f"a film is turned by quarters, not by {clockwise} degrees")
+        if not clockwise:
+            return self
+        note = f"The film was turned by {clockwise} degrees clockwise before reading, as asked."
+        return replace(
+            self,
+            pixels=np.ascontiguousarray(np.rot90(self.pixels, -clockwise // 90)),
+            warnings=(*self.warnings, note),
+        )
 
     def inverted_greys(self) -> Self:
         """The same film with black and white exchanged: pixels become 1 - pixels.

@@ -14,6 +14,7 @@ def as_json(
     calls: Sequence[Call],
     intended_use: str | None,
     etiology: dict[str, Any] | None,
+    location: dict[str, Any] | None,
     links: dict[str, str],
 ) -> dict[str, Any]:
     """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
@@ -26,6 +27,8 @@ def as_json(
         What the model that made the reading is for; None where that is no longer known.
     etiology
         See :func:`pneumonia.presentation.etiology.describe_etiology`.
+    location
+        See :func:`pneumonia.presentation.location.describe_location`.
     links
         Where the reading, its page and its pictures are.
     """
@@ -34,7 +37,11 @@ def as_json(
         "id": reading.id,
         "created_at": timestamp(reading.created_at),
         **{key: finding[key] for key in ("label", "probability", "confidence")},
+        "reference": reading.reference or None,
+        "synthetic": reading.synthetic,
         "population": reading.finding.population or None,
+        "population_match": reading.finding.population_match.value,
+        "population_mismatches": list(reading.finding.mismatches),
         "etiology": etiology,
         "operating_point": finding["operating_point"],
         "operating_points": [
@@ -50,6 +57,7 @@ def as_json(
         "image": describe_image(reading.image),
         "quality": finding["quality"],
         "lungs": [[list(corner) for corner in part] for part in reading.finding.outline],
+        "location": location,
         "links": links,
     }
 

@@ -8,7 +8,7 @@ from pneumonia.analysis.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What is kept of the upload: nothing that names a file or a patient.
+    """What is kept of the upload: nothing out of it that names a file or a patient.
 
     Attributes
     ----------
@@ -36,9 +36,16 @@ class Reading:
         32 lower-case hex digits of a random UUID: it cannot be guessed.
     created_at
         Aware, in UTC, to the microsecond.
+    reference
+        What the person who sent it calls it (initials, an accession number); empty where nothing
+        was said. Never taken from the file.
+    synthetic
+        Drawn by a program: one of the samples.
     """
 
     id: str
     created_at: datetime
     image: ImageInfo
     finding: Finding
+    reference: str = ""
+    synthetic: bool = False

@@ -11,6 +11,7 @@ from pneumonia.analysis.finding import (
     ModelRef,
     OperatingPoint,
     Outline,
+    PopulationMatch,
     Quality,
 )
 from pneumonia.imaging.preprocess import Geometry
@@ -28,6 +29,8 @@ def to_row(reading: Reading) -> ReadingRow:
     return ReadingRow(
         id=reading.id,
         created_at=reading.created_at,
+        reference=reading.reference or None,
+        synthetic=reading.synthetic,
         image_format=image.format,
         image_width=image.width,
         image_height=image.height,
@@ -40,6 +43,8 @@ def to_row(reading: Reading) -> ReadingRow:
         indeterminate_low=low,
         indeterminate_high=high,
         population=finding.population or None,
+        population_match=finding.population_match.value,
+        mismatches=list(finding.mismatches) or None,
         etiology=etiology.label.value if etiology else None,
         etiology_probability=float(etiology.probability) if etiology else None,
         model_id=finding.model.id,
@@ -78,7 +83,11 @@ def to_reading(row: ReadingRow) -> Reading:
             outline=_outline(row),
             etiology=_etiology(row),
             population=row.population or "",
+            population_match=PopulationMatch(row.population_match),
+            mismatches=tuple(row.mismatches or ()),
         ),
+        reference=row.reference or "",
+        synthetic=row.synthetic,
     )
 
 

@@ -144,6 +144,10 @@ class Store:
         with _storage("open the film"):
             return self._radiographs.read(reading_id)
 
+    def has_radiograph(self, reading_id: str) -> bool:
+        """Whether the film's file is there. Raises ReadingNotFound for what is no id."""
+        return self._radiographs.path(reading_id).is_file()
+
     def delete(self, reading_id: str) -> None:
         """Remove the reading and its film. Raises ReadingNotFound.
 

@@ -44,6 +44,11 @@ class ReadingRow(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
+    # What the person who sent it calls it; NULL where nothing was said.
+    reference: Mapped[str | None] = mapped_column(String(64))
+    # One of the samples, drawn by a program.
+    synthetic: Mapped[bool] = mapped_column(Boolean, server_default=false())
+
     image_format: Mapped[str] = mapped_column(String(16))
     image_width: Mapped[int] = mapped_column(Integer)
     image_height: Mapped[int] = mapped_column(Integer)
@@ -58,6 +63,9 @@ class ReadingRow(Base):
     indeterminate_high: Mapped[float | None] = mapped_column(Double)
     # Whose calibration was used; NULL where that was not known or the model has one for all.
     population: Mapped[str | None] = mapped_column(String(32))
+    # Whether the film is of those that the model knows, and the sentences on why it is not.
+    population_match: Mapped[str] = mapped_column(String(8), server_default="unknown")
+    mismatches: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     # Bacterial or viral, and the probability of it given pneumonia; NULL where it was not told.
     etiology: Mapped[str | None] = mapped_column(String(16))
     etiology_probability: Mapped[float | None] = mapped_column(Double)

@@ -7,18 +7,29 @@ from flask import Blueprint, url_for
 from pneumonia.presentation.calls import find_calls
 from pneumonia.presentation.describe import as_json
 from pneumonia.presentation.etiology import describe_etiology
+from pneumonia.presentation.location import describe_location
 from pneumonia.presentation.meaning import find_use
 from pneumonia.records import Reading
 from pneumonia.web.served_model import card_of
 from pneumonia.web.services import services
-from pneumonia.web.uploads import uploaded_image, uploaded_population
+from pneumonia.web.uploads import (
+    uploaded_image,
+    uploaded_population,
+    uploaded_reference,
+    uploaded_turn,
+)
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 @blueprint.post("/readings")
 def create() -> tuple[dict[str, Any], int, dict[str, str]]:
-    reading = services().readings.submit(uploaded_image(), uploaded_population())
+    reading = services().readings.submit(
+        uploaded_image(),
+        uploaded_population(),
+        turn=uploaded_turn(),
+        reference=uploaded_reference(),
+    )
     location = url_for("api.get", reading_id=reading.id)
     return _body(reading), 201, {"Location": location}
 
@@ -38,8 +49,9 @@ def _body(reading: Reading) -> dict[str, Any]:
     finding = reading.finding
     card = card_of(finding.model)
     etiology = describe_etiology(finding, card)
+    location = describe_location(finding)
     calls = find_calls(finding, card)
-    return as_json(reading, calls, find_use(card), etiology, _links(reading))
+    return as_json(reading, calls, find_use(card), etiology, location, _links(reading))
 
 
 def _links(reading: Reading) -> dict[str, str]:
@@ -49,4 +61,5 @@ def _links(reading: Reading) -> dict[str, str]:
         "page": url_for("pages.reading", reading_id=reading.id),
         "image": url_for("pages.image", reading_id=reading.id),
         "overlay": url_for("pages.overlay", reading_id=reading.id),
+        "thumbnail": url_for("pages.thumbnail", reading_id=reading.id),
     }

@@ -7,6 +7,7 @@ from flask import (
     Response,
     current_app,
     flash,
+    g,
     make_response,
     redirect,
     render_template,
@@ -17,10 +18,12 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from pneumonia.analysis.finding import PopulationMatch
 from pneumonia.errors import BadParameter, DomainError
 from pneumonia.imaging.overlay import colour_stops
 from pneumonia.presentation.calls import find_calls
 from pneumonia.presentation.etiology import find_etiology, say_caution
+from pneumonia.presentation.location import CONVENTION, say_location
 from pneumonia.presentation.meaning import (
     is_disputed,
     merge_alike,
@@ -36,7 +39,14 @@ from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
 from pneumonia.web.samples import SAMPLES, sample_png
 from pneumonia.web.served_model import card_of, known_populations, served_card
 from pneumonia.web.services import services
-from pneumonia.web.uploads import uploaded_image, uploaded_population
+from pneumonia.web.uploads import (
+    UNKNOWN,
+    uploaded_image,
+    uploaded_name,
+    uploaded_population,
+    uploaded_reference,
+    uploaded_turn,
+)
 
 blueprint = Blueprint("pages", __name__)
 
@@ -55,12 +65,22 @@ def home() -> str:
 
 @blueprint.post("/")
 def upload() -> BaseResponse:
-    return _submit(uploaded_image(), uploaded_population())
+    # What was said is known to the page that comes back, whether the film is read or refused.
+    g.said = said = {"name": uploaded_name(), "reference": uploaded_reference()}
+    population = uploaded_population()
+    session["population"] = population or UNKNOWN
+    return _submit(
+        uploaded_image(),
+        population,
+        turn=uploaded_turn(),
+        reference=said["reference"],
+        name=said["name"],
+    )
 
 
 @blueprint.post("/samples/<name>")
 def sample(name: str) -> BaseResponse:
-    return _submit(sample_png(name))
+    return _submit(sample_png(name), synthetic=True)
 
 
 @blueprint.get("/samples/<name>.png")
@@ -75,18 +95,25 @@ def reading(reading_id: str) -> str:
     card = card_of(finding.model)
     groups = card.calibration_of(finding.population).frequency if card else ()
     calls = find_calls(finding, card)
+    outside = finding.population_match is PopulationMatch.NO
     return render_template(
         "reading.html",
         reading=found,
         finding=finding,
         etiology=find_etiology(finding),
         caution=say_caution(card),
-        frequency=say_frequency(finding, groups),
+        frequency=None if outside else say_frequency(finding, groups),
         prevalence=say_prevalence(groups),
         others=say_others(calls),
         disputed=is_disputed(calls),
         population=say_population(finding, card),
-        paint_map=paints_map(finding),
+        outside=outside,
+        warnings=[one for one in finding.quality.warnings if one not in finding.mismatches],
+        file_name=_file_names().get(reading_id),
+        paint_map=paints_map(finding) and not outside,
+        has_picture=services().readings.has_picture(reading_id),
+        location=None if outside else say_location(finding),
+        convention=CONVENTION,
         image_url=url_for("pages.image", reading_id=reading_id),
         overlay_url=url_for("pages.overlay", reading_id=reading_id, opacity=1),
         json_url=url_for("api.get", reading_id=reading_id),
@@ -105,10 +132,16 @@ def overlay(reading_id: str) -> BaseResponse:
     return _picture(services().readings.overlay_png(reading_id, _opacity()), _PICTURE_CACHE)
 
 
+@blueprint.get("/readings/<reading_id>/thumbnail.png")
+def thumbnail(reading_id: str) -> BaseResponse:
+    return _picture(services().readings.thumbnail_png(reading_id), _PICTURE_CACHE)
+
+
 @blueprint.post("/readings/<reading_id>/delete")
 def delete(reading_id: str) -> BaseResponse:
     services().readings.delete(reading_id)
     session["recent"] = [other for other in session.get("recent", []) if other != reading_id]
+    session["names"] = {key: name for key, name in _file_names().items() if key != reading_id}
     flash("The reading and its picture were deleted.", "notice")
     return redirect(url_for("pages.home"), 303)
 
@@ -149,10 +182,28 @@ def show_problem(error: Exception) -> Response:
     return problems.complete(make_response(_home(problem)), problem)
 
 
-def _submit(data: bytes, population: str = "") -> BaseResponse:
-    new = services().readings.submit(data, population)
-    session["recent"] = [new.id, *session.get("recent", [])][:RECENT]
+def _submit(
+    data: bytes,
+    population: str = "",
+    *,
+    turn: int = 0,
+    reference: str = "",
+    name: str = "",
+    synthetic: bool = False,
+) -> BaseResponse:
+    new = services().readings.submit(
+        data, population, turn=turn, reference=reference, synthetic=synthetic
+    )
+    session["recent"] = recent = [new.id, *session.get("recent", [])][:RECENT]
+    names = _file_names() | ({new.id: name} if name else {})
+    session["names"] = {key: names[key] for key in recent if key in names}
     return redirect(url_for("pages.reading", reading_id=new.id), 303)
+
+
+def _file_names() -> dict[str, str]:
+    """File names by reading, of this browser's last uploads: kept in its session, nowhere else."""
+    names: dict[str, str] = session.get("names", {})
+    return names
 
 
 def _home(problem: problems.Problem | None) -> str:
@@ -163,6 +214,8 @@ def _home(problem: problems.Problem | None) -> str:
         form=UploadForm(formdata=None),
         sample_form=SampleForm(formdata=None),
         populations=known_populations(),
+        remembered=session.get("population"),
+        said=g.get("said"),
         problem=problem and problem.as_dict(),
         recent=_recent(),
         samples=[
@@ -196,6 +249,12 @@ def _summary(found: Reading) -> dict[str, Any]:
     finding = found.finding
     return {
         "id": found.id,
+        "reference": found.reference,
+        "file_name": _file_names().get(found.id),
+        "synthetic": found.synthetic,
+        "population_match": finding.population_match.value,
+        "thumbnail_url": services().readings.has_picture(found.id)
+        and url_for("pages.thumbnail", reading_id=found.id),
         "url": url_for("pages.reading", reading_id=found.id),
         "created_at": found.created_at,
         "label": finding.label.value,

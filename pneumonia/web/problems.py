@@ -97,15 +97,18 @@ class Problem:
     title: str
     detail: str
     retry_after_s: int | None = None
+    turn: int | None = None
+    """By how many degrees clockwise a turned film has to be turned."""
 
     def as_dict(self) -> dict[str, str | int]:
-        return {
+        values: dict[str, str | int] = {
             "type": f"urn:problem-type:pneumonia:{self.code}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
         }
+        return values | ({} if self.turn is None else {"turn": self.turn})
 
 
 def describe(error: Exception) -> Problem:
@@ -140,7 +143,8 @@ def note_breach(limit: RequestLimit) -> None:
 def _describe_domain(error: DomainError) -> Problem:
     status = _nearest(STATUS, error, 500)
     retry = _nearest(RETRY_AFTER_S, error, 60) if status == 503 else None
-    return Problem(status, error.code, error.title, error.detail, retry)
+    turn = error.clockwise if isinstance(error, errors.RadiographTurned) else None
+    return Problem(status, error.code, error.title, error.detail, retry, turn)
 
 
 def _nearest(table: dict[type[DomainError], int], error: DomainError, default: int) -> int:

@@ -3,10 +3,16 @@
 from flask import request
 
 from pneumonia.errors import BadParameter, NoImage
+from pneumonia.imaging.radiograph import OTHER_POPULATION, QUARTER_TURNS
 from pneumonia.web.served_model import known_populations
 
 FIELD = "image"
 POPULATION = "population"
+REFERENCE = "reference"
+TURN = "turn"
+MAX_REFERENCE = 64
+MAX_NAME = 48
+"""Of a file's name that is remembered: the session that holds it is a cookie."""
 UNKNOWN = "unknown"
 
 
@@ -43,13 +49,56 @@ def uploaded_population() -> str:
         For a population that the served model does not tell apart.
     """
     name = request.form.get(POPULATION, "").strip().lower()
-    if name in ("", UNKNOWN) or name in (known := known_populations()):
-        return "" if name == UNKNOWN else name
-    accepted = ", ".join([*known, UNKNOWN])
+    if name in ("", UNKNOWN):
+        return ""
+    known = known_populations()
+    known_or_other = [*known, OTHER_POPULATION] if known else []
+    if name in known_or_other:
+        return name
+    accepted = ", ".join([*known_or_other, UNKNOWN])
     raise BadParameter(
         f"The field {POPULATION!r} is {name[:40]!r}; the model tells apart: {accepted}. Leave it "
         "out where it is not known."
     )
+
+
+def uploaded_reference() -> str:
+    """What the sender calls the film, from the form's field; empty where nothing is said.
+
+    Raises
+    ------
+    BadParameter
+        For one that is too long, or holds what cannot be shown on a line.
+    """
+    reference = request.form.get(REFERENCE, "").strip()
+    if len(reference) > MAX_REFERENCE or not reference.isprintable():
+        raise BadParameter(
+            f"The field {REFERENCE!r} must be one line of at most {MAX_REFERENCE} characters: "
+            "initials or an accession number. Shorten it."
+        )
+    return reference
+
+
+def uploaded_turn() -> int:
+    """By how many degrees clockwise the film is to be turned, from the form's field.
+
+    Raises BadParameter for what is no quarter turn.
+    """
+    text = request.form.get(TURN, "").strip() or "0"
+    if text not in map(str, QUARTER_TURNS):
+        raise BadParameter(
+            f"The field {TURN!r} is {text[:40]!r}; a film is turned clockwise by 0, 90, 180 or "
+            "270 degrees."
+        )
+    return int(text)
+
+
+def uploaded_name() -> str:
+    """The name of the uploaded file, for the sender's own eyes; empty where there is none."""
+    file = request.files.get(FIELD)
+    name = (file.filename if file else None) or ""
+    name = "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 12]}…{name[-11:]}"
 
 
 def _missing() -> str:

@@ -1,5 +1,6 @@
 // The home page's form: drop a film anywhere, paste one, or choose it; then say what is going on.
-// The form is posted as it would be without this script, so both ways end on the same page.
+// The form is posted as it would be without this script, so both ways end on the same page; sent
+// by fetch, though, so that a refused film is still in hand and can be turned without asking again.
 
 import { isLoading, ready } from "./model-state.js";
 
@@ -9,6 +10,8 @@ const button = form.querySelector("button[type='submit']");
 const state = form.querySelector("[data-upload-state]");
 const refusal = document.querySelector("[data-refusal]");
 const buttonText = button.textContent;
+const refusedFilm = refusal.querySelector("[data-refused]");
+const turnButton = refusal.querySelector("[data-turn]");
 const maxMegabytes = Number(form.dataset.maxMegabytes);
 
 function describe(file) {
@@ -19,7 +22,9 @@ function describe(file) {
 
 function refuse(title, detail) {
   refusal.querySelector("h2").textContent = title;
-  refusal.querySelector("p").textContent = detail;
+  refusal.querySelector("#refusal").textContent = detail;
+  refusedFilm.textContent = "";
+  turnButton.hidden = true;
   refusal.hidden = false;
   refusal.focus();
 }
@@ -67,6 +72,41 @@ function take(files) {
   form.requestSubmit(button);
 }
 
+// Sends the form; a refusal comes back as JSON, and the film stays chosen.
+async function send(turn = 0) {
+  showBusy("Reading…");
+  const body = new FormData(form);
+  body.set("turn", String(turn));
+  let answer;
+  try {
+    answer = await fetch(form.action, {
+      method: "POST",
+      body,
+      headers: { Accept: "application/problem+json, text/html;q=0.5" },
+    });
+  } catch {
+    form.submit(); // The browser's own way; it says what is wrong with the connection.
+    return;
+  }
+  if (answer.ok) {
+    location.assign(answer.url);
+    return;
+  }
+  const problem = await answer.json();
+  showIdle();
+  refuse(problem.title, problem.detail);
+  refusal.dataset.code = problem.code;
+  const reference = form.elements.reference.value.trim();
+  refusedFilm.textContent = [reference, input.files[0]?.name].filter(Boolean).join(", ");
+  if (problem.turn) {
+    turnButton.hidden = false;
+    turnButton.onclick = () => {
+      refusal.hidden = true;
+      send(problem.turn);
+    };
+  }
+}
+
 form.addEventListener("submit", (event) => {
   if (form.hasAttribute("data-busy")) {
     event.preventDefault();
@@ -77,16 +117,13 @@ form.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
+  event.preventDefault();
   if (!isLoading()) {
-    showBusy("Reading…");
+    send();
     return;
   }
-  event.preventDefault();
   showBusy("Waiting for the model…");
-  ready.then(() => {
-    showBusy("Reading…");
-    form.submit();
-  });
+  ready.then(() => send());
 });
 
 input.addEventListener("change", () => {

@@ -73,3 +73,19 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   act();
 });
+
+// A picture that does not come says so, instead of a broken image under an outline.
+function sayMissing(image) {
+  const note = document.createElement("p");
+  note.className = "message refusal";
+  note.setAttribute("role", "alert");
+  note.textContent = image.classList.contains("overlay")
+    ? "The map could not be loaded. Reload the page to try again."
+    : "The film could not be loaded. Reload the page to try again.";
+  image.closest(".stack").replaceChildren(note);
+}
+
+for (const image of document.querySelectorAll(".stack img")) {
+  if (image.complete && image.naturalWidth === 0) sayMissing(image);
+  else image.addEventListener("error", () => sayMissing(image));
+}

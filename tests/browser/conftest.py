@@ -54,13 +54,13 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def serve(tiny_bundle: Path, folder: Path, threshold: float) -> Iterator[str]:
-    """The app with the tiny bundle at another threshold. Yields its address."""
+def serve(tiny_bundle: Path, folder: Path, threshold: float, **changes: object) -> Iterator[str]:
+    """The app with a bundle at another threshold, its card changed. Yields its address."""
     bundle = folder / "models" / tiny_bundle.name
     shutil.copytree(tiny_bundle, bundle)
     card = json.loads((bundle / "card.json").read_text(encoding="utf-8"))
     card["operating_points"]["balanced"] |= {"threshold": threshold, "indeterminate": None}
-    (bundle / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    (bundle / "card.json").write_text(json.dumps(card | changes), encoding="utf-8")
     with running(bundle, folder / "var", max_upload_bytes=MAX_UPLOAD_BYTES) as app:
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -124,7 +124,7 @@ def _read(browser: Browser, address: str, radiograph: Path) -> str:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(address)
-        page.get_by_label("Drop a chest film").set_input_files(radiograph)
+        page.get_by_label("Chest film, a file").set_input_files(radiograph)
         page.get_by_role("button", name="Read the film").click()
         page.wait_for_url("**/readings/*")
         return page.url

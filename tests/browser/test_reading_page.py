@@ -144,7 +144,7 @@ def test_paper_gets_both_pictures_and_no_buttons(page):
 def test_reading_is_deleted_for_good_after_a_second_press(visitor, site, radiograph):
     page = visitor.page(scripted=False)
     page.goto(site)
-    page.get_by_label("Choose a chest film").set_input_files(radiograph)
+    page.get_by_label("Chest film, a file").set_input_files(radiograph)
     page.get_by_role("button", name="Read the film").click()
     page.wait_for_url("**/readings/*")
     address = page.url

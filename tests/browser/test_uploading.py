@@ -42,7 +42,7 @@ def expect_reading(page: Page) -> None:
 def test_file_button_works_without_javascript(visitor, site, radiograph):
     page = visitor.page(scripted=False)
     page.goto(site)
-    page.get_by_label("Choose a chest film").set_input_files(radiograph)
+    page.get_by_label("Chest film, a file").set_input_files(radiograph)
     page.get_by_role("button", name="Read the film").click()
     expect_reading(page)
     page.goto(site)
@@ -73,7 +73,7 @@ def test_keyboard_alone_reaches_a_reading(visitor, site, radiograph):
     # The browser hands choosers over once somebody listens; listening begins before the page does.
     page.on("filechooser", lambda chooser: None)
     page.goto(site)
-    file_input = page.get_by_label("Drop a chest film")
+    file_input = page.get_by_label("Chest film, a file")
     for _ in range(12):
         page.keyboard.press("Tab")
         if file_input.evaluate("element => element === document.activeElement"):
@@ -94,7 +94,7 @@ def test_button_says_reading_while_posting_and_is_itself_again_after_going_back(
 ):
     page = visitor.page()
     page.goto(site)
-    page.get_by_label("Drop a chest film").set_input_files(radiograph)
+    page.get_by_label("Chest film, a file").set_input_files(radiograph)
     button = page.locator("form.upload button[type=submit]")
     with page.expect_request(lambda request: request.method == "POST"):
         during = button.evaluate(
@@ -129,7 +129,7 @@ def test_too_large_a_file_is_refused_without_sending_it(visitor, site, tmp_path)
     page.goto(site)
     posts = []
     page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
-    page.get_by_label("Drop a chest film").set_input_files(large)
+    page.get_by_label("Chest film, a file").set_input_files(large)
     page.get_by_role("button", name="Read the film").click()
     expect(page.get_by_role("alert")).to_contain_text(
         "large.png has 3.0 MB; at most 2 MB are accepted."

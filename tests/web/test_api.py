@@ -43,7 +43,11 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "label": str,
         "probability": float,
         "confidence": float,
+        "reference": type(None),
+        "synthetic": bool,
         "population": type(None),
+        "population_match": str,
+        "population_mismatches": list,
         "etiology": type(None),
         "operating_point": {"name": str, "threshold": float},
         "operating_points": list,
@@ -52,7 +56,8 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "image": {"format": str, "width": int, "height": int, "sha256": str},
         "quality": {"accepted": bool, "warnings": list, "inverted": bool},
         "lungs": list,
-        "links": {"self": str, "page": str, "image": str, "overlay": str},
+        "location": type(None),
+        "links": {"self": str, "page": str, "image": str, "overlay": str, "thumbnail": str},
     }
     card = read_card(tiny_bundle)
     assert re.fullmatch(r"[0-9a-f]{32}", body["id"])
@@ -72,6 +77,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "page": f"/readings/{body['id']}",
         "image": f"/readings/{body['id']}/image.png",
         "overlay": f"/readings/{body['id']}/overlay.png",
+        "thumbnail": f"/readings/{body['id']}/thumbnail.png",
     }
     assert response.headers["Location"] == body["links"]["self"]
 
@@ -219,6 +225,7 @@ def test_every_link_answers(client: FlaskClient, send: Send, radiograph_png: byt
         "page": (200, "text/html"),
         "image": (200, "image/png"),
         "overlay": (200, "image/png"),
+        "thumbnail": (200, "image/png"),
     }
 
 

@@ -32,7 +32,7 @@ def test_a_population_that_the_model_does_not_know_is_refused(client, radiograph
     response = post(client, radiograph_png, population="dog")
     assert response.status_code == 400
     assert response.get_json()["code"] == "bad_parameter"
-    assert "the model tells apart: child, adult, unknown" in response.get_json()["detail"]
+    assert "the model tells apart: child, adult, other, unknown" in response.get_json()["detail"]
 
 
 def test_a_model_for_all_takes_none(make_app, radiograph_png) -> None:
@@ -44,7 +44,7 @@ def test_a_model_for_all_takes_none(make_app, radiograph_png) -> None:
 def test_the_page_asks_only_where_the_model_tells_them_apart(client, make_app) -> None:
     page = client.get("/").get_data(as_text=True)
     assert 'name="population" value="child"' in page
-    assert 'title="people of 1 to 5"' in page
+    assert "<small>people of 1 to 5</small>" in page
 
 
 def test_the_page_does_not_ask_where_there_is_one_calibration_for_all(make_app) -> None:
