@@ -223,7 +223,12 @@ def test_metrics_are_the_contract() -> None:
     assert figures["brier"]["value"] == pytest.approx(squares / 100)
     assert figures["operating_point"] == {"name": "specificity 0.90", "threshold": 0.75}
     assert figures["model"] == {"id": "my model", "sha256": "ab" * 32}
-    assert figures["data"] == {"folder": "films", "split": "test", "digest": "cd" * 32}
+    assert figures["data"] == {
+        "folder": "films",
+        "split": "test",
+        "digest": "cd" * 32,
+        "population": "",
+    }
     assert (
         figures["command"] == "flask evaluate --data films --split test --model 'my model' --quick"
     )
