@@ -17,7 +17,7 @@ from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
 
 FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"} | {
-    *("intended_use", "etiology", "population")
+    *("intended_use", "etiology", "population", "population_match")
 }
 
 

@@ -18,6 +18,7 @@ def row(file: str) -> tables.Row:
         "probability": 0.031,
         "confidence": 0.969,
         "population": None,
+        "population_match": "unknown",
         "etiology": None,
         "operating_point": {"name": "balanced", "threshold": 0.5},
         "model": {"id": "default", "sha256": "ab" * 32},
