@@ -7,8 +7,8 @@ from werkzeug.exceptions import NotFound
 from pneumonia.imaging.display import encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
 
-# name -> (title, seed, with an opacity). The model was trained on children, not on drawings; these
-# two were chosen because their four answers are of all three kinds, so that a visitor sees each.
+# name -> (title, seed, with an opacity). The model was trained on people, not on drawings: the one
+# that ships calls all of them pneumonia. They show how the page works, as the page says.
 SAMPLES: dict[str, tuple[str, int, bool]] = {
     "clear-1": ("Synthetic chest, clear lungs", 31, False),
     "opacity-1": ("Same synthetic chest, one opacity", 31, True),
