@@ -8,6 +8,7 @@ from pneumonia.imaging import decode
 
 
 @pytest.mark.real
+@pytest.mark.timeout(900)  # 210 films through the network: 20 s alone, minutes where others compute
 def test_an_original_and_its_small_copy_get_the_same_answer(real_data, shipped_bundle) -> None:
     predictor = Predictor.load(shipped_bundle, "cpu")
     threshold = predictor.operating_point.threshold

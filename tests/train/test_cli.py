@@ -162,6 +162,8 @@ def test_a_killed_process_says_how_to_go_on(radiographs, recipe_file, tmp_path, 
         [str(part) for part in command],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        # Started in the background a shell's children ignore Ctrl-C, and theirs inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not list((tmp_path / "runs").glob("*/last.pt")):
