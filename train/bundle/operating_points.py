@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import OperatingPoint
 from train import metrics
 from train.bundle.conformal import find_bounds
-from train.estimates import estimate_mean, estimate_rates
+from train.estimates import estimate_errors, estimate_rates
 
 MIN_SENSITIVITY: Final = 0.98  # of ``screening``
 MIN_SPECIFICITY: Final = 0.98  # of ``confirming``
@@ -266,30 +266,17 @@ def _by_class(
 ) -> dict[str, Any]:
     """What is also told of each source, which may have films of one class only."""
     rates = estimate_rates(labels, probabilities, patients, point.threshold)
+    outside = _outside(point, probabilities)
+    called = probabilities >= point.threshold
+    missed, false_alarms = estimate_errors(labels, called, outside, patients)
     return {
         "normal": int((~labels).sum()),
         "pneumonia": int(labels.sum()),
         "sensitivity": rates.sensitivity.as_dict(4),
         "specificity": rates.specificity.as_dict(4),
-        **_errors(point, labels, probabilities, patients),
-        "share_in_band": round(1 - float(_outside(point, probabilities).mean()), 4),
-    }
-
-
-def _errors(
-    point: OperatingPoint,
-    labels: NDArray[np.bool_],
-    probabilities: NDArray[np.float64],
-    patients: NDArray[np.str_],
-) -> dict[str, Any]:
-    """Wrong answers as shares of each class; what lies in the band gets none."""
-    outside = _outside(point, probabilities)
-    called = probabilities >= point.threshold
-    return {
-        name: estimate_mean((outside & wrong)[own].astype(np.float64), patients[own])
-        .as_share(int(own.sum()))
-        .as_dict(4)
-        for name, own, wrong in (("missed", labels, ~called), ("false_alarms", ~labels, called))
+        "missed": missed.as_dict(4),
+        "false_alarms": false_alarms.as_dict(4),
+        "share_in_band": round(1 - float(outside.mean()), 4),
     }
 
 
