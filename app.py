@@ -20,6 +20,7 @@ TRAIN_COMMANDS = {
     "train": "Train a network by a recipe and export it as a model bundle.",
     "calibrate": "Calibrate a bundle anew on films held out from training.",
     "evaluate": "Measure a model bundle on a split of labelled films.",
+    "gate": "Fit a model bundle's gate to the films it learnt from.",
     "recipes": "List the training recipes.",
 }
 RESEARCH_COMMANDS = {

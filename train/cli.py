@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pneumonia.errors import DomainError
+from pneumonia.errors import DataError, DomainError
 from train.memory import keep_freed_memory
 from train.options import (
     BEGINNING,
@@ -266,6 +266,43 @@ def calibrate(model: Path, predictions: tuple[Path, ...]) -> None:
             f"{figures['specificity']['value']:.3f}, "
             f"{figures['share_in_band']:.0%} in the band"
         )
+
+
+@click.command()
+@click.option("--model", metavar="DIR", type=PATH, required=True, help="The bundle's folder.")
+@takes(DATA, DATASET)
+@click.option("--runs", type=PATH, default=Path("runs"), help="Where decoded films are kept.")
+def gate(model: Path, data: Path | None, dataset: str, runs: Path) -> None:
+    """Fit a bundle's gate to the films it learnt from: what is a chest film, and what is none.
+
+    The limits become those of the recipe lungs; nothing else of the bundle changes. A training
+    fits its own bundle's gate at its end.
+    """
+    from pneumonia.analysis.card import read_card
+    from train.bundle import lungs
+    from train.data import manifest, splits
+    from train.data.squares import load_squares
+    from train.recipes import recipe
+
+    try:
+        card = read_card(model)
+        if card.lungs_sha256 is None:
+            raise DataError(f"The model {card.id!r} has no lung network, and so no gate to fit.")
+        if data is None:
+            raise DataError("Give --data, the folder with the films it was trained on.")
+        rows = splits.find_training_rows(manifest.load(data, dataset), card)
+        terminal = Terminal()
+        with terminal.bar("reading training films", len(rows)) as advance:
+            rows, squares = load_squares(
+                rows, card.preprocess.grid, runs / "cache", "stop", advance, terminal.warn
+            )
+        limits = recipe.load("lungs")
+        assert isinstance(limits, recipe.LungRecipe)
+        sources = [row.source for row in rows]
+        found = lungs.fit_gate(model, squares, sources, limits.gate)
+    except DomainError as error:
+        fail(error)
+    click.echo(f"{model}: the gate is fitted to {found['films']} films")
 
 
 @click.command()

@@ -40,14 +40,8 @@ class LungPair:
     touching: dict[Edge, float]
 
 
-def measure(lungs: Lungs, quarter_turns: int = 0) -> LungPair:
-    """Figures about the lungs of a film turned anticlockwise by so many quarter turns.
-
-    What is measured is the film turned back upright.
-    """
-    if quarter_turns:
-        upright = np.ascontiguousarray(np.rot90(lungs.probability, -quarter_turns))
-        lungs = Lungs(upright)
+def measure(lungs: Lungs) -> LungPair:
+    """Figures about the lungs of an upright film."""
     mask = lungs.mask
     if not mask.any():
         return LungPair(0, 0.0, 0.0, 0.0, 0.0, dict.fromkeys(_EDGES, 0.0))

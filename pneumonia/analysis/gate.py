@@ -76,13 +76,15 @@ def judge(
     *,
     notes: tuple[str, ...] = (),
     inverted: bool = False,
+    turns: int = 0,
 ) -> tuple[Quality, UnreadableRadiograph | None]:
     """The gate's word on a film: warnings, and a refusal if no verdict on it could mean anything.
 
     Parameters
     ----------
     segmentation
-        What the lung network finds; without it size and contrast alone are judged.
+        What the lung network finds on the film as it is turned upright; without it size and
+        contrast alone are judged.
     expected
         What that lung network finds on chest films; given with ``segmentation``.
     population
@@ -91,12 +93,14 @@ def judge(
         What the card finds that does not fit it.
     inverted
         The film came as a negative, and its grey levels have been inverted back.
+    turns
+        Quarter turns anticlockwise by which the film lies.
     """
     try:
         quality = check(radiograph)
         doubts: tuple[str, ...] = ()
         if segmentation is not None and expected is not None:
-            doubts = check_segmentation(segmentation, expected, population)
+            doubts = check_segmentation(segmentation, expected, population, turns)
     except UnreadableRadiograph as error:
         return Quality(False, radiograph.warnings, inverted), error
     notes += (INVERTED_NOTICE,) if inverted else ()
@@ -105,6 +109,11 @@ def judge(
 
 def is_inverted(segmentation: "LungSegmentation") -> bool:
     return segmentation.inverted > 0.5
+
+
+def find_turns(segmentation: "LungSegmentation") -> int:
+    """Quarter turns anticlockwise by which the film seems to lie, 0 to 3."""
+    return int(segmentation.turned.argmax())
 
 
 def check(radiograph: Radiograph) -> Quality:
@@ -139,27 +148,38 @@ def check(radiograph: Radiograph) -> Quality:
 
 
 def check_segmentation(
-    segmentation: "LungSegmentation", expected: Expected, population: Population | None = None
+    segmentation: "LungSegmentation",
+    expected: Expected,
+    population: Population | None = None,
+    turns: int = 0,
 ) -> tuple[str, ...]:
     """Judge what the lung network sees, of a film that is not inverted. Returns warnings.
+
+    Parameters
+    ----------
+    segmentation
+        Of the film as it is turned upright.
+    turns
+        Quarter turns anticlockwise by which it lies.
 
     Raises
     ------
     NotAChestRadiograph, RadiographTurned, RadiographCutOff
         When no verdict on it could mean anything.
     """
-    turns = int(segmentation.turned.argmax())
-    lungs = anatomy.measure(segmentation.lungs, turns)
-    if turns:
-        # Features are described for upright films only; of a turned one the outlines must tell.
-        _check_shape(lungs, expected.limits)
-        raise RadiographTurned(f"The film lies {_LIES[turns]} and upload it again.", 90 * turns)
-    limits, distance = expected.limits, expected.outlier_model.distance(segmentation.features)
-    _check_edges(lungs, limits)
-    if distance > limits.far:
+    lungs, limits = anatomy.measure(segmentation.lungs), expected.limits
+    distance = expected.outlier_model.distance(segmentation.features)
+    # What still seems to lie turned when it is turned upright has no way up: it is no chest film.
+    is_chest = distance <= limits.far and (not turns or find_turns(segmentation) == 0)
+    if not turns:
+        _check_edges(lungs, limits)
+    if not is_chest:
         raise NotAChestRadiograph(
             f"The picture does not look like a frontal chest X-ray. {_UPLOAD}"
         )
+    if turns:
+        _check_shape(lungs, limits)
+        raise RadiographTurned(f"The film lies {_LIES[turns]} and upload it again.", 90 * turns)
     if lungs.count == 1 or (lungs.count == 2 and lungs.evenness < limits.min_evenness):
         raise RadiographCutOff(
             f"Only one whole lung can be made out: the other is cut off, or hidden. {_WHOLE}"

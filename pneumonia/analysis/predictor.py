@@ -139,13 +139,17 @@ class Predictor:
         if inverted:
             radiograph, square = radiograph.inverted_greys(), np.float32(1) - square
             segmentation = self._segmenter.segment([square])[0]
+        turns, upright = gate.find_turns(segmentation), segmentation
+        if turns:
+            upright = self._segmenter.segment([np.ascontiguousarray(np.rot90(square, -turns))])[0]
         quality, refusal = gate.judge(
             radiograph,
-            segmentation,
+            upright,
             self._segmenter.expected,
             self.card.population,
             notes=find_contradictions(self.card, radiograph.facts),
             inverted=inverted,
+            turns=turns,
         )
         return Examined(radiograph, square, segmentation.lungs, quality, refusal)
 

@@ -41,11 +41,9 @@ def segmentation(
     inverted: float = 0.01,
     distance: float = 0.5,
 ) -> LungSegmentation:
-    """An upright chest film unless told otherwise; ``turns`` turns the lungs, too."""
+    """A chest film; ``turns``: how the network thinks that it lies."""
     seen = seen or lungs()
     turned = np.full(4, (1 - sure) / 3, np.float32)
     turned[turns] = sure
     features = np.array([40.0, 2 * distance], np.float32)
-    return LungSegmentation(
-        Lungs(np.ascontiguousarray(np.rot90(seen.probability, turns))), turned, inverted, features
-    )
+    return LungSegmentation(seen, turned, inverted, features)

@@ -3,7 +3,7 @@
 import pytest
 
 from pneumonia.analysis import anatomy
-from tests.analysis.drawn_lungs import LEFT, RIGHT, lungs, segmentation
+from tests.analysis.drawn_lungs import LEFT, RIGHT, lungs
 
 
 def test_two_equal_lungs_clear_of_the_edges() -> None:
@@ -33,12 +33,6 @@ def test_touching_is_a_share_of_the_lungs_own_height_and_width() -> None:
     assert (found["right"], found["top"], found["bottom"]) == (0, 0, 0)
     low = anatomy.measure(lungs((70, 223, 30, 100), (154, 223, 30, 100))).touching
     assert low["bottom"] == pytest.approx(122 / 145, abs=0.03)
-
-
-@pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_turned_radiograph_is_measured_as_if_it_lay_upright(turns) -> None:
-    seen = lungs((0, 110, 40, 70), LEFT)
-    assert anatomy.measure(segmentation(seen, turns=turns).lungs, turns) == anatomy.measure(seen)
 
 
 def test_no_lungs() -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -92,14 +93,37 @@ def test_what_was_never_a_picture_of_a_chest(predictor: Predictor) -> None:
     assert codes(predictor, map(radiograph, pictures)) == {"not_a_chest_film": len(pictures)}
 
 
+@pytest.fixture(scope="module")
+def other_pictures(real_data: Path) -> list[Radiograph]:
+    pictures = read(file for file in (real_data / "not-chest-xray").glob("*/*") if file.is_file())
+    assert len(pictures) == 334
+    return pictures
+
+
 @pytest.mark.real
-def test_pictures_of_something_else(predictor: Predictor, real_data: Path) -> None:
-    folder = real_data / "not-chest-xray"
-    # The kinds the gate was built for; laterals and knees came later and are not promised yet.
-    kinds = ("brain-mri", "chestct", "hand", "headct", "photo")
-    pictures = read(file for kind in kinds for file in (folder / kind).iterdir())
-    assert len(pictures) == 270
-    assert codes(predictor, pictures)[""] <= 0.01 * 270
+def test_pictures_of_something_else(predictor: Predictor, other_pictures: list[Radiograph]) -> None:
+    assert codes(predictor, other_pictures)[""] <= 0.005 * 334
+
+
+@pytest.mark.real
+def test_nobody_is_told_to_turn_a_picture_of_something_else(
+    predictor: Predictor, other_pictures: list[Radiograph]
+) -> None:
+    for quarters in range(4):
+        found = codes(predictor, turned(other_pictures[quarters::4], quarters))
+        assert (found[""], found["film_turned"]) == (0, 0)
+
+
+@pytest.mark.real
+def test_radiographs_beside_something_else(
+    predictor: Predictor, validation: list[Radiograph], adults: list[Radiograph]
+) -> None:
+    films = [cv2.resize(f.pixels, (400, 400)) for f in (*validation[::30], *adults[::20])]
+    four = [np.block([films[i : i + 2], films[i + 2 : i + 4]]) for i in range(0, 36, 4)]
+    assert codes(predictor, map(radiograph, four))[""] == 0
+    slides = np.ones((len(films), 720, 1280), np.float32)
+    slides[:, 200:600, 100:500] = films
+    assert codes(predictor, map(radiograph, slides))[""] == 0
 
 
 @pytest.mark.real
@@ -109,7 +133,7 @@ def test_radiographs_of_children(predictor: Predictor, validation: list[Radiogra
 
 @pytest.mark.real
 def test_radiographs_of_adults(predictor: Predictor, adults: list[Radiograph]) -> None:
-    assert codes(predictor, adults)[""] >= 0.98 * 388
+    assert codes(predictor, adults)[""] >= 0.99 * 388
 
 
 @pytest.mark.real
@@ -151,4 +175,9 @@ def test_radiographs_cut_through_a_lung(predictor: Predictor, validation: list[R
         # A lung is about two fifths of the pair's width: half of the one on the left goes.
         start = round((x0 + 0.2 * (x1 - x0)) * seen.radiograph.width)
         halved.append(radiograph(seen.radiograph.pixels[:, start:]))
-    assert codes(predictor, halved)["film_cut_off"] >= 0.95 * len(halved)
+    seen = list(examine(predictor, halved))
+    cut = [e.refusal is not None and e.refusal.code == "film_cut_off" for e in seen]
+    assert np.mean(cut) >= 0.85
+    for examined in seen:
+        said = [w for w in examined.quality.warnings if "reach the left edge" in w]
+        assert examined.refusal is not None or said

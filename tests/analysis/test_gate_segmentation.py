@@ -22,8 +22,8 @@ def radiograph(warnings=()) -> Radiograph:
     return Radiograph(pixels, "PNG", 8, (0, 255), "", warnings)
 
 
-def refusal_of(seen) -> Exception | None:
-    quality, refusal = gate.judge(radiograph(), seen, EXPECTED, CHILDREN)
+def refusal_of(seen, turns=0) -> Exception | None:
+    quality, refusal = gate.judge(radiograph(), seen, EXPECTED, CHILDREN, turns=turns)
     assert quality.accepted == (refusal is None)
     return refusal
 
@@ -55,12 +55,12 @@ def test_features_far_from_any_chest_radiograph_are_refused() -> None:
 
 
 def test_a_radiograph_a_little_unlike_is_read_with_a_warning() -> None:
-    (warning,) = warnings_of(segmentation(distance=1.3))
+    (warning,) = warnings_of(segmentation(distance=1.08))
     assert warning == (
         "The film looks unlike those that the model learnt from (children of 1 to 5 years): of "
         "another kind of patient, or from other equipment. The answer is worth less."
     )
-    quality, _ = gate.judge(radiograph(), segmentation(distance=1.3), EXPECTED)
+    quality, _ = gate.judge(radiograph(), segmentation(distance=1.08), EXPECTED)
     assert "unlike those that the model learnt from: of another kind" in quality.warnings[0]
 
 
@@ -100,16 +100,21 @@ def test_ragged_outlines_are_refused() -> None:
     ],
 )
 def test_a_turned_radiograph_is_told_how_it_lies_and_which_way_to_turn_it(turns, words) -> None:
-    # Features are described for upright films only: those of a turned film are no evidence.
-    refusal = refusal_of(segmentation(turns=turns, distance=5))
+    refusal = refusal_of(segmentation(), turns)
     assert isinstance(refusal, RadiographTurned)
     assert str(refusal) == f"The film lies {words} and upload it again."
 
 
-def test_a_turned_picture_without_lungs_is_no_turned_radiograph() -> None:
-    assert isinstance(
-        refusal_of(segmentation(lungs((60, 60, 30, 9)), turns=1)), NotAChestRadiograph
-    )
+@pytest.mark.parametrize(
+    "upright",
+    [
+        pytest.param(segmentation(lungs((60, 60, 30, 9))), id="no lungs"),
+        pytest.param(segmentation(distance=1.6), id="far from chest films"),
+        pytest.param(segmentation(turns=2), id="turned again once it is upright"),
+    ],
+)
+def test_a_turned_picture_of_something_else_is_never_told_to_be_turned(upright) -> None:
+    assert isinstance(refusal_of(upright, turns=1), NotAChestRadiograph)
 
 
 def test_doubt_about_how_it_lies_is_a_warning() -> None:
@@ -164,7 +169,7 @@ def test_outlines_nobody_is_sure_of_do_not_make_a_radiograph_cut_off() -> None:
 
 def test_a_negative_says_so_before_what_else_is_doubtful() -> None:
     quality, refusal = gate.judge(
-        radiograph(("It has colour.",)), segmentation(distance=1.3), EXPECTED, inverted=True
+        radiograph(("It has colour.",)), segmentation(distance=1.08), EXPECTED, inverted=True
     )
     assert refusal is None
     assert quality.inverted

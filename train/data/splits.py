@@ -142,6 +142,22 @@ def select_rows(manifest: Manifest, split: str, card: "Card") -> tuple[Row, ...]
     return rows
 
 
+def find_training_rows(manifest: Manifest, card: "Card") -> tuple[Row, ...]:
+    """The films a model learnt from, divided again as its card says.
+
+    Raises
+    ------
+    DataError
+        When the card does not say how, or the data has none of them.
+    """
+    rows = _division(_with_own_patients(manifest, VALIDATION, card), card).train
+    if not rows:
+        raise DataError(
+            "There are no films in train or val: give the folder the model was trained on."
+        )
+    return rows
+
+
 def _with_own_patients(manifest: Manifest, split: str, card: "Card") -> Manifest:
     data = card.raw.get("data", {})
     rule = data.get("patient", "")

@@ -10,7 +10,7 @@ from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.lung_segmenter import digest as lungs_digest
 from pneumonia.errors import RunError
 from train import ddp
-from train.bundle import provenance
+from train.bundle import lungs, provenance
 from train.bundle.export import Origins, Served, export, round_to_half
 from train.bundle.serving import Server, serve, serve_perturbed
 from train.data import manifest
@@ -176,12 +176,12 @@ class Run:
     def _read(self, folder: Path) -> Datasets:
         """Read the radiographs, and see that everything is what the run began with."""
         options, weights = self._options, self._weights
-        lungs, began_with = lungs_digest(options.lungs), weights.sha256 or weights.source
+        digest, began_with = lungs_digest(options.lungs), weights.sha256 or weights.source
         runlog.check_input(folder, "initial weights", options.init_weights, began_with)
-        runlog.check_input(folder, "lung network", options.lungs, lungs)
+        runlog.check_input(folder, "lung network", options.lungs, digest)
         reader = Reader(
             Path(options.data), folder.parent / "cache", options.on_bad_image,
-            self._segmenter, lungs, self._reporter,
+            self._segmenter, digest, self._reporter,
         )  # fmt: skip
         with ddp.main_first():  # the others find in the cache what it has read
             datasets = load_datasets(self._division, self._recipe, options.seed, reader)
@@ -220,4 +220,9 @@ class Run:
             },
         )
         served = Served.of(outputs, maps, perturbed)
-        return export(network, recipe, origins, served, Path(options.out))
+        out = Path(options.out)
+        card = export(network, recipe, origins, served, out)
+        if self._segmenter is not None:
+            sources = [row.source for row in datasets.train_rows]
+            lungs.fit_gate(out, datasets.train.radiographs.squares, sources)
+        return card

@@ -43,8 +43,19 @@ def test_a_fit_is_small_and_the_same_again(segmenter, squares) -> None:
     assert found["films"] == 12
     assert len(json.dumps(found)) < 100_000
     described = OutlierModel.from_dict(found)
-    assert described.axes.shape == (outlier_model.AXES, 416)
-    np.testing.assert_allclose(described.axes @ described.axes.T, np.eye(16), atol=2e-3)
+    assert described.axes.shape == (6, 416)  # of 24 pictures, not every direction
+    np.testing.assert_allclose(described.axes @ described.axes.T, np.eye(6), atol=2e-3)
+
+
+def test_of_many_films_small_sources_are_taken_whole_and_the_others_alike() -> None:
+    sources = np.array(["large"] * 500 + ["middle"] * 200 + ["small"] * 10)
+    taken = sources[outlier_model._spread(sources, 110)]
+    assert {name: int((taken == name).sum()) for name in set(sources)} == {
+        "large": 50,
+        "middle": 50,
+        "small": 10,
+    }
+    assert len(outlier_model._spread(sources, 10_000)) == 710
 
 
 class Recorder:
