@@ -1,6 +1,7 @@
 """A batch of Radiographs -> Findings. Serving, the command line and evaluation all share it."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -8,10 +9,13 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from pneumonia.analysis import gate
-from pneumonia.analysis.bundle import Bundle, load_bundle
+from pneumonia.analysis.bundle import Bundle, Card, load_bundle
 from pneumonia.analysis.calibration import sigmoid
+from pneumonia.analysis.engines.candidates import candidates
+from pneumonia.analysis.engines.engine import Engine, EngineRefusal
 from pneumonia.analysis.finding import (
     DEFAULT_OPERATING_POINT,
     ActivationMap,
@@ -24,23 +28,32 @@ from pneumonia.analysis.lung_segmenter import LungSegmentation
 from pneumonia.errors import BadSetting, UnreadableRadiograph
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.imaging.synthetic import synthetic_squares
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
+
+_log = logging.getLogger(__name__)
 
 
 class Predictor:
-    """A loaded bundle on a device. Not for several threads at once: put a Batcher before it."""
+    """A loaded bundle on an engine. Not for several threads at once: put a Batcher before it.
+
+    Parameters
+    ----------
+    engines
+        The first that gives PyTorch's answers runs the bundle's networks; the last refuses none.
+    """
 
     def __init__(
         self,
         bundle: Bundle,
-        device: str,
+        engines: Iterable[Engine],
         operating_point: str = DEFAULT_OPERATING_POINT,
     ) -> None:
         self.card = bundle.card
         self.operating_point = self.card.choose(operating_point)
-        self.device = device
-        self._network = bundle.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._segmenter = bundle.lungs.to(device) if bundle.lungs is not None else None
+        self.engine = _hand_over(bundle, engines)
+        self._network = bundle.network
+        self._segmenter = bundle.lungs
 
     @property
     def model(self) -> ModelRef:
@@ -54,6 +67,9 @@ class Predictor:
         threads: int = 0,
         operating_point: str = DEFAULT_OPERATING_POINT,
         population: str = "",
+        *,
+        engine: str = "auto",
+        cache: Path | None = None,
     ) -> Self:
         """Load a bundle.
 
@@ -62,11 +78,13 @@ class Predictor:
         device
             ``"auto"`` (a GPU if there is one), ``"cpu"`` or ``"cuda"``.
         threads
-            CPU threads of one forward pass; 0 leaves torch's own choice, one per core.
+            CPU threads of one forward pass; 0: one per core.
         operating_point
             Name of the card's operating point that decides.
         population
             By whose calibration all radiographs are read; empty: by each one's own.
+        engine, cache
+            See :func:`pneumonia.analysis.engines.candidates.candidates`.
 
         Raises
         ------
@@ -81,7 +99,10 @@ class Predictor:
         bundle = load_bundle(folder)
         if population:
             bundle = replace(bundle, card=bundle.card.of_population(population))
-        return cls(bundle, choose_device(device), operating_point)
+        if engine == "openvino" and device == "auto":
+            device = "cpu"
+        engines = candidates(engine, choose_device(device), threads, cache)
+        return cls(bundle, engines, operating_point)
 
     def warm(self) -> None:
         """Run one blank film, so that the first real one finds memory and kernels ready."""
@@ -159,7 +180,7 @@ class Predictor:
             ),
             strict=True,
         )
-        x = torch.from_numpy(np.stack(inputs)).to(self.device, memory_format=torch.channels_last)
+        x = torch.from_numpy(np.stack(inputs)).to(self.engine.device)
         with torch.inference_mode():
             outputs, maps = self._network.forward_with_map(x)
         return [
@@ -205,6 +226,36 @@ class Predictor:
             mismatches=self.card.mismatches(facts),
             viral_logit=viral,
         )
+
+
+def _hand_over(bundle: Bundle, engines: Iterable[Engine]) -> Engine:
+    """Have the first engine that does not refuse run the networks, but for the head and the map.
+
+    So the logit and the map come from the same features, in float32, whatever made these.
+    """
+    network, lungs = bundle.network, bundle.lungs
+    for engine in engines:
+        try:
+            body = engine.prepare(network.body, _probe(bundle.card))
+            if lungs is not None:
+                lungs.run_on(engine)
+        except EngineRefusal as error:
+            _log.warning("%s does not run model %s: %s", engine.name, bundle.card.id, error)
+            continue
+        network.body = nn.Sequential(body)
+        network.to(engine.device)
+        return engine
+    raise AssertionError("the last engine refuses nothing")
+
+
+def _probe(card: Card) -> torch.Tensor:
+    """Drawn films as the network is given them, float32 (2, 3, size, size)."""
+    spec = card.preprocess
+    drawn = [
+        preprocess.apply_to_square(square, square.shape, spec)[0]
+        for square in synthetic_squares(2, spec.grid)
+    ]
+    return torch.from_numpy(np.stack(drawn))
 
 
 def choose_device(wanted: str) -> str:

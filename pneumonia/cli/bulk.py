@@ -148,6 +148,8 @@ def predict_files(
         settings.device,
         settings.threads,
         settings.operating_point,
+        engine=settings.engine,
+        cache=settings.conversions_dir,
     )
     known = predictor.card.populations
     if population and population not in known:

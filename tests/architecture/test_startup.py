@@ -19,6 +19,7 @@ NOT_THERE = (
     "sqlalchemy",
     "alembic",
     "gunicorn",
+    "openvino",
     "pydicom",
     "tensorboard",
     "sklearn",
