@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from pneumonia.analysis.engines.engine import Engine, TorchEngine
+from pneumonia.analysis.engines.engine import Engine
 from pneumonia.analysis.gate_limits import Expected, GateLimits
 from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.errors import DamagedBundle
@@ -61,8 +61,8 @@ class LungSegmenter:
         self.size = int(card["size"])
         if self.size < 32 or self.size % 32:
             raise ValueError(f"size must be a multiple of 32, not {self.size}")
-        self._network: nn.Module = network.eval()
-        self.run_on(TorchEngine(device))
+        self._network: nn.Module = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = device
 
     def run_on(self, engine: Engine) -> Self:
         """Have an engine run the network.
@@ -97,9 +97,11 @@ class LungSegmenter:
         try:
             card = json.loads((folder / CARD).read_text(encoding="utf-8"))
             state = weights.read(folder / WEIGHTS)
-            network = LungUNet()
+            with torch.device("meta"):
+                network = LungUNet()
             network.load_state_dict(
-                {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
+                {k: t.float() if t.is_floating_point() else t for k, t in state.items()},
+                assign=True,
             )
             fold_normalisation(network.eval())
             segmenter = cls(network, card, device)

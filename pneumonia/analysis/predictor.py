@@ -13,7 +13,8 @@ from torch import nn
 
 from pneumonia.analysis import gate
 from pneumonia.analysis.bundle import Bundle, Card, load_bundle
-from pneumonia.analysis.calibration import sigmoid
+from pneumonia.analysis.calibration import Calibration, sigmoid
+from pneumonia.analysis.draft import Draft
 from pneumonia.analysis.engines.candidates import candidates
 from pneumonia.analysis.engines.engine import Engine, EngineRefusal
 from pneumonia.analysis.finding import (
@@ -22,6 +23,7 @@ from pneumonia.analysis.finding import (
     EtiologyFinding,
     Finding,
     ModelRef,
+    OperatingPoint,
 )
 from pneumonia.analysis.gate import Examined
 from pneumonia.analysis.lung_segmenter import LungSegmentation
@@ -51,7 +53,7 @@ class Predictor:
     ) -> None:
         self.card = bundle.card
         self.operating_point = self.card.choose(operating_point)
-        self.engine = _hand_over(bundle, engines)
+        self.engine, self._draft = _hand_over(bundle, engines)
         self._network = bundle.network
         self._segmenter = bundle.lungs
 
@@ -182,7 +184,8 @@ class Predictor:
         )
         x = torch.from_numpy(np.stack(inputs)).to(self.engine.device)
         with torch.inference_mode():
-            outputs, maps = self._network.forward_with_map(x)
+            features = self._features(x, examined)
+            outputs, maps = self._network.forward_head(features), self._network.map(features)
         return [
             self._finding(
                 radiograph, logit, viral, ActivationMap(values, self.card.map_full_scale, geometry)
@@ -197,6 +200,32 @@ class Predictor:
             )
         ]
 
+    def _features(self, x: torch.Tensor, examined: Sequence[Examined]) -> torch.Tensor:
+        """The last feature map: of the draft, or exact where the draft leaves the label open."""
+        if self._draft is None:
+            return self._network.forward_features(x)
+        features: torch.Tensor = self._draft.body(x)
+        logits = pneumonia_logit(self._network.forward_head(features)).tolist()
+        open_ = [i for i, e in enumerate(examined) if self._is_open(e, logits[i])]
+        if open_:
+            features[open_] = self._network.forward_features(x[open_])
+        return features
+
+    def _is_open(self, radiograph: Examined, logit: float) -> bool:
+        """Whether an exact pass could give another label than the draft's logit."""
+        assert self._draft is not None
+        calibration, point = self._decides(radiograph)
+        low, high = (
+            point.label(calibration.probability(logit + change))
+            for change in (-self._draft.margin, self._draft.margin)
+        )
+        return low is not high
+
+    def _decides(self, radiograph: Examined) -> tuple[Calibration, OperatingPoint]:
+        population = self.card.find_population(radiograph.radiograph.facts)
+        calibration = self.card.calibration_of(population)
+        return calibration, calibration.operating_points[self.operating_point.name]
+
     def _etiology(self, viral: float | None) -> EtiologyFinding | None:
         fitted = self.card.etiology
         if fitted is None or viral is None:
@@ -207,10 +236,8 @@ class Predictor:
         self, radiograph: Examined, logit: float, viral: float | None, activation: ActivationMap
     ) -> Finding:
         facts = radiograph.radiograph.facts
-        population = self.card.find_population(facts)
-        calibration = self.card.calibration_of(population)
+        calibration, point = self._decides(radiograph)
         probability = calibration.probability(logit)
-        point = calibration.operating_points[self.operating_point.name]
         return Finding(
             label=point.label(probability),
             probability=probability,
@@ -221,22 +248,23 @@ class Predictor:
             activation=activation,
             outline=radiograph.lungs.outline() if radiograph.lungs is not None else (),
             etiology=self._etiology(viral),
-            population=population,
+            population=self.card.find_population(facts),
             population_match=self.card.match_population(facts),
             mismatches=self.card.mismatches(facts),
             viral_logit=viral,
         )
 
 
-def _hand_over(bundle: Bundle, engines: Iterable[Engine]) -> Engine:
+def _hand_over(bundle: Bundle, engines: Iterable[Engine]) -> tuple[Engine, Draft | None]:
     """Have the first engine that does not refuse run the networks, but for the head and the map.
 
-    So the logit and the map come from the same features, in float32, whatever made these.
+    So the logit and the map come from the same features, in float32, whatever made these. There is
+    a draft where the engine offers one, and pneumonia is all that is told.
     """
-    network, lungs = bundle.network, bundle.lungs
+    network, lungs, probe = bundle.network, bundle.lungs, _probe(bundle.card)
     for engine in engines:
         try:
-            body = engine.prepare(network.body, _probe(bundle.card))
+            body = engine.prepare(network.body, probe)
             if lungs is not None:
                 lungs.run_on(engine)
         except EngineRefusal as error:
@@ -244,7 +272,8 @@ def _hand_over(bundle: Bundle, engines: Iterable[Engine]) -> Engine:
             continue
         network.body = nn.Sequential(body)
         network.to(engine.device)
-        return engine
+        draft = engine.draft(body) if bundle.card.etiology is None else None
+        return engine, Draft.of(draft, network, probe) if draft is not None else None
     raise AssertionError("the last engine refuses nothing")
 
 

@@ -27,7 +27,7 @@ class Engine(Protocol):
     def device(self) -> str: ...
 
     def prepare(self, network: nn.Module, probe: Tensor) -> nn.Module:
-        """The same network as a module that this engine runs.
+        """The same network as a module that this engine runs, in float32.
 
         Parameters
         ----------
@@ -42,14 +42,20 @@ class Engine(Protocol):
             When it cannot, or when it answers otherwise on the probe.
         """
 
+    def draft(self, prepared: nn.Module) -> nn.Module | None:
+        """What :meth:`prepare` gave, rounding to 16 bits within; None where that is not faster."""
+
 
 class TorchEngine:
     """PyTorch in float32, on the CPU or a GPU. It refuses nothing."""
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.name = f"PyTorch float32 on {device}"
+        self.name = f"PyTorch on {device}"
 
     def prepare(self, network: nn.Module, probe: Tensor) -> nn.Module:
         del probe
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def draft(self, prepared: nn.Module) -> None:
+        del prepared

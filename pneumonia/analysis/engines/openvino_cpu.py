@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ def _openvino() -> Any:
 
 
 class OpenVinoEngine:
-    """OpenVINO's CPU plugin, in float32.
+    """OpenVINO's CPU plugin.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class OpenVinoEngine:
         Where OpenVINO is not installed.
     """
 
-    name = "OpenVINO float32 on cpu"
+    name = "OpenVINO on cpu"
     device = "cpu"
 
     def __init__(self, threads: int, conversions: Conversions) -> None:
@@ -51,13 +52,15 @@ class OpenVinoEngine:
         self._library = _openvino()
         self._core = self._library.Core()
 
-    def prepare(self, network: nn.Module, probe: Tensor) -> nn.Module:
+    def prepare(self, network: nn.Module, probe: Tensor) -> "Compiled":
         key = digest(network, probe[:1], self._library.get_version())
+        with torch.inference_mode():
+            expected = _as_tuple(network(probe))
         reason = ""
         for obtain in (self._read, self._convert):
             try:
-                compiled = self._compile(obtain(key, network, probe[:1]))
-                difference = _difference(compiled, network, probe)
+                compiled = self._compile(obtain(key, network, probe[:1]), "f32")
+                difference = _difference(compiled, probe, expected)
             except Exception as error:  # whatever it is, PyTorch can still serve
                 reason = f"{type(error).__name__}: {error}"
                 continue
@@ -68,6 +71,11 @@ class OpenVinoEngine:
                 f"{TOLERANCE:g}"
             )
         raise EngineRefusal(reason)
+
+    def draft(self, prepared: nn.Module) -> nn.Module | None:
+        has_bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        assert isinstance(prepared, Compiled)
+        return self._compile(prepared.model, "bf16") if has_bfloat16 else None
 
     def _read(self, key: str, network: nn.Module, image: Tensor) -> Any:
         del network, image
@@ -82,30 +90,44 @@ class OpenVinoEngine:
         )
         return model
 
-    def _compile(self, model: Any) -> "_Compiled":
-        streams = min(self._threads, _STREAMS)
-        common = {
-            "INFERENCE_PRECISION_HINT": "f32",
+    def _compile(self, model: Any, precision: Literal["f32", "bf16"]) -> "Compiled":
+        settings = {
+            "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": self._threads,
             "ENABLE_CPU_PINNING": False,  # films are decoded and encoded on the same cores
         }
-        alone = self._core.compile_model(model, "CPU", common | {"NUM_STREAMS": 1})
-        together = self._core.compile_model(model, "CPU", common | {"NUM_STREAMS": streams})
-        return _Compiled(alone, self._library.AsyncInferQueue(together, streams))
+        return Compiled(self._library, self._core, model, settings)
 
 
-class _Compiled(nn.Module):
+class Compiled(nn.Module):
     """A network for one image at a time: alone with all threads, or several side by side.
 
     So an image's answer does not depend on its company, and no size of a batch is compiled.
+
+    Attributes
+    ----------
+    model
+        What it was compiled from.
     """
 
-    def __init__(self, alone: Any, together: Any) -> None:
+    def __init__(self, library: Any, core: Any, model: Any, settings: dict[str, Any]) -> None:
         super().__init__()
+        self.model = model
+        self._library, self._core, self._settings = library, core, settings
+        alone = core.compile_model(model, "CPU", settings | {"NUM_STREAMS": 1})
         self._shapes = [tuple(output.shape)[1:] for output in alone.outputs]
         self._alone = alone.create_infer_request()
-        self._together = together
-        together.set_callback(_copy)
+
+    @cached_property
+    def _together(self) -> Any:
+        """Compiled when it is first needed: it takes its own room in memory."""
+        streams = min(self._settings["INFERENCE_NUM_THREADS"], _STREAMS)
+        compiled = self._core.compile_model(
+            self.model, "CPU", self._settings | {"NUM_STREAMS": streams}
+        )
+        queue = self._library.AsyncInferQueue(compiled, streams)
+        queue.set_callback(_copy)
+        return queue
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         images = np.ascontiguousarray(x.numpy())
@@ -128,14 +150,17 @@ def _copy(request: Any, to: tuple[list[NDArray[np.float32]], int]) -> None:
 
 
 @torch.inference_mode()
-def _difference(ours: nn.Module, reference: nn.Module, probe: Tensor) -> float:
-    """Largest distance of an output from PyTorch's, as a part of its norm."""
-    pairs = zip(_outputs(ours(probe)), _outputs(reference(probe)), strict=True)
-    return max(float((a - b).norm() / b.norm()) for a, b in pairs)
+def _difference(ours: nn.Module, images: Tensor, expected: tuple[Tensor, ...]) -> float:
+    """Largest distance of an output from what is expected of an image, as a part of its norm."""
+    return max(
+        float((found - wanted[i]).norm() / wanted[i].norm())
+        for i in range(len(images))
+        for (found,), wanted in zip(_as_tuple(ours(images[i : i + 1])), expected, strict=True)
+    )
 
 
-def _outputs(found: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (found,) if isinstance(found, Tensor) else found
+def _as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (outputs,) if isinstance(outputs, Tensor) else outputs
 
 
 def _cores() -> int:
