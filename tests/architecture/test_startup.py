@@ -19,6 +19,7 @@ NOT_THERE = (
     "sqlalchemy",
     "alembic",
     "gunicorn",
+    "isal",
     "openvino",
     "pydicom",
     "tensorboard",
