@@ -30,12 +30,12 @@ def compare(*, rounds: int = 40) -> Comparison:
     return Comparison(f"POST to JSON ({kind})", request_s, "bare forward pass", forward_s, LIMIT)
 
 
-def throughput(*, rounds: int = 7) -> Iterator[Lead]:
+def throughput(*, rounds: int = 5) -> Iterator[Lead]:
     """The same films to both services, in turns, by 1, 4 and 16 clients."""
     kind, jpegs = films(FILMS)
     with servers.ours() as ours, servers.naive() as naive:
         for clients, floor in FLOORS.items():
-            bodies = list(islice(cycle(map(servers.form, jpegs)), max(FILMS, 3 * clients)))
+            bodies = list(islice(cycle(map(servers.form, jpegs)), max(FILMS, 2 * clients)))
 
             def send(server: servers.Server, n: int = clients, to: list[bytes] = bodies) -> None:
                 server.post_all(to, n)

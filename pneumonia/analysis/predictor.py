@@ -16,7 +16,7 @@ from pneumonia.analysis.bundle import Bundle, Card, load_bundle
 from pneumonia.analysis.calibration import Calibration, sigmoid
 from pneumonia.analysis.draft import Draft
 from pneumonia.analysis.engines.candidates import candidates
-from pneumonia.analysis.engines.engine import Engine, EngineRefusal
+from pneumonia.analysis.engines.engine import Engine, EngineRefusal, torch_threads
 from pneumonia.analysis.finding import (
     DEFAULT_OPERATING_POINT,
     ActivationMap,
@@ -96,8 +96,6 @@ class Predictor:
             When a GPU is asked for and there is none, or an operating point or population that the
             card has not.
         """
-        if threads:
-            torch.set_num_threads(threads)
         bundle = load_bundle(folder)
         if population:
             bundle = replace(bundle, card=bundle.card.of_population(population))
@@ -141,12 +139,13 @@ class Predictor:
                 )
                 for radiograph, square in zip(radiographs, squares, strict=True)
             ]
-        return [
-            self._examine(radiograph, square, segmentation)
-            for radiograph, square, segmentation in zip(
-                radiographs, squares, self._segmenter.segment(squares), strict=True
-            )
-        ]
+        with torch_threads(self.engine.torch_threads):
+            return [
+                self._examine(radiograph, square, segmentation)
+                for radiograph, square, segmentation in zip(
+                    radiographs, squares, self._segmenter.segment(squares), strict=True
+                )
+            ]
 
     def _examine(
         self, radiograph: Radiograph, square: NDArray[np.float32], segmentation: LungSegmentation
@@ -183,7 +182,7 @@ class Predictor:
             strict=True,
         )
         x = torch.from_numpy(np.stack(inputs)).to(self.engine.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch_threads(self.engine.torch_threads):
             features = self._features(x, examined)
             outputs, maps = self._network.forward_head(features), self._network.map(features)
         return [

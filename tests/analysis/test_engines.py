@@ -99,6 +99,7 @@ def test_a_network_that_cannot_be_converted_is_refused() -> None:
 class Refusing:
     name = "an engine that refuses"
     device = "cpu"
+    torch_threads = 1
 
     def prepare(self, network: nn.Module, probe: Tensor) -> nn.Module:
         raise EngineRefusal("it has another opinion")
@@ -136,6 +137,16 @@ def test_who_is_tried_and_in_which_order() -> None:
     assert names("openvino", "cpu") == names("auto", "cpu")
     assert names("torch", "cpu") == ["PyTorch on cpu"]
     assert names("auto", "cuda") == ["PyTorch on cuda"]
+
+
+def test_a_predictor_leaves_pytorchs_threads_as_they_were(tiny_bundle: Path) -> None:
+    before = torch.get_num_threads()
+    seen = []
+    predictor = Predictor.load(tiny_bundle, "cpu", before + 1, engine="torch")
+    predictor._network.body.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    predictor.predict(radiographs(1))
+    assert seen == [before + 1]
+    assert torch.get_num_threads() == before
 
 
 # --- converted once -----------------------------------------------------------------------------

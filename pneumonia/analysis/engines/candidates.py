@@ -30,4 +30,4 @@ def candidates(wanted: str, device: str, threads: int, cache: Path | None) -> It
             yield OpenVinoEngine(threads, Conversions(cache))
         except ImportError as error:
             _log.warning("OpenVINO is not used: %s", error)
-    yield TorchEngine(device)
+    yield TorchEngine(device, threads)

@@ -1,5 +1,7 @@
 """What the predictor asks of an engine; PyTorch, which every other one is held against."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -19,12 +21,16 @@ class Engine(Protocol):
         For logs and for who watches the server.
     device
         Where its inputs and outputs lie, as torch calls it.
+    torch_threads
+        CPU threads for what is left to PyTorch meanwhile.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def device(self) -> str: ...
+    @property
+    def torch_threads(self) -> int: ...
 
     def prepare(self, network: nn.Module, probe: Tensor) -> nn.Module:
         """The same network as a module that this engine runs, in float32.
@@ -47,10 +53,17 @@ class Engine(Protocol):
 
 
 class TorchEngine:
-    """PyTorch in float32, on the CPU or a GPU. It refuses nothing."""
+    """PyTorch in float32, on the CPU or a GPU. It refuses nothing.
 
-    def __init__(self, device: str) -> None:
+    Parameters
+    ----------
+    threads
+        CPU threads; 0: as many as PyTorch has now.
+    """
+
+    def __init__(self, device: str, threads: int = 0) -> None:
         self.device = device
+        self.torch_threads = threads or torch.get_num_threads()
         self.name = f"PyTorch on {device}"
 
     def prepare(self, network: nn.Module, probe: Tensor) -> nn.Module:
@@ -59,3 +72,14 @@ class TorchEngine:
 
     def draft(self, prepared: nn.Module) -> None:
         del prepared
+
+
+@contextmanager
+def torch_threads(n: int) -> Iterator[None]:
+    """So many CPU threads for PyTorch, for the length of the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

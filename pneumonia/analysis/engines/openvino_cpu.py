@@ -45,6 +45,7 @@ class OpenVinoEngine:
 
     name = "OpenVINO on cpu"
     device = "cpu"
+    torch_threads = 1  # Small things: further threads would wait for work in loops, on our cores.
 
     def __init__(self, threads: int, conversions: Conversions) -> None:
         self._threads = threads or _cores()
