@@ -65,8 +65,14 @@ def open_service(settings: Settings) -> AnalysisService:
     def load() -> Any:
         from pneumonia.analysis.predictor import Predictor
 
-        folder = settings.models_dir / settings.model
-        return Predictor.load(folder, settings.device, settings.threads, settings.operating_point)
+        return Predictor.load(
+            settings.models_dir / settings.model,
+            settings.device,
+            settings.threads,
+            settings.operating_point,
+            engine=settings.engine,
+            cache=settings.conversions_dir,
+        )
 
     return AnalysisService(
         load,

@@ -6,7 +6,7 @@ from benchmarks.measure import THREADS, Comparison, alternate
 from pneumonia.analysis.bundle import load_bundle
 from pneumonia.config import Settings
 
-LIMIT = 0.05
+LIMIT = 0.03
 
 
 def compare(settings: Settings, *, rounds: int = 40) -> Comparison:

@@ -1,119 +1,48 @@
-"""One JPEG of one megapixel, from POST to JSON, beside a bare forward pass of a ResNet-50.
+"""Films from POST to JSON: one beside a bare forward pass, and many beside a naive service."""
 
-The server is the real one: gunicorn in a process of its own, on loopback, with its settings as they
-are but for the threads, the data folder and the rate limit.
-"""
-
-import io
-import json
-import os
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
-from pathlib import Path
+from itertools import cycle, islice
 
 import torch
-from PIL import Image
 from torchvision.models import resnet50
 
-from benchmarks.measure import THREADS, Comparison, alternate
-from pneumonia.imaging.synthetic import synthetic_radiograph
+from benchmarks import servers
+from benchmarks.films import films
+from benchmarks.measure import THREADS, Comparison, Lead, alternate, take_turns
 
-LIMIT = 2.0
-START_TIMEOUT_S = 90
-ROOT = Path(__file__).resolve().parent.parent
-BOUNDARY = "film-boundary"
+LIMIT = 1.0
+FLOORS = {1: 1.0, 4: 1.0, 16: 5.0}
+"""Least number of times a naive service's throughput, by the number of clients."""
+FILMS = 16
 
 
-def compare(*, rounds: int = 30) -> Comparison:
-    """Measure both in this run, alternately, with the same number of threads."""
-    body = _form(_radiograph())
+def compare(*, rounds: int = 40) -> Comparison:
+    """One film from POST to JSON, and a ResNet-50 in eager float32, with as many threads."""
+    kind, (jpeg,) = films(1)
+    body = servers.form(jpeg)
     torch.set_num_threads(THREADS)
     network = resnet50(weights=None).eval()
     image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-
-    with torch.inference_mode(), _server() as port:
+    with torch.inference_mode(), servers.ours() as server:
         request_s, forward_s = alternate(
-            lambda: _post(port, body), lambda: network(image), rounds=rounds, warm_up=5
+            lambda: server.post(body), lambda: network(image), rounds=rounds, warm_up=5
         )
-    return Comparison(
-        "POST to JSON, 1-megapixel JPEG", request_s, "bare ResNet-50 forward", forward_s, LIMIT
-    )
+    return Comparison(f"POST to JSON ({kind})", request_s, "bare forward pass", forward_s, LIMIT)
 
 
-def _radiograph() -> bytes:
-    """A synthetic film of 1152 x 896 pixels as a JPEG, of the size a clinic's export has."""
-    buffer = io.BytesIO()
-    radiograph = synthetic_radiograph(7, opacity=True, size=(896, 1152))
-    Image.fromarray(radiograph).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+def throughput(*, rounds: int = 5) -> Iterator[Lead]:
+    """The same films to both services, in turns, by 1, 4 and 16 clients."""
+    kind, jpegs = films(FILMS)
+    with servers.ours() as ours, servers.naive() as naive:
+        for clients, floor in FLOORS.items():
+            bodies = list(islice(cycle(map(servers.form, jpegs)), max(FILMS, 2 * clients)))
 
+            def send(server: servers.Server, n: int = clients, to: list[bytes] = bodies) -> None:
+                server.post_all(to, n)
 
-def _form(jpeg: bytes) -> bytes:
-    head = (
-        f"--{BOUNDARY}\r\n"
-        'Content-Disposition: form-data; name="image"; filename="film.jpg"\r\n'
-        "Content-Type: image/jpeg\r\n\r\n"
-    )
-    return head.encode() + jpeg + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-@contextmanager
-def _server() -> Iterator[int]:
-    """gunicorn on a free port, ready; stopped on the way out."""
-    with socket.socket() as free, tempfile.TemporaryDirectory() as data_dir:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        settings = {
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-            "PNEUMONIA_DATA_DIR": data_dir,
-            "PNEUMONIA_THREADS": str(THREADS),
-            "PNEUMONIA_DEVICE": "cpu",
-            "PNEUMONIA_RATE_LIMIT": "",
-        }
-        command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
-        with (Path(data_dir) / "log").open("w+") as log:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log
+            our_s, their_s = take_turns(
+                lambda: send(ours), lambda: send(naive), rounds=rounds, warm_up=1
             )
-            try:
-                _wait_until_ready(process, port, Path(log.name))
-                yield port
-            finally:
-                process.terminate()
-                process.wait(timeout=30)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    answer = "no answer"
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            connection = HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            response = connection.getresponse()
-            answer = f"{response.status} {response.read().decode(errors='replace')}"
-            if response.status == 200:
-                return
-        except (OSError, HTTPException):
-            pass
-        time.sleep(0.2)
-    raise RuntimeError(f"The server did not become ready ({answer}). Its log:\n{log.read_text()}")
-
-
-def _post(port: int, body: bytes) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    connection.request("POST", "/api/v1/readings", body, headers)
-    response = connection.getresponse()
-    answer = json.loads(response.read())
-    connection.close()
-    if response.status != 201:
-        raise RuntimeError(f"The server answered {response.status}: {answer.get('detail')}")
+            yield Lead(
+                f"{clients} at once, {kind}", our_s, "naive service", their_s, len(bodies), floor
+            )

@@ -16,6 +16,7 @@ from pneumonia.errors import BadSetting
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PNEUMONIA_"
 DEVICES = ("auto", "cpu", "cuda")
+ENGINES = ("auto", "torch", "openvino")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
@@ -38,6 +39,10 @@ class Settings:
         "Which of the bundle's operating points decides: screening, balanced or confirming",
     )
     device: str = _setting("auto", "auto (a GPU if there is one), cpu or cuda")
+    engine: str = _setting(
+        "auto",
+        "What runs the networks: auto (the fastest that agrees with torch), torch or openvino",
+    )
     threads: int = _setting(0, "CPU threads of one forward pass; 0: as many as cores", low=0)
     secret_key: str = _setting("", "Signs sessions and forms; empty: made once in the data folder")
     max_upload_bytes: int = _setting(50 * 2**20, "Largest upload accepted, bytes", low=1024)
@@ -87,6 +92,11 @@ class Settings:
             ) from None
 
     @property
+    def conversions_dir(self) -> Path:
+        """Where networks that were converted for an engine are kept; losing them costs time."""
+        return self.data_dir / "engines"
+
+    @property
     def resolved_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / 'pneumonia.sqlite3'}"
 
@@ -120,10 +130,11 @@ class Settings:
         return cls(**(values | overrides))
 
     def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise BadSetting(
-                f"{PREFIX}DEVICE is {self.device!r}; it must be one of {', '.join(DEVICES)}."
-            )
+        for name, known in (("device", DEVICES), ("engine", ENGINES)):
+            if (value := getattr(self, name)) not in known:
+                raise BadSetting(
+                    f"{PREFIX}{name.upper()} is {value!r}; it must be one of {', '.join(known)}."
+                )
 
 
 def _split(text: str) -> list[str]:

@@ -13,13 +13,14 @@ from pneumonia.web.services import services
 
 
 def settings_for(bundle: Path, data_dir: Path, **changes: Any) -> Settings:
-    """One CPU thread and no rate limit, unless said otherwise."""
+    """One CPU thread, no rate limit and no time spent on converting, unless said otherwise."""
     values: dict[str, Any] = {
         "data_dir": data_dir,
         "models_dir": bundle.parent,
         "model": bundle.name,
         "device": "cpu",
         "threads": 1,
+        "engine": "torch",
         "rate_limit": "",
     }
     return Settings(**(values | changes))

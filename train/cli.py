@@ -148,6 +148,13 @@ def _resume(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     default="auto",
     envvar="PNEUMONIA_DEVICE",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "torch", "openvino"]),
+    default="auto",
+    envvar="PNEUMONIA_ENGINE",
+    help="What runs the networks.",
+)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option(
     "--on-bad-image", type=click.Choice(["stop", "skip"]), default="stop", show_default=True
@@ -212,6 +219,7 @@ def _evaluate(options: dict[str, Any]) -> Path:
         options["device"],
         operating_point=options["operating_point"],
         population=population,
+        engine=options["engine"],
     )
     if all(row.patient == row.file for row in rows):
         Terminal().warn(

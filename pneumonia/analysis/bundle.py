@@ -38,9 +38,10 @@ def load_bundle(folder: Path) -> Bundle:
     card = read_card(folder)
     _check_hash(folder, WEIGHTS, card.weights_sha256)
     try:
-        network = build(card.network)
+        with torch.device("meta"):  # no memory, and no random weights that are thrown away
+            network = build(card.network)
         state = weights.read(folder / WEIGHTS)
-        network.load_state_dict({name: _to_float32(t) for name, t in state.items()})
+        network.load_state_dict({n: _to_float32(t) for n, t in state.items()}, assign=True)
     except (weights.WeightsFileError, UnknownArchitecture, RuntimeError) as error:
         raise DamagedBundle(damaged(folder, f"{WEIGHTS} does not fit: {error}")) from None
     lungs = None

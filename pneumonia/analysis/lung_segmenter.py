@@ -16,13 +16,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import nn
 
+from pneumonia.analysis.engines.engine import Engine
 from pneumonia.analysis.gate_limits import Expected, GateLimits
 from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.lungs import Lungs, Square, to_input
+from pneumonia.imaging.synthetic import synthetic_squares
 from pneumonia.networks import weights
-from pneumonia.networks.lung_unet import FEATURES, LungUNet, fold_normalisation
+from pneumonia.networks.lung_unet import FEATURES, LungOutputs, LungUNet, fold_normalisation
 
 CARD = "lungs.json"
 WEIGHTS = "lungs.safetensors"
@@ -58,12 +61,20 @@ class LungSegmenter:
         self.size = int(card["size"])
         if self.size < 32 or self.size % 32:
             raise ValueError(f"size must be a multiple of 32, not {self.size}")
-        self._network = network.eval()
-        self.to(device)
-
-    def to(self, device: str) -> Self:
+        self._network: nn.Module = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
-        self._network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run_on(self, engine: Engine) -> Self:
+        """Have an engine run the network.
+
+        Raises
+        ------
+        EngineRefusal
+            When it does not; then nothing has changed.
+        """
+        drawn = np.stack([to_input(square, self.size) for square in synthetic_squares(2)])
+        self._network = engine.prepare(self._network, torch.from_numpy(drawn[:, None]))
+        self._device = engine.device
         return self
 
     @cached_property
@@ -86,9 +97,11 @@ class LungSegmenter:
         try:
             card = json.loads((folder / CARD).read_text(encoding="utf-8"))
             state = weights.read(folder / WEIGHTS)
-            network = LungUNet()
+            with torch.device("meta"):
+                network = LungUNet()
             network.load_state_dict(
-                {k: t.float() if t.is_floating_point() else t for k, t in state.items()}
+                {k: t.float() if t.is_floating_point() else t for k, t in state.items()},
+                assign=True,
             )
             fold_normalisation(network.eval())
             segmenter = cls(network, card, device)
@@ -113,7 +126,7 @@ class LungSegmenter:
     def segment(self, squares: Sequence[Square]) -> list[LungSegmentation]:
         """Find the lungs on films given as float32 (S, S) squares in [0, 1]."""
         x = torch.from_numpy(np.stack([to_input(s, self.size) for s in squares])[:, None])
-        seen = self._network(x.to(self._device, memory_format=torch.channels_last))
+        seen = LungOutputs(*self._network(x.to(self._device)))
         side = squares[0].shape[0]
         enlarged = F.interpolate(
             seen.lungs[:, None], size=(side, side), mode="bilinear", align_corners=False

@@ -1,6 +1,7 @@
 """A batch of Radiographs -> Findings. Serving, the command line and evaluation all share it."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -8,16 +9,22 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from pneumonia.analysis import gate
 from pneumonia.analysis.bundle import Bundle, load_bundle
-from pneumonia.analysis.calibration import sigmoid
+from pneumonia.analysis.calibration import Calibration, sigmoid
+from pneumonia.analysis.card import Card
+from pneumonia.analysis.draft import Draft
+from pneumonia.analysis.engines.candidates import candidates
+from pneumonia.analysis.engines.engine import Engine, EngineRefusal, torch_threads
 from pneumonia.analysis.finding import (
     DEFAULT_OPERATING_POINT,
     ActivationMap,
     EtiologyFinding,
     Finding,
     ModelRef,
+    OperatingPoint,
 )
 from pneumonia.analysis.gate import Examined
 from pneumonia.analysis.lung_segmenter import LungSegmentation
@@ -30,23 +37,32 @@ from pneumonia.analysis.population_match import (
 from pneumonia.errors import BadSetting, UnreadableRadiograph
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.imaging.synthetic import synthetic_squares
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
+
+_log = logging.getLogger(__name__)
 
 
 class Predictor:
-    """A loaded bundle on a device. Not for several threads at once: put a Batcher before it."""
+    """A loaded bundle on an engine. Not for several threads at once: put a Batcher before it.
+
+    Parameters
+    ----------
+    engines
+        The first that gives PyTorch's answers runs the bundle's networks; the last refuses none.
+    """
 
     def __init__(
         self,
         bundle: Bundle,
-        device: str,
+        engines: Iterable[Engine],
         operating_point: str = DEFAULT_OPERATING_POINT,
     ) -> None:
         self.card = bundle.card
         self.operating_point = self.card.choose(operating_point)
-        self.device = device
-        self._network = bundle.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._segmenter = bundle.lungs.to(device) if bundle.lungs is not None else None
+        self.engine, self._draft = _hand_over(bundle, engines)
+        self._network = bundle.network
+        self._segmenter = bundle.lungs
 
     @property
     def model(self) -> ModelRef:
@@ -60,6 +76,9 @@ class Predictor:
         threads: int = 0,
         operating_point: str = DEFAULT_OPERATING_POINT,
         population: str = "",
+        *,
+        engine: str = "auto",
+        cache: Path | None = None,
     ) -> Self:
         """Load a bundle.
 
@@ -68,11 +87,13 @@ class Predictor:
         device
             ``"auto"`` (a GPU if there is one), ``"cpu"`` or ``"cuda"``.
         threads
-            CPU threads of one forward pass; 0 leaves torch's own choice, one per core.
+            CPU threads of one forward pass; 0: one per core.
         operating_point
             Name of the card's operating point that decides.
         population
             By whose calibration all radiographs are read; empty: by each one's own.
+        engine, cache
+            See :func:`pneumonia.analysis.engines.candidates.candidates`.
 
         Raises
         ------
@@ -82,12 +103,13 @@ class Predictor:
             When a GPU is asked for and there is none, or an operating point or population that the
             card has not.
         """
-        if threads:
-            torch.set_num_threads(threads)
         bundle = load_bundle(folder)
         if population:
             bundle = replace(bundle, card=bundle.card.of_population(population))
-        return cls(bundle, choose_device(device), operating_point)
+        if engine == "openvino" and device == "auto":
+            device = "cpu"
+        engines = candidates(engine, choose_device(device), threads, cache)
+        return cls(bundle, engines, operating_point)
 
     def warm(self) -> None:
         """Run one blank film, so that the first real one finds memory and kernels ready."""
@@ -124,12 +146,13 @@ class Predictor:
                 )
                 for radiograph, square in zip(radiographs, squares, strict=True)
             ]
-        return [
-            self._examine(radiograph, square, segmentation)
-            for radiograph, square, segmentation in zip(
-                radiographs, squares, self._segmenter.segment(squares), strict=True
-            )
-        ]
+        with torch_threads(self.engine.torch_threads):
+            return [
+                self._examine(radiograph, square, segmentation)
+                for radiograph, square, segmentation in zip(
+                    radiographs, squares, self._segmenter.segment(squares), strict=True
+                )
+            ]
 
     def _examine(
         self, radiograph: Radiograph, square: NDArray[np.float32], segmentation: LungSegmentation
@@ -169,9 +192,10 @@ class Predictor:
             ),
             strict=True,
         )
-        x = torch.from_numpy(np.stack(inputs)).to(self.device, memory_format=torch.channels_last)
-        with torch.inference_mode():
-            outputs, maps = self._network.forward_with_map(x)
+        x = torch.from_numpy(np.stack(inputs)).to(self.engine.device)
+        with torch.inference_mode(), torch_threads(self.engine.torch_threads):
+            features = self._features(x, examined)
+            outputs, maps = self._network.forward_head(features), self._network.map(features)
         return [
             self._finding(
                 radiograph, logit, viral, ActivationMap(values, self.card.map_full_scale, geometry)
@@ -186,6 +210,32 @@ class Predictor:
             )
         ]
 
+    def _features(self, x: torch.Tensor, examined: Sequence[Examined]) -> torch.Tensor:
+        """The last feature map: of the draft, or exact where the draft leaves the label open."""
+        if self._draft is None:
+            return self._network.forward_features(x)
+        features: torch.Tensor = self._draft.body(x)
+        logits = pneumonia_logit(self._network.forward_head(features)).tolist()
+        open_ = [i for i, e in enumerate(examined) if self._is_open(e, logits[i])]
+        if open_:
+            features[open_] = self._network.forward_features(x[open_])
+        return features
+
+    def _is_open(self, radiograph: Examined, logit: float) -> bool:
+        """Whether an exact pass could give another label than the draft's logit."""
+        assert self._draft is not None
+        calibration, point = self._decides(radiograph)
+        low, high = (
+            point.label(calibration.probability(logit + change))
+            for change in (-self._draft.margin, self._draft.margin)
+        )
+        return low is not high
+
+    def _decides(self, radiograph: Examined) -> tuple[Calibration, OperatingPoint]:
+        population = find_population(self.card, radiograph.radiograph.facts)
+        calibration = self.card.calibration_of(population)
+        return calibration, calibration.operating_points[self.operating_point.name]
+
     def _etiology(self, viral: float | None) -> EtiologyFinding | None:
         fitted = self.card.etiology
         if fitted is None or viral is None:
@@ -196,10 +246,8 @@ class Predictor:
         self, radiograph: Examined, logit: float, viral: float | None, activation: ActivationMap
     ) -> Finding:
         facts = radiograph.radiograph.facts
-        population = find_population(self.card, facts)
-        calibration = self.card.calibration_of(population)
+        calibration, point = self._decides(radiograph)
         probability = calibration.probability(logit)
-        point = calibration.operating_points[self.operating_point.name]
         return Finding(
             label=point.label(probability),
             probability=probability,
@@ -210,11 +258,43 @@ class Predictor:
             activation=activation,
             outline=radiograph.lungs.outline() if radiograph.lungs is not None else (),
             etiology=self._etiology(viral),
-            population=population,
+            population=find_population(self.card, facts),
             population_match=match_population(self.card, facts),
             mismatches=find_mismatches(self.card, facts),
             viral_logit=viral,
         )
+
+
+def _hand_over(bundle: Bundle, engines: Iterable[Engine]) -> tuple[Engine, Draft | None]:
+    """Have the first engine that does not refuse run the networks, but for the head and the map.
+
+    So the logit and the map come from the same features, in float32, whatever made these. There is
+    a draft where the engine offers one, and pneumonia is all that is told.
+    """
+    network, lungs, probe = bundle.network, bundle.lungs, _probe(bundle.card)
+    for engine in engines:
+        try:
+            body = engine.prepare(network.body, probe)
+            if lungs is not None:
+                lungs.run_on(engine)
+        except EngineRefusal as error:
+            _log.warning("%s does not run model %s: %s", engine.name, bundle.card.id, error)
+            continue
+        network.body = nn.Sequential(body)
+        network.to(engine.device)
+        draft = engine.draft(body) if bundle.card.etiology is None else None
+        return engine, Draft.of(draft, network, probe) if draft is not None else None
+    raise AssertionError("the last engine refuses nothing")
+
+
+def _probe(card: Card) -> torch.Tensor:
+    """Drawn films as the network is given them, float32 (2, 3, size, size)."""
+    spec = card.preprocess
+    drawn = [
+        preprocess.apply_to_square(square, square.shape, spec)[0]
+        for square in synthetic_squares(2, spec.grid)
+    ]
+    return torch.from_numpy(np.stack(drawn))
 
 
 def choose_device(wanted: str) -> str:

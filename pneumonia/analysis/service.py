@@ -42,6 +42,7 @@ class AnalysisService:
         self.state: State = "stopped"
         self.error: DomainError | None = None
         self.card: Card | None = None
+        self.engine = ""  # what runs the networks, in words
 
     def start(self) -> None:
         """Begin to load and warm the model; returns at once.
@@ -61,9 +62,9 @@ class AnalysisService:
             predictor = self._load()
             predictor.warm()
             self._batcher = Batcher(predictor.predict, **self._limits, timeout_s=self._timeout_s)
-            self.card, self.error = predictor.card, None
+            self.card, self.engine, self.error = predictor.card, predictor.engine.name, None
             self.state = "ready"
-            _log.info("model %s is ready on %s", predictor.model.id, predictor.device)
+            _log.info("model %s is ready: %s", predictor.model.id, self.engine)
         except DomainError as error:
             self._fail(error)
         except Exception as error:  # whatever torch or the machine says, the app must live

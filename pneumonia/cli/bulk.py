@@ -147,6 +147,8 @@ def predict_files(
         settings.device,
         settings.threads,
         settings.operating_point,
+        engine=settings.engine,
+        cache=settings.conversions_dir,
     )
     if population:
         predictor.card.of_population(population)  # Raises where the card has no such one.

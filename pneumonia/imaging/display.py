@@ -13,12 +13,6 @@ from pneumonia.imaging.bands import bands
 _PERCENTILES: Final = (0.1, 99.9)
 _NARROW: Final = 0.5
 _SAMPLED: Final = 250_000  # pixels: beyond, the percentiles are those of a grid over the film
-# As small a file as level 3 with libpng's own choice of filters gives, at a third of the time.
-_PNG: Final = (
-    cv2.IMWRITE_PNG_COMPRESSION, 1,
-    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB,
-    cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
-)  # fmt: skip
 
 
 def to_display(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -70,11 +64,10 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
     """A PNG without metadata, from uint8 grey (height, width) or RGB (height, width, 3)."""
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
         raise ValueError(f"a picture is uint8 grey or RGB, not {picture.dtype} {picture.shape}")
-    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    is_encoded, data = cv2.imencode(".png", stored, _PNG)
-    if not is_encoded:
-        raise ValueError(f"OpenCV cannot encode a picture of shape {picture.shape} as PNG")
-    return bytes(data)
+    # A machine that only trains encodes nothing, and need not have what this is made with.
+    from pneumonia.imaging import png
+
+    return png.encode(picture)
 
 
 def decode_png(data: bytes) -> NDArray[np.uint8]:

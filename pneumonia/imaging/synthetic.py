@@ -90,6 +90,15 @@ def synthetic_radiograph(
     return _label(levels)
 
 
+def synthetic_squares(n: int, side: int = 224) -> list[NDArray[np.float32]]:
+    """Films of n patients, every other one with an opacity: float32 (side, side) in [0, 1]."""
+    return [
+        synthetic_radiograph(seed, opacity=seed % 2 == 1, size=(side, side)).astype(np.float32)
+        / np.float32(255)
+        for seed in range(n)
+    ]
+
+
 def _place(rng: np.random.Generator, height: int, width: int) -> _Frame:
     """Scale, tilt and shift of the patient on the plate."""
     shrink = min(1.0, _WORKING_SIDE / max(height, width))

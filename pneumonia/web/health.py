@@ -29,7 +29,11 @@ def ready() -> Response | dict[str, Any]:
     if own.analysis.state != "ready" or card is None:
         return unready(ModelNotReady("The model is still loading. Try again in a few seconds."))
     own.store.check()
-    return {"status": "ready", "model": {"id": card.id, "sha256": card.weights_sha256}}
+    return {
+        "status": "ready",
+        "model": {"id": card.id, "sha256": card.weights_sha256},
+        "engine": own.analysis.engine,
+    }
 
 
 def unready(error: DomainError) -> Response:

@@ -11,6 +11,7 @@ import torch
 
 from pneumonia.analysis import bundle
 from pneumonia.analysis.card import read_card
+from pneumonia.analysis.engines.engine import TorchEngine
 from pneumonia.analysis.finding import Etiology, EtiologyFinding
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DamagedBundle
@@ -108,7 +109,7 @@ def test_a_card_that_contradicts_itself_is_refused(copy, head, values, said) -> 
 
 def test_a_finding_holds_what_the_three_outputs_say(etiology_bundle) -> None:
     loaded = bundle.load_bundle(etiology_bundle)
-    predictor = Predictor(loaded, "cpu")
+    predictor = Predictor(loaded, [TorchEngine("cpu")])
     card, causes = predictor.card, set()
     for seed in range(6):
         one = radiograph(seed)

@@ -19,6 +19,8 @@ NOT_THERE = (
     "sqlalchemy",
     "alembic",
     "gunicorn",
+    "isal",
+    "openvino",
     "pydicom",
     "tensorboard",
     "sklearn",

@@ -1,5 +1,6 @@
 """What a screen shows, and the PNG it travels in."""
 
+import io
 import tracemalloc
 
 import numpy as np
@@ -64,6 +65,30 @@ def test_grey_and_colour_survive_the_png():
         back = decode_png(encode_png(picture))
         assert back.dtype == np.uint8
         np.testing.assert_array_equal(back, picture)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 7), (7, 1), (2, 2, 3), (5, 3, 3), (2100, 1024), (900, 700, 3)]
+)
+def test_any_png_decoder_reads_the_same_pixels(shape):
+    # The larger ones are packed in several bands.
+    noise = np.random.default_rng(len(shape)).integers(0, 256, shape, np.uint8)
+    with Image.open(io.BytesIO(encode_png(noise))) as picture:
+        assert picture.mode == ("L" if len(shape) == 2 else "RGB")
+        np.testing.assert_array_equal(np.asarray(picture), noise)
+
+
+def test_a_png_is_as_small_as_libpngs():
+    for size in ((1024, 1024), (224, 224)):
+        radiograph = synthetic_radiograph(3, opacity=True, size=size)
+        buffer = io.BytesIO()
+        Image.fromarray(radiograph).save(buffer, "PNG")
+        assert len(encode_png(radiograph)) < 1.15 * len(buffer.getvalue())
+
+
+def test_a_picture_that_lies_scattered_in_memory_is_encoded_as_it_looks():
+    turned = np.rot90(synthetic_radiograph(1, opacity=False, size=(90, 64)))
+    np.testing.assert_array_equal(decode_png(encode_png(turned)), turned)
 
 
 def test_the_png_holds_nothing_but_the_picture():

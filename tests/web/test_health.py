@@ -43,6 +43,7 @@ def test_ready_once_the_model_is_warm_and_not_before(
     assert ready.get_json() == {
         "status": "ready",
         "model": {"id": card.id, "sha256": card.weights_sha256},
+        "engine": "OpenVINO on cpu",
     }
     assert send(client, radiograph_png).status_code == 201
     service.close()

@@ -1,0 +1,1 @@
+"""What runs a bundle's networks: OpenVINO on a CPU, or PyTorch itself."""

@@ -1,0 +1,112 @@
+"""A first pass in 16 bits: an exact one follows wherever it could change the label."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.draft import DEVIATIONS, Draft
+from pneumonia.analysis.engines.engine import TorchEngine
+from pneumonia.analysis.finding import Finding
+from pneumonia.analysis.predictor import Predictor
+from pneumonia.imaging import Radiograph, decode
+from pneumonia.imaging.synthetic import synthetic_squares
+
+
+class Off(nn.Module):
+    """A body whose features are off by a factor."""
+
+    def __init__(self, body: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.body, self.factor, self.images = body, factor, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.images += len(x)
+        features: Tensor = self.body(x)
+        return features * self.factor
+
+
+@pytest.fixture
+def predictor(tiny_bundle: Path) -> Predictor:
+    return Predictor(load_bundle(tiny_bundle), [TorchEngine("cpu")])
+
+
+@pytest.fixture(scope="module")
+def some() -> list[Radiograph]:
+    return [Radiograph(square, "PNG", 8, (0, 255), "") for square in synthetic_squares(8)]
+
+
+def read(predictor: Predictor, some: list[Radiograph]) -> list[Finding]:
+    return predictor.read(predictor.examine(some))
+
+
+def test_the_margin_is_eight_deviations_of_the_logit(predictor: Predictor) -> None:
+    network = predictor._network
+    probe = torch.rand(2, 3, 64, 64)
+    draft = Draft.of(Off(network.body, 1.01), network, probe)
+    with torch.inference_mode():
+        _, maps = network.forward_with_map(probe)
+    cell = float((0.01 * maps).square().mean().sqrt())
+    assert DEVIATIONS == 8
+    assert draft.margin == pytest.approx(8 * cell / maps[0].numel() ** 0.5, rel=1e-3)
+
+
+def test_an_exact_pass_decides_where_the_draft_could_be_wrong(
+    predictor: Predictor, some: list[Radiograph]
+) -> None:
+    exact = read(predictor, some)
+    predictor._draft = Draft(Off(predictor._network.body, 1.5), margin=1e3)
+    again = read(predictor, some)
+    assert [f.logit for f in again] == pytest.approx([f.logit for f in exact], abs=1e-5)
+    for a, b in zip(exact, again, strict=True):
+        np.testing.assert_allclose(a.activation.values, b.activation.values, atol=1e-4)
+
+
+def test_no_exact_pass_where_the_label_stands(predictor: Predictor, some: list[Radiograph]) -> None:
+    exact = read(predictor, some)
+    body = predictor._network.body
+    predictor._network.body = nn.Sequential(counted := Off(body, 1.0))
+    predictor._draft = Draft(body, margin=0.0)
+    assert [f.logit for f in read(predictor, some)] == [f.logit for f in exact]
+    assert counted.images == 0
+    # Far enough for some labels to be open, and not for all of them.
+    point = predictor.operating_point
+    edges = [point.threshold, *(point.indeterminate or ())]
+    logits = [float(np.log(p / (1 - p))) for p in edges]
+    fitted = predictor.card.calibration
+    away = sorted(
+        min(abs((f.logit + fitted.bias) / fitted.temperature - edge) for edge in logits)
+        * fitted.temperature
+        for f in exact
+    )
+    predictor._draft = replace(predictor._draft, margin=(away[2] + away[3]) / 2)
+    read(predictor, some)
+    assert counted.images == 3
+
+
+def test_bacterial_or_viral_is_always_told_exactly(etiology_bundle: Path) -> None:
+    class Rounding(TorchEngine):
+        def draft(self, prepared: nn.Module) -> nn.Module:  # type: ignore[override]
+            return prepared
+
+    bundle = load_bundle(etiology_bundle)
+    assert bundle.card.etiology is not None
+    assert Predictor(bundle, [Rounding("cpu")])._draft is None
+
+
+@pytest.mark.real
+def test_labels_of_real_radiographs_are_those_of_pytorch(
+    shipped_bundle: Path, real_data: Path
+) -> None:
+    files = sorted((real_data / "kermany" / "val").rglob("*.jpeg"))
+    some = [decode(file.read_bytes()) for file in files]
+    exact, ours = (
+        read(Predictor.load(shipped_bundle, "cpu", 1, engine=engine), some)
+        for engine in ("torch", "auto")
+    )
+    assert [f.label for f in ours] == [f.label for f in exact]
+    assert [f.logit for f in ours] == pytest.approx([f.logit for f in exact], abs=0.3)
