@@ -69,6 +69,9 @@ def post_worker_init(worker):
 
     give_memory_back()
     own = services(worker.wsgi)
+    # A thread that hangs in the network cannot be ended, a process can: what is in work is
+    # finished, and the master starts another.
+    own.analysis.when_stuck = lambda: setattr(worker, "alive", False)
     own.analysis.start()
     try:
         ensure_secret_key(worker.wsgi)

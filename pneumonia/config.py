@@ -45,7 +45,12 @@ class Settings:
     max_batch: int = _setting(8, "Films analysed together at most", low=1)
     queue_size: int = _setting(64, "Films that may wait for analysis; more are refused", low=1)
     uploads_at_once: int = _setting(32, "Uploads in work or waiting; more are refused", low=1)
-    analysis_timeout_s: float = _setting(30.0, "Seconds a film may wait for its finding", low=0.1)
+    longest_wait_s: float = _setting(
+        4.0, "Seconds an upload may wait; what would wait longer is refused", low=0.1
+    )
+    analysis_timeout_s: float = _setting(
+        15.0, "Seconds the network may take; then it counts as hung", low=0.1
+    )
     rate_limit: str = _setting("600 per minute", "Uploads per client address; empty: no limit")
     trusted_hosts: str = _setting(
         "", "Names this server is called by, commas between, beside HOST and this computer's own"

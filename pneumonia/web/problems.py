@@ -43,7 +43,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.AnalysisTimeout: 503,
     errors.StorageUnavailable: 503,
     errors.BadSetting: 503,
-    errors.AnalysisFailed: 500,
+    errors.AnalysisFailed: 503,
 }
 
 # Seconds after which asking again may help; a minute where somebody must mend something first.
