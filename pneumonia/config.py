@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PNEUMONIA_"
 DEVICES = ("auto", "cpu", "cuda")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
+_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # nosec B104  # told apart
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
 
 
