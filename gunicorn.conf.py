@@ -25,7 +25,9 @@ bind = f"{_host}:{_settings.port}"
 workers = 1
 worker_class = BufferingWorker  # No slow client holds a thread of it (docs/adr/0022).
 BufferingWorker.bounds = Bounds(
-    kept_bytes=_settings.max_upload_bytes + 2**20, uploads=_settings.uploads_at_once
+    kept_bytes=_settings.max_upload_bytes + 2**20,
+    uploads=_settings.uploads_at_once,
+    waiting_s=_settings.longest_wait_s,
 )
 threads = 16  # Uploads in work at once; most of one is spent waiting for the network's batch.
 preload_app = False  # Torch's thread pools do not survive a fork: the worker imports it itself.

@@ -32,12 +32,12 @@ BOUNDARY = "film-boundary"
 
 def compare(*, rounds: int = 30) -> Comparison:
     """Measure both in this run, alternately, with the same number of threads."""
-    body = _form(_radiograph())
+    body = form(radiograph())
     torch.set_num_threads(THREADS)
     network = resnet50(weights=None).eval()
     image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
 
-    with torch.inference_mode(), _server() as port:
+    with torch.inference_mode(), serve() as port:
         request_s, forward_s = alternate(
             lambda: _post(port, body), lambda: network(image), rounds=rounds, warm_up=5
         )
@@ -46,7 +46,7 @@ def compare(*, rounds: int = 30) -> Comparison:
     )
 
 
-def _radiograph() -> bytes:
+def radiograph() -> bytes:
     """A synthetic film of 1152 x 896 pixels as a JPEG, of the size a clinic's export has."""
     buffer = io.BytesIO()
     radiograph = synthetic_radiograph(7, opacity=True, size=(896, 1152))
@@ -54,7 +54,7 @@ def _radiograph() -> bytes:
     return buffer.getvalue()
 
 
-def _form(jpeg: bytes) -> bytes:
+def form(jpeg: bytes) -> bytes:
     head = (
         f"--{BOUNDARY}\r\n"
         'Content-Disposition: form-data; name="image"; filename="film.jpg"\r\n'
@@ -64,7 +64,7 @@ def _form(jpeg: bytes) -> bytes:
 
 
 @contextmanager
-def _server() -> Iterator[int]:
+def serve() -> Iterator[int]:
     """gunicorn on a free port, ready; stopped on the way out."""
     with socket.socket() as free, tempfile.TemporaryDirectory() as data_dir:
         free.bind(("127.0.0.1", 0))
