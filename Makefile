@@ -76,6 +76,9 @@ audit: $(DEVELOPMENT) ## Look up known vulnerabilities of what is locked (needs 
 	$(BIN)/pip-audit --require-hashes --disable-pip --strict \
 	  -r requirements-torch.lock -r requirements-dev.lock
 
+kills: $(DEVELOPMENT) ## Kill the server under load a hundred times; nothing acknowledged may be lost
+	KILLS=100 $(BIN)/python -m pytest -q -s tests/server/test_kills.py
+
 format: $(DEVELOPMENT) ## Put the code into its one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

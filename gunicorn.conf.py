@@ -6,6 +6,7 @@ would hold a model of its own, and batches would be split between them.
 
 import contextlib
 import ctypes
+import threading
 from pathlib import Path
 
 from pneumonia.config import Settings
@@ -66,6 +67,7 @@ def give_memory_back():
 
 def post_worker_init(worker):
     """Open the data folder and load the model, in the process that will serve."""
+    from pneumonia.retention import keep_house
     from pneumonia.web.services import services
     from pneumonia.web.session import ensure_secret_key
 
@@ -81,11 +83,16 @@ def post_worker_init(worker):
     except DomainError as error:
         # The server starts all the same: its pages and /readyz say what is wrong.
         worker.log.error("%s", error)
+    worker.over = threading.Event()
+    work = (own.store, own.settings.keep_days, worker.over)
+    threading.Thread(target=keep_house, args=work, name="housekeeping", daemon=True).start()
 
 
 def worker_exit(server, worker):
     """Let the analysis thread end before the process does."""
     from pneumonia.web.services import services
 
+    if hasattr(worker, "over"):
+        worker.over.set()
     if getattr(worker, "wsgi", None) is not None:
         services(worker.wsgi).analysis.close()

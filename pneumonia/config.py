@@ -52,6 +52,7 @@ class Settings:
         15.0, "Seconds the network may take; then it counts as hung", low=0.1
     )
     rate_limit: str = _setting("600 per minute", "Uploads per client address; empty: no limit")
+    keep_days: int = _setting(0, "Days a reading is kept; 0: until somebody deletes it", low=0)
     trusted_hosts: str = _setting(
         "", "Names this server is called by, commas between, beside HOST and this computer's own"
     )

@@ -53,6 +53,23 @@ class Radiographs:
     def delete(self, reading_id: str) -> None:
         self.path(reading_id).unlink(missing_ok=True)
 
+    def kept(self) -> Iterator[tuple[str, float]]:
+        """Ids of the readings whose film is there, with the time it was written (POSIX)."""
+        for path in self._folder.glob("*/*.png"):
+            if _ID.fullmatch(path.stem):
+                with contextlib.suppress(FileNotFoundError):
+                    yield path.stem, path.stat().st_mtime
+
+    def sweep_parts(self, before: float) -> int:
+        """Remove halves of films that a crash left behind; returns how many."""
+        swept = 0
+        for part in self._folder.glob("*/.*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if part.stat().st_mtime < before:
+                    part.unlink()
+                    swept += 1
+        return swept
+
     # --- a deletion in two steps ----------------------------------------------------------------
 
     def _aside(self, reading_id: str) -> Path:

@@ -5,7 +5,9 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import Engine, select, text
@@ -15,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import ReadingNotFound, StorageUnavailable
-from pneumonia.records.database import MigrationError, migrate, open_engine
+from pneumonia.records.database import MigrationError, forget_deleted, migrate, open_engine
 from pneumonia.records.database_file import DatabaseFile
 from pneumonia.records.radiographs import Radiographs
 from pneumonia.records.reading import Reading
@@ -24,6 +26,7 @@ from pneumonia.records.tables import ReadingRow
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = 500  # ids in one query
 # What SQLite calls a disk without room: while writing, and while it makes its shared memory larger.
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
@@ -170,6 +173,7 @@ class Store:
                 raise
             films.remove_aside(reading_id)
             films.delete(reading_id)  # another process that starts may just have brought it back
+        forget_deleted(self._engine)
 
     def _delete_row(self, session: Session, reading_id: str) -> None:
         """On a full disk the row goes in the room that its film gives up."""
@@ -184,6 +188,33 @@ class Store:
             self._radiographs.empty_aside(reading_id)
             session.delete(_row(session, reading_id))
             session.commit()
+
+    def find_older(self, moment: datetime) -> list[str]:
+        """Ids of the readings that were made before a moment, the oldest first."""
+        query = select(ReadingRow.id).where(ReadingRow.created_at < moment)
+        with self._session("list readings") as session:
+            return list(session.scalars(query.order_by(ReadingRow.created_at)))
+
+    def sweep(self, before: datetime) -> int:
+        """Remove films without a row that were written before a moment; returns how many.
+
+        A crash between film and row leaves one behind. A younger one may be on its way to its row.
+        """
+        written, films = before.timestamp(), self._radiographs
+        with self._session("sweep the films") as session:
+            swept = films.sweep_parts(written)
+            old = (id_ for id_, at in films.kept() if at < written)
+            while some := list(islice(old, _AT_ONCE)):
+                known = set(session.scalars(select(ReadingRow.id).where(ReadingRow.id.in_(some))))
+                for reading_id in set(some) - known:
+                    films.delete(reading_id)
+                    swept += 1
+        return swept
+
+    @property
+    def database_path(self) -> Path | None:
+        """Of the SQLite file; None for any other database."""
+        return self._file.path
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""
