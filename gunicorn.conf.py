@@ -12,6 +12,7 @@ from pathlib import Path
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting, DomainError
 from pneumonia.server.bounds import Bounds
+from pneumonia.server.log import JSON, JsonLog
 from pneumonia.server.worker import BufferingWorker
 
 try:
@@ -47,7 +48,9 @@ secure_scheme_headers: dict[str, str] = {}  # Only PNEUMONIA_PROXIES decides who
 
 accesslog = "-"
 # The path without its query, no Referer, no user: what a log needs and no more.
-access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s'
+if _settings.log_format == "json":
+    logger_class, logconfig_dict = JsonLog, JSON
 
 
 def give_memory_back():

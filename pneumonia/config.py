@@ -16,6 +16,7 @@ from pneumonia.errors import BadSetting
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PNEUMONIA_"
 DEVICES = ("auto", "cpu", "cuda")
+LOG_FORMATS = ("text", "json")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # nosec B104  # told apart
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
@@ -60,6 +61,10 @@ class Settings:
     trusted_proxies: str = _setting(
         "127.0.0.0/8, ::1", "Addresses and networks the nearest of these proxies connects from"
     )
+    metrics_from: str = _setting(
+        "127.0.0.0/8, ::1", "Addresses and networks that may ask for /metrics; empty: nobody"
+    )
+    log_format: str = _setting("text", "text, or json: one object a line")
     host: str = _setting("127.0.0.1", "Address gunicorn listens on", variable="HOST")
     port: int = _setting(8000, "Port gunicorn listens on", low=0, variable="PORT")
 
@@ -84,13 +89,12 @@ class Settings:
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Raises BadSetting."""
-        try:
-            return tuple(ip_network(text) for text in _split(self.trusted_proxies))
-        except ValueError as error:
-            raise BadSetting(
-                f"{PREFIX}TRUSTED_PROXIES cannot be used: {error}. It must be addresses or "
-                "networks with commas between, such as 10.0.0.2, 172.18.0.0/16."
-            ) from None
+        return _networks("TRUSTED_PROXIES", self.trusted_proxies)
+
+    @property
+    def metrics_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Raises BadSetting."""
+        return _networks("METRICS_FROM", self.metrics_from)
 
     @property
     def resolved_database_url(self) -> str:
@@ -130,10 +134,22 @@ class Settings:
             raise BadSetting(
                 f"{PREFIX}DEVICE is {self.device!r}; it must be one of {', '.join(DEVICES)}."
             )
+        if self.log_format not in LOG_FORMATS:
+            raise BadSetting(f"{PREFIX}LOG_FORMAT is {self.log_format!r}; it must be text or json.")
 
 
 def _split(text: str) -> list[str]:
     return [part for part in re.split(r"[,\s]+", text) if part]
+
+
+def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part) for part in _split(text))
+    except ValueError as error:
+        raise BadSetting(
+            f"{PREFIX}{name} cannot be used: {error}. It must be addresses or networks with "
+            "commas between, such as 10.0.0.2, 172.18.0.0/16."
+        ) from None
 
 
 def _parse(variable: str, text: str, spec: Any) -> Any:

@@ -7,6 +7,7 @@ behind with its thread, another thread goes on, and its films are tried again on
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pneumonia.analysis.finding import Finding
 from pneumonia.errors import AnalysisFailed, AnalysisTimeout, DomainError, Overloaded
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.telemetry import BATCH, HUNG, QUEUE, STAGE_SECONDS
 
 Predict = Callable[[Sequence[Radiograph]], Sequence[Finding | DomainError]]
 
@@ -31,6 +33,7 @@ class _Job:
     begun: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
     is_batched: bool = False
+    since: float = field(default_factory=time.monotonic)
     result: "Future[Finding]" = field(default_factory=Future)
 
 
@@ -93,7 +96,8 @@ class Batcher:
             self._put(job)
             self._await_turn(job, wait_s)
             try:
-                return job.result.result(timeout=self._timeout_s)
+                with STAGE_SECONDS.labels("network").time():
+                    return job.result.result(timeout=self._timeout_s)
             except TimeoutError:
                 self._leave_behind(job)
             if not job.is_batched:
@@ -110,6 +114,7 @@ class Batcher:
                     f"{self._queue_size} images are waiting already. Try again in a few seconds."
                 )
             self._waiting.append(job)
+            QUEUE.set(len(self._waiting))
             self._changed.notify_all()
 
     def _await_turn(self, job: _Job, wait_s: float) -> None:
@@ -119,6 +124,7 @@ class Batcher:
             if job not in self._waiting:  # it was taken at the last moment
                 return
             self._waiting.remove(job)
+            QUEUE.set(len(self._waiting))
         raise Overloaded(
             f"The images before this one kept it waiting for {wait_s:g} seconds, and nothing was "
             "done with it. Try again in a few seconds."
@@ -133,6 +139,7 @@ class Batcher:
             hung = len(self._hung)
             self._thread = self._start_thread()
             self._changed.notify_all()
+        HUNG.inc()
         _log.error("the network has not answered for %g s; %d hang", self._timeout_s, hung)
         if hung >= MOST_HUNG:
             self._when_stuck()
@@ -170,8 +177,11 @@ class Batcher:
                 and not (batch[0].is_alone or self._waiting[0].is_alone)
             ):
                 batch.append(self._waiting.popleft())
+            QUEUE.set(len(self._waiting))
+            BATCH.observe(len(batch))
             for job in batch:
                 job.thread, job.is_batched = me, len(batch) > 1
+                STAGE_SECONDS.labels("queue").observe(time.monotonic() - job.since)
                 job.begun.set()
             return batch
 

@@ -21,6 +21,7 @@ from pneumonia.errors import (
 )
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.telemetry import OUTLIER_DISTANCES
 
 if TYPE_CHECKING:  # it comes from torch's side of the house
     from pneumonia.analysis.lung_segmenter import LungSegmentation
@@ -155,6 +156,7 @@ def check_segmentation(
         _check_shape(lungs, expected.limits)
         raise RadiographTurned(f"The film lies {_LIES[turns]} and upload it again.", 90 * turns)
     limits, distance = expected.limits, expected.outlier_model.distance(segmentation.features)
+    OUTLIER_DISTANCES.observe(distance / limits.far)
     _check_edges(lungs, limits)
     if distance > limits.far:
         raise NotAChestRadiograph(

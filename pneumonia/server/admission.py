@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+from pneumonia.telemetry import UPLOADS_ALLOWED, UPLOADS_IN_WORK
+
 _WEIGHT = 0.1  # of the newest upload in the mean
 _LEAST = 2  # one that is in work, and one that comes in the same moment
 
@@ -33,6 +35,7 @@ class Admission:
         self._most, self._within_s = most, within_s
         self._each_s = within_s / most
         self.in_work = 0
+        UPLOADS_ALLOWED.set(self.allowed)
 
     @property
     def allowed(self) -> int:
@@ -44,11 +47,14 @@ class Admission:
         if self.in_work >= self.allowed:
             return None
         self.in_work += 1
+        UPLOADS_IN_WORK.set(self.in_work)
         return Ticket(self.in_work, time.monotonic())
 
     def leave(self, ticket: Ticket, *, was_answered: bool) -> None:
         """Count one out; only what was answered well tells how fast the machine is."""
         self.in_work -= 1
+        UPLOADS_IN_WORK.set(self.in_work)
         if was_answered:
             took_s = min((time.monotonic() - ticket.since) / ticket.beside, self._within_s)
             self._each_s += _WEIGHT * (took_s - self._each_s)
+            UPLOADS_ALLOWED.set(self.allowed)

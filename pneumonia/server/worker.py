@@ -25,7 +25,8 @@ from pneumonia.server import OVERLOADED
 from pneumonia.server.admission import Admission, Ticket
 from pneumonia.server.bounds import Bounds
 from pneumonia.server.connection import Connection, State
-from pneumonia.server.refusal import BUSY, HEAD_TOO_LARGE, TOO_SLOW
+from pneumonia.server.refusal import BUSY, HEAD_TOO_LARGE, TOO_SLOW, Refusal
+from pneumonia.telemetry import REFUSALS, STAGE_SECONDS
 
 _QUICK_THREADS = 8
 """For everything but POST: pages, pictures, health and refusals go on while uploads are in work."""
@@ -135,7 +136,8 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             return
         if len(self._connections) >= self.bounds.connections and not self._make_room():
             sock.setblocking(False)
-            self._try(None, partial(sock.send, BUSY))
+            REFUSALS.labels(BUSY.code).inc()
+            self._try(None, partial(sock.send, BUSY.answer))
             sock.close()
             return
         server = listener.getsockname()
@@ -246,9 +248,10 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             connection.linger()
         self._watch(connection, selectors.EVENT_READ, self._receive)
 
-    def _say(self, connection: Connection, answer: bytes) -> None:
+    def _say(self, connection: Connection, refusal: Refusal) -> None:
         """Answer in the app's place, and close."""
-        connection.exchange.sendall(answer)
+        REFUSALS.labels(refusal.code).inc()
+        connection.exchange.sendall(refusal.answer)
         self._answer(connection, keep_alive=False)
 
     def _give_up(self, connection: Connection) -> None:
@@ -268,6 +271,8 @@ class BufferingWorker(Worker):  # type: ignore[misc]
     def _handle(self, connection: Connection, is_refused: bool) -> _Outcome:
         """Answer into the exchange."""
         exchange, request = connection.exchange, None
+        if connection.exchange.head.is_post and not is_refused:
+            STAGE_SECONDS.labels("thread").observe(time.monotonic() - connection.since)
         try:
             request = next(http.get_parser(self.cfg, exchange, connection.client))
             return self._respond(request, connection, is_refused)

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pneumonia import errors
 from pneumonia.errors import DomainError
+from pneumonia.telemetry import REFUSALS
 from pneumonia.web.services import services
 
 log = logging.getLogger(__name__)
@@ -186,6 +187,7 @@ def respond(problem: Problem) -> Response:
 
 def complete(response: Response, problem: Problem, mimetype: str | None = None) -> Response:
     """Give a response the problem's status and headers."""
+    REFUSALS.labels(problem.code).inc()
     response.status_code = problem.status
     if mimetype:
         response.mimetype = mimetype
