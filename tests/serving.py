@@ -61,7 +61,13 @@ def free_port() -> int:
         return port
 
 
-def start(bundle: Path, data_dir: Path, port: int = 0, **environment: str) -> Server:
+def start(
+    bundle: Path,
+    data_dir: Path,
+    port: int = 0,
+    application: str = "wsgi:app",
+    **environment: str,
+) -> Server:
     port = port or free_port()
     # Only what a person would set, beside what any process has.
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PNEUMONIA_")}
@@ -79,7 +85,7 @@ def start(bundle: Path, data_dir: Path, port: int = 0, **environment: str) -> Se
     log = data_dir.parent / f"{uuid.uuid4().hex}.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn"],
+            [sys.executable, "-m", "gunicorn", application],
             cwd=ROOT,
             env=environ,
             stdout=file,
