@@ -1,6 +1,6 @@
 """The use case: an uploaded file becomes a kept reading. Both doors, page and API, call it."""
 
-import uuid
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
@@ -93,7 +93,7 @@ class Readings:
                 radiograph = upload.decode().turned(turn).of_population(population)
             finding = self._service.analyse(radiograph)
             reading = Reading(
-                id=uuid.uuid4().hex,
+                id=secrets.token_hex(16),  # 128 bits; a UUID has 122
                 created_at=datetime.now(UTC),
                 image=image_info(radiograph),
                 finding=finding,
