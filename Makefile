@@ -39,10 +39,9 @@ lint: $(DEVELOPMENT) ## Check style, formatting, import contracts, what is dange
 types: $(DEVELOPMENT) ## Check the types of our packages
 	$(BIN)/mypy
 
-# pneumonia/server runs in gunicorn's own processes, which coverage does not see: tests/server meets it by sockets.
 unit: $(DEVELOPMENT) ## Run the tests, on two cores, and measure what they cover
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
-	$(BIN)/coverage report --include='pneumonia/*' --omit='pneumonia/server/*' --fail-under=95 | tail -n 1
+	$(BIN)/coverage report --include='pneumonia/*' --fail-under=95 | tail -n 1
 	$(BIN)/coverage report --include='train/*' --fail-under=90 | tail -n 1
 
 quick: $(DEVELOPMENT) ## Run the tests that take seconds: a first answer in under a minute

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks import cam_cost, gate_cost, serving, training
 from benchmarks.measure import THREADS, Comparison, Lead
-from pneumonia.analysis.bundle import read_card
+from pneumonia.analysis.card import read_card
 from pneumonia.config import Settings
 from pneumonia.errors import DomainError
 

@@ -181,7 +181,7 @@ def evaluate(**options: Any) -> None:
 
 def _evaluate(options: dict[str, Any]) -> Path:
     """Evaluate and print the figures. Returns the folder of the report."""
-    from pneumonia.analysis.bundle import read_card
+    from pneumonia.analysis.card import read_card
     from pneumonia.analysis.predictor import Predictor
     from train.bundle import export
     from train.data import manifest, splits

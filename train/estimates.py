@@ -102,3 +102,27 @@ def estimate_rates(
         specificity=found.specificity.as_share(counts.tn + counts.fp),
         precision=found.precision.as_share(counts.tp + counts.fp),
     )
+
+
+def estimate_errors(
+    truth: NDArray[np.bool_],
+    called: NDArray[np.bool_],
+    answered: NDArray[np.bool_],
+    patients: NDArray[Any],
+) -> tuple[Estimate, Estimate]:
+    """Shares of the pneumonias missed and of the normals called pneumonia; the band calls neither.
+
+    Parameters
+    ----------
+    called
+        (n,): called pneumonia by the threshold.
+    answered
+        (n,): outside the indeterminate band.
+    """
+    missed, false_alarms = (
+        estimate_mean((answered & wrong)[own].astype(np.float64), patients[own]).as_share(
+            int(own.sum())
+        )
+        for own, wrong in ((truth, ~called), (~truth, called))
+    )
+    return missed, false_alarms

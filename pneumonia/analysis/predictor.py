@@ -21,6 +21,12 @@ from pneumonia.analysis.finding import (
 )
 from pneumonia.analysis.gate import Examined
 from pneumonia.analysis.lung_segmenter import LungSegmentation
+from pneumonia.analysis.population_match import (
+    find_contradictions,
+    find_mismatches,
+    find_population,
+    match_population,
+)
 from pneumonia.errors import AnalysisFailed, BadSetting, DomainError
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
@@ -113,7 +119,7 @@ class Predictor:
                     *gate.judge(
                         radiograph,
                         population=self.card.population,
-                        notes=self.card.contradictions(radiograph.facts),
+                        notes=find_contradictions(self.card, radiograph.facts),
                     ),
                 )
                 for radiograph, square in zip(radiographs, squares, strict=True)
@@ -138,7 +144,7 @@ class Predictor:
             segmentation,
             self._segmenter.expected,
             self.card.population,
-            notes=self.card.contradictions(radiograph.facts),
+            notes=find_contradictions(self.card, radiograph.facts),
             inverted=inverted,
         )
         return Examined(radiograph, square, segmentation.lungs, quality, refusal)
@@ -186,7 +192,7 @@ class Predictor:
         self, radiograph: Examined, logit: float, viral: float | None, activation: ActivationMap
     ) -> Finding:
         facts = radiograph.radiograph.facts
-        population = self.card.find_population(facts)
+        population = find_population(self.card, facts)
         calibration = self.card.calibration_of(population)
         probability = calibration.probability(logit)
         point = calibration.operating_points[self.operating_point.name]
@@ -201,8 +207,8 @@ class Predictor:
             outline=radiograph.lungs.outline() if radiograph.lungs is not None else (),
             etiology=self._etiology(viral),
             population=population,
-            population_match=self.card.match_population(facts),
-            mismatches=self.card.mismatches(facts),
+            population_match=match_population(self.card, facts),
+            mismatches=find_mismatches(self.card, facts),
             viral_logit=viral,
         )
 

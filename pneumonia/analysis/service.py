@@ -14,7 +14,7 @@ from pneumonia.errors import AnalysisFailed, DomainError, ModelNotReady
 from pneumonia.imaging.radiograph import Radiograph
 
 if TYPE_CHECKING:
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
     from pneumonia.analysis.predictor import Predictor
 
 RETRY_S = 5.0  # after a load that failed: a bundle may have been put in place since

@@ -16,7 +16,6 @@ from pneumonia.analysis.finding import Finding
 from pneumonia.config import Settings
 from pneumonia.errors import (
     BadParameter,
-    BadSetting,
     DomainError,
     MissingFile,
     StorageUnavailable,
@@ -30,7 +29,7 @@ from pneumonia.presentation.meaning import find_use
 from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay, upright
 
 if TYPE_CHECKING:
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
     from pneumonia.analysis.predictor import Predictor
 
 Row = dict[str, Any]
@@ -149,12 +148,8 @@ def predict_files(
         settings.threads,
         settings.operating_point,
     )
-    known = predictor.card.populations
-    if population and population not in known:
-        raise BadSetting(
-            f"The model {predictor.card.id!r} does not tell the population {population!r} apart; "
-            f"it has {', '.join(known) or 'one calibration for all'}. Leave --population out."
-        )
+    if population:
+        predictor.card.of_population(population)  # Raises where the card has no such one.
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     pictures = _Pictures(overlay_dir, files)
     rows: list[Row] = []

@@ -198,7 +198,8 @@ def models_table(models_dir: Path, served: str) -> str:
 
 def _model_line(folder: Path, served: bool) -> tuple[list[str], str]:
     from pneumonia.analysis import lung_segmenter
-    from pneumonia.analysis.bundle import CARD, load_bundle
+    from pneumonia.analysis.bundle import load_bundle
+    from pneumonia.analysis.card import CARD
 
     mark = "yes" if served else ""
     try:

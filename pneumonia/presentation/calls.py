@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pneumonia.analysis.finding import Finding, Label, OperatingPoint
 
 if TYPE_CHECKING:  # it brings torch with it
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from pneumonia.analysis.finding import EtiologyFinding, Finding, Label
 
 if TYPE_CHECKING:  # it brings torch with it
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
 
 
 def find_etiology(finding: Finding) -> EtiologyFinding | None:

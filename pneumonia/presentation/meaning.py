@@ -9,7 +9,7 @@ from pneumonia.presentation.calls import Call
 from pneumonia.presentation.describe import percent
 
 if TYPE_CHECKING:
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
 
 
 def find_use(card: "Card | None") -> str | None:

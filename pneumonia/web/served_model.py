@@ -7,13 +7,13 @@ from pneumonia.errors import DomainError
 from pneumonia.web.services import services
 
 if TYPE_CHECKING:
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
 
 
 def served_card() -> "Card":
     """The card of the served bundle, also before it is loaded. Raises NoModel, DamagedBundle."""
     # Reading a card brings torch with it: not before it is needed.
-    from pneumonia.analysis.bundle import read_card
+    from pneumonia.analysis.card import read_card
 
     own = services()
     if own.analysis.error is not None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pneumonia.analysis import bundle
+from pneumonia.analysis.card import read_card
 from pneumonia.analysis.finding import OperatingPoint
 from pneumonia.analysis.frequency import Frequency
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel
@@ -37,7 +38,7 @@ def test_a_bundle_gives_back_the_network_it_was_made_of(tiny_bundle, tiny_networ
 
 
 def test_the_card_says_all_it_must(tiny_bundle, tiny_recipe) -> None:
-    raw = bundle.read_card(tiny_bundle).raw
+    raw = read_card(tiny_bundle).raw
     assert {
         "architecture", "preprocess", "classes", "recipe", "calibration", "map",
         "operating_points", "weights", "validation", "data", "initial_weights", "intended_use",
@@ -122,7 +123,7 @@ def test_operating_points_and_frequency_are_those_of_the_card(copy) -> None:
         "balanced": {"threshold": 0.6, "indeterminate": None},
     }
     change(copy, operating_points=points, calibration=CALIBRATION)
-    card = bundle.read_card(copy)
+    card = read_card(copy)
     assert card.operating_points == {
         "screening": OperatingPoint("screening", 0.1, (0.05, 0.2)),
         "balanced": OperatingPoint("balanced", 0.6),
@@ -139,4 +140,4 @@ def test_an_operating_point_that_the_card_has_not_is_named_with_those_it_has(tin
         match=r"^The model 'tiny' has no operating point 'youden'\. Choose one of "
         r"screening, balanced, confirming with PNEUMONIA_OPERATING_POINT",
     ):
-        bundle.read_card(tiny_bundle).choose("youden")
+        read_card(tiny_bundle).choose("youden")

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pneumonia.analysis.bundle import read_card
+from pneumonia.analysis.card import read_card
 from pneumonia.analysis.finding import OperatingPoint
+from pneumonia.analysis.population_match import find_contradictions
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging import Radiograph
@@ -76,14 +77,14 @@ def test_each_is_read_by_the_calibration_of_its_population(bundle: Path, facts, 
 
 def test_an_age_between_the_populations_is_told_and_not_repeated(bundle: Path) -> None:
     predictor = Predictor.load(bundle, "cpu")
-    notes = predictor.card.contradictions(Facts(age_years=9.0))
+    notes = find_contradictions(predictor.card, Facts(age_years=9.0))
     assert "calibrated on patients of 1 to 5 and 16 to 120 years" in notes[-1]
     assert "9" not in notes[-1]
 
 
 def test_the_age_in_the_file_counts_before_what_was_said(bundle: Path) -> None:
     predictor = Predictor.load(bundle, "cpu")
-    (note,) = predictor.card.contradictions(Facts(age_years=61.0, population="child"))
+    (note,) = find_contradictions(predictor.card, Facts(age_years=61.0, population="child"))
     assert note.startswith("The film was said to be of the group child; by the age in the DICOM")
 
 

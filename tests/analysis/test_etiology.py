@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pneumonia.analysis import bundle
+from pneumonia.analysis.card import read_card
 from pneumonia.analysis.finding import Etiology, EtiologyFinding
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DamagedBundle
@@ -46,7 +47,7 @@ def test_a_pattern_is_the_likelier_cause_and_its_probability(viral, label, proba
 
 
 def test_a_card_of_three_outputs_is_read(etiology_bundle) -> None:
-    card = bundle.read_card(etiology_bundle)
+    card = read_card(etiology_bundle)
     assert card.classes == ("normal", "bacterial", "viral")
     assert card.network.outputs == 3
     assert card.etiology is not None
@@ -58,7 +59,7 @@ def test_a_card_of_three_outputs_is_read(etiology_bundle) -> None:
 
 def test_where_the_network_ends_is_read_from_the_card(copy) -> None:
     change(copy, until="layer2")
-    assert bundle.read_card(copy).network.until == "layer2"
+    assert read_card(copy).network.until == "layer2"
     with pytest.raises(DamagedBundle, match=r"weights\.safetensors does not fit: "):
         bundle.load_bundle(copy)
 

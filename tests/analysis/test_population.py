@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pneumonia.analysis.bundle import read_card
+from pneumonia.analysis.card import read_card
 from pneumonia.analysis.population import Population
 from pneumonia.errors import DamagedBundle
 from pneumonia.imaging.radiograph import Facts

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from pneumonia.analysis.bundle import read_card
+from pneumonia.analysis.card import read_card
 from pneumonia.analysis.finding import ModelRef, Quality
 from pneumonia.config import ROOT
 from pneumonia.web.services import services

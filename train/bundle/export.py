@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pneumonia.analysis import lung_segmenter as lungs
-from pneumonia.analysis.bundle import CARD, WEIGHTS, file_sha256
+from pneumonia.analysis.bundle import WEIGHTS, file_sha256
+from pneumonia.analysis.card import CARD
 from pneumonia.errors import RunError
 from pneumonia.networks.classifier import Classifier
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit

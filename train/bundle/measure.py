@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pneumonia.analysis.bundle import CARD
+from pneumonia.analysis.card import CARD
 from pneumonia.analysis.finding import DEFAULT_OPERATING_POINT, OperatingPoint
 from pneumonia.analysis.population import Population
 from pneumonia.errors import DataError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import OperatingPoint
 from train import metrics
 from train.bundle.conformal import find_bounds
-from train.estimates import estimate_mean, estimate_rates
+from train.estimates import estimate_errors, estimate_rates
 
 MIN_SENSITIVITY: Final = 0.98  # of ``screening``
 MIN_SPECIFICITY: Final = 0.98  # of ``confirming``
@@ -202,12 +202,10 @@ def describe_operating_point(
     places = np.array(sources if sources is not None else [])
     if len(set(places.tolist())) > 1:
         described["sources"] = {
-            name: _figures_of_source(
-                point, labels[places == name], probabilities[places == name],
-                np.asarray(patients)[places == name],
-            )
+            name: _by_class(point, labels[own], probabilities[own], np.asarray(patients)[own])
             for name in sorted(set(places.tolist()))
-        }  # fmt: skip
+            for own in [places == name]
+        }
     if perturbed is not None and perturbed.size:
         counts, outside = _count(point, np.tile(labels, len(perturbed)), perturbed.ravel())
         described["perturbed"] = {
@@ -245,7 +243,7 @@ def _figures(
     probabilities: NDArray[np.float64],
     patients: NDArray[np.str_],
 ) -> dict[str, Any]:
-    counts, called = _count(point, labels, probabilities)
+    counts, _ = _count(point, labels, probabilities)
     outside = _outside(point, probabilities)
     rates = estimate_rates(labels, probabilities, patients, point.threshold)
     certain = estimate_rates(
@@ -254,46 +252,31 @@ def _figures(
     return {
         "n": counts.n,
         "confusion": [[counts.tn, counts.fp], [counts.fn, counts.tp]],
-        "sensitivity": rates.sensitivity.as_dict(4),
-        "specificity": rates.specificity.as_dict(4),
         "accuracy": rates.accuracy.as_dict(4),
         "accuracy_outside_band": certain.accuracy.as_dict(4),
-        **_errors(point, labels, probabilities, patients),
-        "share_in_band": round(1 - called.n / counts.n, 4),
+        **_by_class(point, labels, probabilities, patients),
     }
 
 
-def _figures_of_source(
+def _by_class(
     point: OperatingPoint,
     labels: NDArray[np.bool_],
     probabilities: NDArray[np.float64],
     patients: NDArray[np.str_],
 ) -> dict[str, Any]:
+    """What is also told of each source, which may have films of one class only."""
     rates = estimate_rates(labels, probabilities, patients, point.threshold)
+    outside = _outside(point, probabilities)
+    called = probabilities >= point.threshold
+    missed, false_alarms = estimate_errors(labels, called, outside, patients)
     return {
         "normal": int((~labels).sum()),
         "pneumonia": int(labels.sum()),
         "sensitivity": rates.sensitivity.as_dict(4),
         "specificity": rates.specificity.as_dict(4),
-        **_errors(point, labels, probabilities, patients),
-        "share_in_band": round(1 - float(_outside(point, probabilities).mean()), 4),
-    }
-
-
-def _errors(
-    point: OperatingPoint,
-    labels: NDArray[np.bool_],
-    probabilities: NDArray[np.float64],
-    patients: NDArray[np.str_],
-) -> dict[str, Any]:
-    """Wrong answers as shares of each class; what lies in the band gets none."""
-    outside = _outside(point, probabilities)
-    called = probabilities >= point.threshold
-    return {
-        name: estimate_mean((outside & wrong)[own].astype(np.float64), patients[own])
-        .as_share(int(own.sum()))
-        .as_dict(4)
-        for name, own, wrong in (("missed", labels, ~called), ("false_alarms", ~labels, called))
+        "missed": missed.as_dict(4),
+        "false_alarms": false_alarms.as_dict(4),
+        "share_in_band": round(1 - float(outside.mean()), 4),
     }
 
 

@@ -10,7 +10,7 @@ from train.data.manifest import LABELS, Manifest, Row, with_patients
 from train.recipes.sections import Split
 
 if TYPE_CHECKING:
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
 
 VALIDATION = "validation"
 HELD_OUT = "held-out"

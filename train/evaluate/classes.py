@@ -19,8 +19,6 @@ from train.estimates import Estimate
 from train.evaluate.predictions import Predictions
 from train.metrics import Confusion, auroc
 
-CLASSES = THREE_CLASSES
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ClassPredictions:
@@ -44,7 +42,7 @@ class ClassPredictions:
         causes = {predictions.etiologies[i] for i in np.flatnonzero(known)}
         if probabilities is None or not causes & {"bacterial", "viral"}:
             return None
-        truth = [CLASSES.index(predictions.etiologies[i]) for i in np.flatnonzero(known)]
+        truth = [THREE_CLASSES.index(predictions.etiologies[i]) for i in np.flatnonzero(known)]
         return cls(np.array(truth, np.int64), probabilities[known])
 
     @property
@@ -78,7 +76,7 @@ def find_known(predictions: Predictions) -> NDArray[np.bool_]:
     """bool (n,): radiographs that are normal, or whose cause is bacterial or viral."""
     if not predictions.etiologies:
         return np.zeros(len(predictions.files), np.bool_)
-    return np.isin(predictions.etiologies, CLASSES)
+    return np.isin(predictions.etiologies, THREE_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class ThreeClasses:
             lambda _, at: _statistics(told.take(at.astype(np.intp))), known, places
         )
         per_class = {}
-        for i, name in enumerate(CLASSES):
+        for i, name in enumerate(THREE_CLASSES):
             f1, auroc, precision, recall = each[i::3]
             view = told.against_rest(i)
             called, support = view.tp + view.fp, view.tp + view.fn
@@ -138,7 +136,7 @@ class ThreeClasses:
             )
         n = len(told.truth)
         return cls(
-            names=CLASSES,
+            names=THREE_CLASSES,
             calibrated=predictions.etiology_calibrated,
             n=n,
             unknown=len(predictions.files) - n,

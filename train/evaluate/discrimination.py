@@ -7,7 +7,7 @@ import numpy as np
 
 from pneumonia.analysis.finding import THREE_CLASSES
 from train import metrics
-from train.estimates import Estimate, Rates, estimate_rates
+from train.estimates import Estimate, Rates, estimate_errors, estimate_rates
 from train.evaluate.predictions import Bools, Floats, Predictions
 from train.metrics import Confusion
 
@@ -101,7 +101,15 @@ def _of_etiology(predictions: Predictions, name: str, chosen: Bools) -> OfEtiolo
 class Group:
     """Figures of the radiographs of one source or population, at the operating point in force.
 
-    Sensitivity, specificity and AUROC are nan where a class is missing.
+    Where a class is missing, sensitivity or specificity, AUROC and its errors are nan.
+
+    Attributes
+    ----------
+    answered
+        The share outside the indeterminate band.
+    missed, false_alarms
+        The share of the pneumonias that is called normal outside the band, and of the normals that
+        is called pneumonia outside it: what the conformal band promises to bound.
     """
 
     normal: int
@@ -110,6 +118,9 @@ class Group:
     sensitivity: Estimate
     specificity: Estimate
     ece: Estimate
+    answered: Estimate
+    missed: Estimate
+    false_alarms: Estimate
 
 
 def split_by_group(predictions: Predictions, names: Sequence[str]) -> dict[str, Group]:
@@ -136,6 +147,13 @@ def _of_group(predictions: Predictions, chosen: Bools) -> Group:
         return np.array([metrics.auroc(truth, p), c.sensitivity, c.specificity, ece])
 
     auroc, sensitivity, specificity, ece = predictions.estimate(statistics, chosen)
+    answered = ~predictions.indeterminate
+    missed, false_alarms = estimate_errors(
+        predictions.truth[chosen],
+        predictions.probabilities[chosen] >= threshold,
+        answered[chosen],
+        np.array(predictions.patients)[chosen],
+    )
     pneumonia = int(np.sum(chosen & predictions.truth))
     normal = int(chosen.sum()) - pneumonia
     return Group(
@@ -145,4 +163,9 @@ def _of_group(predictions: Predictions, chosen: Bools) -> Group:
         sensitivity=sensitivity.as_share(pneumonia),
         specificity=specificity.as_share(normal),
         ece=ece,
+        answered=predictions.estimate_mean(answered.astype(np.float64), chosen).as_share(
+            normal + pneumonia
+        ),
+        missed=missed,
+        false_alarms=false_alarms,
     )

@@ -8,7 +8,7 @@ from pneumonia.errors import DataError
 from train.data.manifest import Row
 
 if TYPE_CHECKING:
-    from pneumonia.analysis.bundle import Card
+    from pneumonia.analysis.card import Card
 
 UNKNOWN = "unknown"
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,18 @@ softmax gives them. The app shows neither.
 """
 
 
+#: Of a source or population, the figure under each head.
+_GROUP_COLUMNS: Final = {
+    " AUROC": "auroc",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "   ECE": "ece",
+    "answered": "answered",
+    "missed": "missed",
+    "false alarms": "false_alarms",
+}
+
+
 def whole(report: EvaluationReport) -> str:
     """The content of ``classification_report.txt``."""
     head = classification_report(report.at.confusion)
@@ -30,15 +43,15 @@ def _groups(report: EvaluationReport) -> list[str]:
     lines = []
     for what, groups in (("population", report.populations), ("source", report.sources)):
         if groups:
-            rates = f"{'AUROC':>8}{'sensitivity':>13}{'specificity':>13}{'ECE':>8}"
-            lines += ["", f"{'by ' + what:<16}{'normal':>8}{'pneumonia':>11}{rates}"]
+            width = max(len(name) for name in ("by " + what, *groups)) + 2
+            heads = "".join(f"{head:>{len(head) + 2}}" for head in _GROUP_COLUMNS)
+            lines += ["", f"{'by ' + what:<{width}}{'normal':>6}{'pneumonia':>11}{heads}"]
         for name, one in groups.items():
-            figures = (one.auroc, one.sensitivity, one.specificity, one.ece)
             cells = "".join(
-                f"{_number(figure.value):>{width}}"
-                for figure, width in zip(figures, (8, 13, 13, 8), strict=True)
+                f"{_number(getattr(one, field).value):>{len(head) + 2}}"
+                for head, field in _GROUP_COLUMNS.items()
             )
-            lines.append(f"{name:<16}{one.normal:>8}{one.pneumonia:>11}{cells}")
+            lines.append(f"{name:<{width}}{one.normal:>6}{one.pneumonia:>11}{cells}")
     return lines
 
 

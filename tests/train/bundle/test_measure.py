@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pneumonia.analysis.bundle import read_card
+from pneumonia.analysis.card import read_card
 from pneumonia.analysis.population import Population
 from pneumonia.errors import DataError
 from train.bundle import held_out

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from pneumonia.analysis.finding import THREE_CLASSES
 from tests.train.evaluate.builders import by_hand, reported, some_predictions
-from train.evaluate.classes import CLASSES, ClassPredictions, ThreeClasses
+from train.evaluate.classes import ClassPredictions, ThreeClasses
 from train.evaluate.predictions import Predictions
 from train.evaluate.report import as_json
 
@@ -28,7 +29,7 @@ def drawn(seed: int = 3) -> Predictions:
 
 def truth_and_called(measured: Predictions) -> tuple[list[str], list[str]]:
     probabilities = measured.class_probabilities
-    return list(measured.etiologies), [CLASSES[i] for i in probabilities.argmax(axis=1)]
+    return list(measured.etiologies), [THREE_CLASSES[i] for i in probabilities.argmax(axis=1)]
 
 
 def test_the_three_probabilities_are_the_product_of_the_two_steps() -> None:
@@ -61,7 +62,7 @@ def test_the_figures_counted_by_hand() -> None:
     # Of viral 0.18, 0.27 and 0.72 against 0.05, 0.1, 0.09, 0.18, 0.08, 0.4 and 0.81: (4.5 + 5 + 6)
     # of 21 pairs are in order, a tie counting one half.
     assert found["per_class"]["viral"]["auroc"]["value"] == pytest.approx(15.5 / 21)
-    areas = [found["per_class"][name]["auroc"]["value"] for name in CLASSES]
+    areas = [found["per_class"][name]["auroc"]["value"] for name in THREE_CLASSES]
     assert found["macro_auroc"]["value"] == pytest.approx(np.mean(areas))
 
 
@@ -72,11 +73,11 @@ def test_the_figures_are_scikit_learns(seed: int) -> None:
     truth, called = truth_and_called(measured)
     assert found["macro_f1"]["value"] == pytest.approx(sk.f1_score(truth, called, average="macro"))
     assert found["accuracy"]["value"] == pytest.approx(sk.accuracy_score(truth, called))
-    assert found["confusion"] == sk.confusion_matrix(truth, called, labels=CLASSES).tolist()
+    assert found["confusion"] == sk.confusion_matrix(truth, called, labels=THREE_CLASSES).tolist()
     precision, recall, f1, support = sk.precision_recall_fscore_support(
-        truth, called, labels=CLASSES
+        truth, called, labels=THREE_CLASSES
     )
-    for i, name in enumerate(CLASSES):
+    for i, name in enumerate(THREE_CLASSES):
         figures = found["per_class"][name]
         assert figures["support"] == support[i]
         assert figures["precision"]["value"] == pytest.approx(precision[i])
@@ -86,7 +87,7 @@ def test_the_figures_are_scikit_learns(seed: int) -> None:
         area = sk.roc_auc_score(one, measured.class_probabilities[:, i])
         assert figures["auroc"]["value"] == pytest.approx(area)
     mean = sk.roc_auc_score(
-        [CLASSES.index(t) for t in truth], measured.class_probabilities, multi_class="ovr"
+        [THREE_CLASSES.index(t) for t in truth], measured.class_probabilities, multi_class="ovr"
     )
     assert found["macro_auroc"]["value"] == pytest.approx(mean)
 
@@ -95,7 +96,7 @@ def test_every_interval_holds_its_figure_and_patients_are_resampled() -> None:
     measured = drawn()
     found = measure(measured)
     figures = [found["macro_f1"], found["macro_auroc"]]
-    figures += [found["per_class"][name][key] for name in CLASSES for key in ("f1", "auroc")]
+    figures += [found["per_class"][name][key] for name in THREE_CLASSES for key in ("f1", "auroc")]
     for figure in figures:
         low, high = figure["ci95"]
         assert 0 < low < figure["value"] < high < 1

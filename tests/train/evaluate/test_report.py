@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 from tests.train.evaluate.builders import POINTS, N, reported, some_predictions, whole_report
 from tests.train.fakes import FakePredictor
 from train import perturbations
+from train.evaluate import text
 from train.evaluate.perturbed import PerturbationProbe, Perturbations
 from train.evaluate.predictions import Predictions, Refusal
 from train.metrics import bootstrap, expected_calibration_error, wilson
@@ -231,6 +232,34 @@ def test_sources_and_populations_stand_with_the_worst_first(measured: Prediction
     assert list(report.populations) == ["adult"]
     assert report.populations["adult"].sensitivity.value == report.at.rates.sensitivity.value
     assert report.summary()["sources"]["far"]["normal"] == far.normal
+
+
+def test_of_each_source_the_errors_outside_the_band(measured: Predictions) -> None:
+    truth = measured.truth
+    point = replace(measured.operating_point, threshold=0.5, indeterminate=(0.4, 0.6))
+    probabilities = np.where(truth, 0.9, 0.1)
+    pneumonias, normals = np.flatnonzero(truth), np.flatnonzero(~truth)
+    probabilities[pneumonias[:6]] = 0.2  # missed
+    probabilities[pneumonias[6:9]] = 0.45  # called neither
+    probabilities[normals[:2]] = 0.8  # false alarms
+    predictions = replace(
+        measured,
+        probabilities=probabilities,
+        indeterminate=(probabilities >= 0.4) & (probabilities <= 0.6),
+        operating_point=point,
+        operating_points={},
+        sources=("ward",) * N,
+    )
+    report = reported(predictions)
+    ward = report.sources["ward"]
+    assert ward.missed.value == pytest.approx(6 / len(pneumonias))
+    assert ward.false_alarms.value == pytest.approx(2 / len(normals))
+    assert ward.answered.value == pytest.approx(1 - 3 / N)
+    assert ward.sensitivity.value == pytest.approx(1 - 9 / len(pneumonias))
+    head, line = text.summary(report).splitlines()[-2:]
+    assert head.split()[-4:] == ["answered", "missed", "false", "alarms"]
+    shown = [f"{one.value:.4f}" for one in (ward.answered, ward.missed, ward.false_alarms)]
+    assert line.split()[-3:] == shown
 
 
 def test_a_source_of_one_class_has_no_auroc(measured: Predictions) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from pneumonia.analysis.bundle import load_bundle, read_card
+from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.card import read_card
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DataError, ModelError, RunError
 from pneumonia.networks import weights
