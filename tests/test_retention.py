@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from pneumonia.errors import BadParameter, StorageUnavailable
 from pneumonia.records import Reading, Store
@@ -79,22 +80,55 @@ def age(path: Path, hours: float) -> None:
     os.utime(path, (at, at))
 
 
-def test_films_without_a_row_are_swept_once_they_are_settled(
+def crash_while_storing(folder: Path, reading: Reading, at: str) -> None:
+    """In a process of its own, which dies before the film, before the row, or before the answer."""
+    child = os.fork()
+    if not child:
+        commit = Session.commit  # the parent's store, and its connections, are not touched here
+        match at:
+            case "film":
+                Path.replace = lambda *_: os._exit(9)  # type: ignore[method-assign]
+            case "row":
+                Session.commit = lambda *_: os._exit(9)  # type: ignore[method-assign]
+            case "answer":
+                Session.commit = lambda own: (commit(own), os._exit(9))  # type: ignore[assignment]
+        try:
+            Store(f"sqlite:///{folder / 'readings.sqlite3'}", folder).add(reading, PNG)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@pytest.mark.parametrize(("at", "is_kept"), [("film", False), ("row", False), ("answer", True)])
+def test_what_a_crash_left_is_swept_once_it_is_settled(
+    store: Store, make_reading: Make, tmp_path: Path, at: str, is_kept: bool
+) -> None:
+    cut_off, kept = made(make_reading, 1), made(make_reading, 1)
+    store.add(kept, PNG)
+    crash_while_storing(tmp_path, cut_off, at)
+    left = files(tmp_path)
+    assert len(left) == 3
+    assert sweep(store) == 0  # it may be on its way in another process
+    assert files(tmp_path) == left
+    for path in tmp_path.glob("films/*/.*"):
+        age(path, 2)
+    assert sweep(store) == (not is_kept)
+    expected = [kept, cut_off] if is_kept else [kept]
+    assert files(tmp_path) == {f"{reading.id}.png" for reading in expected}
+    assert [one.id for one in store.find([kept.id, cut_off.id])] == [one.id for one in expected]
+
+
+def test_films_of_a_database_that_is_not_here_today_are_left_alone(
     store: Store, make_reading: Make, tmp_path: Path
 ) -> None:
-    kept = made(make_reading, 1)
-    store.add(kept, PNG)
-    folder = tmp_path / "films" / "ab"
-    folder.mkdir(exist_ok=True)
-    orphan, half, young = (
-        folder / name for name in ("ab" * 16 + ".png", f".{'ab' * 16}.x.part", "ab" * 15 + "cd.png")
-    )
-    for path in (orphan, half, young):
-        path.write_bytes(PNG)
-    for path in (orphan, half, *tmp_path.glob(f"films/*/{kept.id}.png")):
-        age(path, 2)
-    assert sweep(store) == 2
-    assert files(tmp_path) == {f"{kept.id}.png", young.name}
+    store.add(made(make_reading, 1), PNG)
+    kept = files(tmp_path)
+    for path in tmp_path.glob("films/*/*"):
+        age(path, 1000)
+    other = Store(f"sqlite:///{tmp_path / 'empty.sqlite3'}", tmp_path)
+    assert sweep(other) == 0
+    other.close()
+    assert files(tmp_path) == kept
 
 
 @pytest.mark.parametrize(("keep_days", "left"), [(0, 2), (90, 1)])

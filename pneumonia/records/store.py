@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import Engine, select, text
@@ -26,7 +25,6 @@ from pneumonia.records.tables import ReadingRow
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 500  # ids in one query
 # What SQLite calls a disk without room: while writing, and while it makes its shared memory larger.
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
@@ -125,6 +123,8 @@ class Store:
             except BaseException:
                 self._radiographs.delete(reading.id)
                 raise
+            finally:
+                self._radiographs.settle(reading.id)
 
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
@@ -196,19 +196,18 @@ class Store:
             return list(session.scalars(query.order_by(ReadingRow.created_at)))
 
     def sweep(self, before: datetime) -> int:
-        """Remove films without a row that were written before a moment; returns how many.
+        """Remove films whose row was never written, begun before a moment; returns how many.
 
-        A crash between film and row leaves one behind. A younger one may be on its way to its row.
+        A crash between film and row leaves one behind, and its mark. A film without a mark is
+        never touched: it may belong to a database that is only not here today.
         """
-        written, films = before.timestamp(), self._radiographs
+        swept, films = 0, self._radiographs
         with self._session("sweep the films") as session:
-            swept = films.sweep_parts(written)
-            old = (id_ for id_, at in films.kept() if at < written)
-            while some := list(islice(old, _AT_ONCE)):
-                known = set(session.scalars(select(ReadingRow.id).where(ReadingRow.id.in_(some))))
-                for reading_id in set(some) - known:
-                    films.delete(reading_id)
+            for reading_id in films.pending(before.timestamp()):
+                if session.get(ReadingRow, reading_id) is None:
+                    films.discard(reading_id)
                     swept += 1
+                films.settle(reading_id)
         return swept
 
     @property
