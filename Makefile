@@ -58,7 +58,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 TORCH := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 APART := awk '/^[a-z0-9]/ {apart = ($$0 ~ "$(TORCH)") == want} !/^[a-z0-9 ]/ {apart = 1} apart'
 
-lock: ## Pin every dependency with its hashes (UPGRADE=--upgrade takes the newest)
+lock: | $(VENV)/bin/python ## Pin every dependency with its hashes (UPGRADE=--upgrade takes the newest)
 	@command -v $(BIN)/uv >/dev/null || $(PIP) "$$(grep ^uv requirements-dev.txt)"
 	@cat requirements-torch.lock requirements-dev.lock > $(VENV)/all.lock 2>/dev/null || true
 	$(COMPILE) -o $(VENV)/all.lock requirements-dev.txt
