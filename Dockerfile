@@ -14,15 +14,17 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin reader \
     && install --directory --owner=reader --group=reader /data
 
 # The layers of packages come before the code: a change of code does not download torch again.
-COPY requirements.txt ./
-RUN grep '^torch' requirements.txt > /tmp/torch.txt \
+# Every package to the version and with its hash, but for the CPU build of torch, which has its own index
+# and is taken by its version (docs/adr/0039).
+COPY requirements.lock requirements-torch.lock ./
+RUN grep -oE '^torch(vision)?==[^ ;]+' requirements-torch.lock > /tmp/torch.txt \
     && case "$DEVICE" in \
-        cpu) pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu -r /tmp/torch.txt ;; \
-        cuda) pip install --no-cache-dir -r /tmp/torch.txt ;; \
+        cpu) pip install --no-cache-dir --no-deps --index-url https://download.pytorch.org/whl/cpu -r /tmp/torch.txt ;; \
+        cuda) pip install --no-cache-dir --no-deps --require-hashes -r requirements-torch.lock ;; \
         *) echo "DEVICE must be cpu or cuda, not $DEVICE" >&2; exit 1 ;; \
     esac \
     && rm /tmp/torch.txt
-RUN pip install --no-cache-dir -r requirements.txt
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 
 COPY app.py wsgi.py gunicorn.conf.py ./
 COPY pneumonia/ pneumonia/
@@ -36,6 +38,7 @@ USER 10001
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MPLCONFIGDIR=/tmp/matplotlib \
+    PNEUMONIA_LOG_FORMAT=json \
     PNEUMONIA_DATA_DIR=/data \
     HOST=0.0.0.0 \
     PORT=8000

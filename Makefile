@@ -9,12 +9,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+# A lock names every package, to the version: pip has nothing to choose and takes nothing else.
+LOCKED := $(PIP) --require-hashes --no-deps
 RUNTIME := $(VENV)/.requirements.stamp
 DEVELOPMENT := $(VENV)/.requirements-dev.stamp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup serve test lint types unit quick bench format clean
+.PHONY: help setup serve test lint types unit quick bench kills lock sbom audit format clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET [PYTHON=python3.12] [HOST=0.0.0.0] [PORT=8000]"
@@ -27,10 +29,11 @@ serve: $(RUNTIME) ## Run the web app on http://127.0.0.1:8000
 
 test: lint types unit ## Check everything: style, import contracts, types, Dockerfile, tests
 
-lint: $(DEVELOPMENT) ## Check style, formatting, import contracts and the Dockerfile
+lint: $(DEVELOPMENT) ## Check style, formatting, import contracts, what is dangerous, and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive pneumonia train app.py wsgi.py gunicorn.conf.py
 	$(BIN)/hadolint Dockerfile
 
 types: $(DEVELOPMENT) ## Check the types of our packages
@@ -48,6 +51,33 @@ quick: $(DEVELOPMENT) ## Run the tests that take seconds: a first answer in unde
 bench: $(RUNTIME) ## Measure a request, the map and a step of training beside references
 	$(BIN)/python -m benchmarks
 
+# uv resolves for every platform and Python at once, and keeps what is locked unless a range forbids it
+# or UPGRADE=--upgrade says so. torch and its CUDA set go apart: TORCH_INDEX has a build of its own.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+TORCH := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
+APART := awk '/^[a-z0-9]/ {apart = ($$0 ~ "$(TORCH)") == want} !/^[a-z0-9 ]/ {apart = 1} apart'
+
+lock: | $(VENV)/bin/python ## Pin every dependency with its hashes (UPGRADE=--upgrade takes the newest)
+	@command -v $(BIN)/uv >/dev/null || $(PIP) "$$(grep ^uv requirements-dev.txt)"
+	@cat requirements-torch.lock requirements-dev.lock > $(VENV)/all.lock 2>/dev/null || true
+	$(COMPILE) -o $(VENV)/all.lock requirements-dev.txt
+	$(COMPILE) -o $(VENV)/app.lock -c $(VENV)/all.lock requirements.txt
+	@$(APART) want=1 $(VENV)/app.lock > requirements-torch.lock
+	@$(APART) want=0 $(VENV)/app.lock > requirements.lock
+	@$(APART) want=0 $(VENV)/all.lock > requirements-dev.lock
+
+sbom: $(DEVELOPMENT) ## Write sbom.json: what the app is made of, as CycloneDX
+	cat requirements-torch.lock requirements.lock | $(BIN)/cyclonedx-py requirements --output-reproducible \
+	  --pyproject pyproject.toml --mc-type application --of JSON -o sbom.json -
+
+audit: $(DEVELOPMENT) ## Look up known vulnerabilities of what is locked (needs the network)
+	$(BIN)/pip-audit --require-hashes --disable-pip --strict \
+	  -r requirements-torch.lock -r requirements-dev.lock
+
+kills: $(DEVELOPMENT) ## Kill the server under load a hundred times; nothing acknowledged may be lost
+	KILLS=100 $(BIN)/python -m pytest -q -s tests/server/test_kills.py
+
 format: $(DEVELOPMENT) ## Put the code into its one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -62,16 +92,16 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "The environment could not be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
-$(RUNTIME): requirements.txt | $(VENV)/bin/python
+$(RUNTIME): requirements.lock requirements-torch.lock | $(VENV)/bin/python
 	@echo "Installing what the app needs into $(VENV); the first time this takes some minutes."
-	$(if $(TORCH_INDEX),grep -E '^torch' requirements.txt > $(VENV)/torch.txt)
-	$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt)
-	$(PIP) -r requirements.txt
+	$(if $(TORCH_INDEX),grep -oE '^torch(vision)?==[^ ;]+' requirements-torch.lock > $(VENV)/torch.txt)
+	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt)
+	$(LOCKED) $(if $(TORCH_INDEX),,-r requirements-torch.lock) -r requirements.lock
 	@$(BIN)/python -c 'import cv2' || { \
 	  echo "OpenCV lacks a system library. On Debian and Ubuntu: apt install libgl1 libglib2.0-0 libxcb1" >&2; exit 1; }
 	@touch $@
 
-$(DEVELOPMENT): requirements-dev.txt requirements-research.txt $(RUNTIME)
+$(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@echo "Installing what the tests need into $(VENV)."
-	$(PIP) -r requirements-dev.txt
+	$(LOCKED) -r requirements-dev.lock
 	@touch $@

@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
     service = service or open_service(settings)
     store = Store(settings.resolved_database_url, settings.data_dir)
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
-    readings = Readings(store, service, limits, settings.analysis_timeout_s)
+    readings = Readings(store, service, limits, settings.longest_wait_s)
     app = Flask(
         "pneumonia",
         root_path=str(ROOT),
@@ -78,6 +78,7 @@ def open_service(settings: Settings) -> AnalysisService:
         load,
         max_batch=settings.max_batch,
         queue_size=settings.queue_size,
+        wait_s=settings.longest_wait_s,
         timeout_s=settings.analysis_timeout_s,
     )
 

@@ -6,11 +6,13 @@ would hold a model of its own, and batches would be split between them.
 
 import contextlib
 import ctypes
+import threading
 from pathlib import Path
 
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting, DomainError
 from pneumonia.server.bounds import Bounds
+from pneumonia.server.log import JSON, JsonLog
 from pneumonia.server.worker import BufferingWorker
 
 try:
@@ -25,12 +27,14 @@ bind = f"{_host}:{_settings.port}"
 workers = 1
 worker_class = BufferingWorker  # No slow client holds a thread of it (docs/adr/0022).
 BufferingWorker.bounds = Bounds(
-    kept_bytes=_settings.max_upload_bytes + 2**20, uploads=_settings.uploads_at_once
+    kept_bytes=_settings.max_upload_bytes + 2**20,
+    uploads=_settings.uploads_at_once,
+    waiting_s=_settings.longest_wait_s,
 )
 threads = 16  # Uploads in work at once; most of one is spent waiting for the network's batch.
 preload_app = False  # Torch's thread pools do not survive a fork: the worker imports it itself.
-if Path("/dev/shm").is_dir():  # noqa: S108  # A heartbeat on a slow disk would kill the worker.
-    worker_tmp_dir = "/dev/shm"  # noqa: S108
+if Path("/dev/shm").is_dir():  # noqa: S108  # nosec B108  # gunicorn makes its own file
+    worker_tmp_dir = "/dev/shm"  # noqa: S108  # nosec B108  # so that a slow disk kills no worker
 
 timeout = 120
 graceful_timeout = 8  # Container engines kill after ten seconds.
@@ -44,7 +48,9 @@ secure_scheme_headers: dict[str, str] = {}  # Only PNEUMONIA_PROXIES decides who
 
 accesslog = "-"
 # The path without its query, no Referer, no user: what a log needs and no more.
-access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s'
+if _settings.log_format == "json":
+    logger_class, logconfig_dict = JsonLog, JSON
 
 
 def give_memory_back():
@@ -64,11 +70,15 @@ def give_memory_back():
 
 def post_worker_init(worker):
     """Open the data folder and load the model, in the process that will serve."""
+    from pneumonia.retention import keep_house
     from pneumonia.web.services import services
     from pneumonia.web.session import ensure_secret_key
 
     give_memory_back()
     own = services(worker.wsgi)
+    # A thread that hangs in the network cannot be ended, a process can: what is in work is
+    # finished, and the master starts another.
+    own.analysis.when_stuck = lambda: setattr(worker, "alive", False)
     own.analysis.start()
     try:
         ensure_secret_key(worker.wsgi)
@@ -76,11 +86,16 @@ def post_worker_init(worker):
     except DomainError as error:
         # The server starts all the same: its pages and /readyz say what is wrong.
         worker.log.error("%s", error)
+    worker.over = threading.Event()
+    work = (own.store, own.settings.keep_days, worker.over)
+    threading.Thread(target=keep_house, args=work, name="housekeeping", daemon=True).start()
 
 
 def worker_exit(server, worker):
     """Let the analysis thread end before the process does."""
     from pneumonia.web.services import services
 
+    if hasattr(worker, "over"):
+        worker.over.set()
     if getattr(worker, "wsgi", None) is not None:
         services(worker.wsgi).analysis.close()

@@ -17,8 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PNEUMONIA_"
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "torch", "openvino")
+LOG_FORMATS = ("text", "json")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
+_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # nosec B104  # told apart
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
 
 
@@ -50,8 +51,14 @@ class Settings:
     max_batch: int = _setting(8, "Films analysed together at most", low=1)
     queue_size: int = _setting(64, "Films that may wait for analysis; more are refused", low=1)
     uploads_at_once: int = _setting(32, "Uploads in work or waiting; more are refused", low=1)
-    analysis_timeout_s: float = _setting(30.0, "Seconds a film may wait for its finding", low=0.1)
+    longest_wait_s: float = _setting(
+        4.0, "Seconds an upload may wait; what would wait longer is refused", low=0.1
+    )
+    analysis_timeout_s: float = _setting(
+        15.0, "Seconds the network may take; then it counts as hung", low=0.1
+    )
     rate_limit: str = _setting("600 per minute", "Uploads per client address; empty: no limit")
+    keep_days: int = _setting(0, "Days a reading is kept; 0: until somebody deletes it", low=0)
     trusted_hosts: str = _setting(
         "", "Names this server is called by, commas between, beside HOST and this computer's own"
     )
@@ -59,6 +66,10 @@ class Settings:
     trusted_proxies: str = _setting(
         "127.0.0.0/8, ::1", "Addresses and networks the nearest of these proxies connects from"
     )
+    metrics_from: str = _setting(
+        "127.0.0.0/8, ::1", "Addresses and networks that may ask for /metrics; empty: nobody"
+    )
+    log_format: str = _setting("text", "text, or json: one object a line")
     host: str = _setting("127.0.0.1", "Address gunicorn listens on", variable="HOST")
     port: int = _setting(8000, "Port gunicorn listens on", low=0, variable="PORT")
 
@@ -83,13 +94,12 @@ class Settings:
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Raises BadSetting."""
-        try:
-            return tuple(ip_network(text) for text in _split(self.trusted_proxies))
-        except ValueError as error:
-            raise BadSetting(
-                f"{PREFIX}TRUSTED_PROXIES cannot be used: {error}. It must be addresses or "
-                "networks with commas between, such as 10.0.0.2, 172.18.0.0/16."
-            ) from None
+        return _networks("TRUSTED_PROXIES", self.trusted_proxies)
+
+    @property
+    def metrics_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Raises BadSetting."""
+        return _networks("METRICS_FROM", self.metrics_from)
 
     @property
     def conversions_dir(self) -> Path:
@@ -130,7 +140,11 @@ class Settings:
         return cls(**(values | overrides))
 
     def __post_init__(self) -> None:
-        for name, known in (("device", DEVICES), ("engine", ENGINES)):
+        for name, known in (
+            ("device", DEVICES),
+            ("engine", ENGINES),
+            ("log_format", LOG_FORMATS),
+        ):
             if (value := getattr(self, name)) not in known:
                 raise BadSetting(
                     f"{PREFIX}{name.upper()} is {value!r}; it must be one of {', '.join(known)}."
@@ -139,6 +153,16 @@ class Settings:
 
 def _split(text: str) -> list[str]:
     return [part for part in re.split(r"[,\s]+", text) if part]
+
+
+def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part) for part in _split(text))
+    except ValueError as error:
+        raise BadSetting(
+            f"{PREFIX}{name} cannot be used: {error}. It must be addresses or networks with "
+            "commas between, such as 10.0.0.2, 172.18.0.0/16."
+        ) from None
 
 
 def _parse(variable: str, text: str, spec: Any) -> Any:

@@ -209,6 +209,13 @@ class StorageUnavailable(DomainError):
     title = "Readings cannot be stored at the moment"
 
 
+class BackupError(DomainError):
+    """A backup cannot be written, read or put in place."""
+
+    code = "bad_backup"
+    title = "The backup cannot be used"
+
+
 class BadParameter(DomainError):
     """A query parameter or form field outside its range."""
 

@@ -1,6 +1,6 @@
 """The use case: an uploaded file becomes a kept reading. Both doors, page and API, call it."""
 
-import uuid
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,6 +14,7 @@ from pneumonia.imaging import Limits, Radiograph, open_upload
 from pneumonia.imaging.display import decode_png, encode_png, to_display, to_thumbnail
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
+from pneumonia.telemetry import READINGS, SCORES, STAGE_SECONDS
 
 DEFAULT_OPACITY = 0.6
 """Of the map over the film, where nobody chose one."""
@@ -88,17 +89,23 @@ class Readings:
         """
         upload = open_upload(data, self._limits)
         with self._pixels.hold(upload.pixels):
-            radiograph = upload.decode().turned(turn).of_population(population)
+            with STAGE_SECONDS.labels("decode").time():
+                radiograph = upload.decode().turned(turn).of_population(population)
             finding = self._service.analyse(radiograph)
             reading = Reading(
-                id=uuid.uuid4().hex,
+                id=secrets.token_hex(16),  # 128 bits; a UUID has 122
                 created_at=datetime.now(UTC),
                 image=image_info(radiograph),
                 finding=finding,
                 reference=reference,
                 synthetic=synthetic,
             )
-            self._store.add(reading, encode_png(to_display(upright(radiograph, finding).pixels)))
+            with STAGE_SECONDS.labels("keep").time():
+                picture = encode_png(to_display(upright(radiograph, finding).pixels))
+                self._store.add(reading, picture)
+        if not synthetic:
+            READINGS.labels(finding.label.value).inc()
+            SCORES.observe(finding.probability)
         return reading
 
     def get(self, reading_id: str) -> Reading:

@@ -13,7 +13,7 @@ from pneumonia.web.services import services
 
 
 def settings_for(bundle: Path, data_dir: Path, **changes: Any) -> Settings:
-    """One CPU thread, no rate limit and no time spent on converting, unless said otherwise."""
+    """One CPU thread, no conversion, no rate limit and a long patience, unless said otherwise."""
     values: dict[str, Any] = {
         "data_dir": data_dir,
         "models_dir": bundle.parent,
@@ -22,6 +22,7 @@ def settings_for(bundle: Path, data_dir: Path, **changes: Any) -> Settings:
         "threads": 1,
         "engine": "torch",
         "rate_limit": "",
+        "longest_wait_s": 60.0,  # a test machine may be busy with other tests
     }
     return Settings(**(values | changes))
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from pneumonia.config import ROOT
 @dataclass
 class Server:
     port: int
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     data_dir: Path
+    log: Path
 
     def ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -59,7 +61,13 @@ def free_port() -> int:
         return port
 
 
-def start(bundle: Path, data_dir: Path, port: int = 0, **environment: str) -> Server:
+def start(
+    bundle: Path,
+    data_dir: Path,
+    port: int = 0,
+    application: str = "wsgi:app",
+    **environment: str,
+) -> Server:
     port = port or free_port()
     # Only what a person would set, beside what any process has.
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PNEUMONIA_")}
@@ -71,16 +79,19 @@ def start(bundle: Path, data_dir: Path, port: int = 0, **environment: str) -> Se
         "PNEUMONIA_MODEL": bundle.name,
         "PNEUMONIA_DEVICE": "cpu",
         "PNEUMONIA_THREADS": "1",
+        "PNEUMONIA_LONGEST_WAIT_S": "60",  # a test machine may be busy with other tests
     } | environment
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn"],
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return Server(port, process, data_dir)
+    # A file, not a pipe: one that nobody reads fills up, and then the server waits for it.
+    log = data_dir.parent / f"{uuid.uuid4().hex}.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", application],
+            cwd=ROOT,
+            env=environ,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    return Server(port, process, data_dir, log)
 
 
 def worker_of(server: Server) -> int:
@@ -89,6 +100,18 @@ def worker_of(server: Server) -> int:
     return int(children.split()[0])
 
 
+def ends(pid: int, within_s: float) -> bool:
+    """Whether a process is gone within the time (Linux)."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        stat = Path(f"/proc/{pid}/stat")
+        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def stop(server: Server) -> str:
     server.process.send_signal(signal.SIGTERM)
-    return server.process.communicate(timeout=60)[0]
+    server.process.wait(timeout=60)
+    return server.log.read_text()

@@ -167,6 +167,12 @@ class Finding:
     viral_logit: float | None = None
 
     @property
+    def is_finite(self) -> bool:
+        """Whether all that the network gave are numbers, and not NaN or infinite."""
+        figures = (self.logit, self.probability, self.viral_logit or 0.0)
+        return bool(np.isfinite(figures).all() and np.isfinite(self.activation.values).all())
+
+    @property
     def class_probabilities(self) -> tuple[float, float, float] | None:
         """Of normal, bacterial and viral, summing to 1; None without an etiology."""
         if self.etiology is None:

@@ -21,6 +21,7 @@ from pneumonia.errors import (
 )
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.telemetry import OUTLIER_DISTANCES
 
 if TYPE_CHECKING:  # it comes from torch's side of the house
     from pneumonia.analysis.lung_segmenter import LungSegmentation
@@ -169,6 +170,7 @@ def check_segmentation(
     """
     lungs, limits = anatomy.measure(segmentation.lungs), expected.limits
     distance = expected.outlier_model.distance(segmentation.features)
+    OUTLIER_DISTANCES.observe(distance / limits.far)
     # What still seems to lie turned when it is turned upright has no way up: it is no chest film.
     is_chest = distance <= limits.far and (not turns or find_turns(segmentation) == 0)
     if not turns:

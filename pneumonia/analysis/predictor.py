@@ -34,7 +34,7 @@ from pneumonia.analysis.population_match import (
     find_population,
     match_population,
 )
-from pneumonia.errors import BadSetting, UnreadableRadiograph
+from pneumonia.errors import AnalysisFailed, BadSetting, DomainError
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
 from pneumonia.imaging.synthetic import synthetic_squares
@@ -118,13 +118,13 @@ class Predictor:
             self.examine([Radiograph(np.zeros((side, side), np.float32), "PNG", 8, (0, 0), "")])
         )
 
-    def predict(self, radiographs: Sequence[Radiograph]) -> list[Finding | UnreadableRadiograph]:
-        """What the application answers: the finding, or why the gate refuses. Order is kept."""
+    def predict(self, radiographs: Sequence[Radiograph]) -> list[Finding | DomainError]:
+        """What the application answers: the finding, or why there is none. Order is kept."""
         examined = self.examine(radiographs)
         findings = iter(
             self.read([radiograph for radiograph in examined if radiograph.refusal is None])
         )
-        return [radiograph.refusal or next(findings) for radiograph in examined]
+        return [radiograph.refusal or _check_finite(next(findings)) for radiograph in examined]
 
     def examine(self, radiographs: Sequence[Radiograph]) -> list[Examined]:
         """The gate: the lung network, a small one, over all films at once. Order is kept."""
@@ -295,6 +295,15 @@ def _probe(card: Card) -> torch.Tensor:
         for square in synthetic_squares(2, spec.grid)
     ]
     return torch.from_numpy(np.stack(drawn))
+
+
+def _check_finite(finding: Finding) -> Finding | AnalysisFailed:
+    if finding.is_finite:
+        return finding
+    return AnalysisFailed(
+        "The network's answer to this image is not a number, and nothing is said of it. Export "
+        "the image again; if it stays so, tell whoever runs this server."
+    )
 
 
 def choose_device(wanted: str) -> str:

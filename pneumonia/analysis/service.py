@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pneumonia.analysis import gate
@@ -30,11 +31,18 @@ class AnalysisService:
         *,
         max_batch: int,
         queue_size: int,
+        wait_s: float,
         timeout_s: float,
     ) -> None:
         self._load = load
-        self._limits = {"max_batch": max_batch, "queue_size": queue_size}
-        self._timeout_s = timeout_s
+        self._make_batcher = partial(
+            Batcher,
+            max_batch=max_batch,
+            queue_size=queue_size,
+            wait_s=wait_s,
+            timeout_s=timeout_s,
+            when_stuck=lambda: self.when_stuck(),
+        )
         self._lock = threading.Lock()
         self._loaded = threading.Event()
         self._batcher: Batcher | None = None
@@ -43,6 +51,8 @@ class AnalysisService:
         self.error: DomainError | None = None
         self.card: Card | None = None
         self.engine = ""  # what runs the networks, in words
+        self.when_stuck: Callable[[], None] = lambda: None
+        """Called where the network hangs again and again: a new process is the only way out."""
 
     def start(self) -> None:
         """Begin to load and warm the model; returns at once.
@@ -61,7 +71,7 @@ class AnalysisService:
         try:
             predictor = self._load()
             predictor.warm()
-            self._batcher = Batcher(predictor.predict, **self._limits, timeout_s=self._timeout_s)
+            self._batcher = self._make_batcher(predictor.predict)
             self.card, self.engine, self.error = predictor.card, predictor.engine.name, None
             self.state = "ready"
             _log.info("model %s is ready: %s", predictor.model.id, self.engine)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from pneumonia.errors import BadSetting
 
@@ -58,9 +58,25 @@ def _options(url: URL) -> dict[str, Any]:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # a deleted row is overwritten, not only freed
     # With a write-ahead log this survives a crash of the process; a loss of power can cost the
     # last readings, never the database.
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def forget_deleted(engine: Engine) -> None:
+    """Empty SQLite's write-ahead log, where what was deleted can still be read.
+
+    Where others use the database for longer than a moment it stays, until the next time.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with contextlib.suppress(OperationalError), engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 500")
+        try:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
 
 
 def migrate(engine: Engine) -> None:

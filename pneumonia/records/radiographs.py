@@ -25,10 +25,12 @@ class Radiographs:
         return self._folder / reading_id[:2] / f"{reading_id}.png"
 
     def write(self, reading_id: str, png: bytes) -> None:
+        """Lay a film down, marked as pending until it is settled."""
         path = self.path(reading_id)
         # Films of patients: for this user's eyes only, whatever the umask says.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(exist_ok=True)
+        self._pending(reading_id).touch()
         # A reader, or a crash half way, never meets half a picture: the rename is atomic.
         part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
         try:
@@ -36,6 +38,7 @@ class Radiographs:
             part.replace(path)
         except OSError:
             part.unlink(missing_ok=True)
+            self.settle(reading_id)
             raise
 
     def read(self, reading_id: str) -> bytes:
@@ -52,6 +55,32 @@ class Radiographs:
 
     def delete(self, reading_id: str) -> None:
         self.path(reading_id).unlink(missing_ok=True)
+
+    # --- a film on its way to its row -----------------------------------------------------------
+
+    def _pending(self, reading_id: str) -> Path:
+        path = self.path(reading_id)
+        return path.with_name(f".{path.stem}.pending")
+
+    def settle(self, reading_id: str) -> None:
+        """Say that a film's row is written, or that there will be none."""
+        with contextlib.suppress(OSError):  # what is left is settled by the next sweep
+            self._pending(reading_id).unlink(missing_ok=True)
+
+    def pending(self, before: float) -> Iterator[str]:
+        """Ids of films that were begun before a time (POSIX) and have not been settled."""
+        for path in self._folder.glob("*/.*.pending"):
+            reading_id = path.name.split(".")[1]
+            with contextlib.suppress(FileNotFoundError):
+                if _ID.fullmatch(reading_id) and path.stat().st_mtime < before:
+                    yield reading_id
+
+    def discard(self, reading_id: str) -> None:
+        """Remove a film that has no row, or the part of it that there is."""
+        path = self.path(reading_id)
+        for part in path.parent.glob(f".{path.stem}.*.part"):
+            part.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
     # --- a deletion in two steps ----------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import ReadingNotFound, StorageUnavailable
-from pneumonia.records.database import MigrationError, migrate, open_engine
+from pneumonia.records.database import MigrationError, forget_deleted, migrate, open_engine
 from pneumonia.records.database_file import DatabaseFile
 from pneumonia.records.radiographs import Radiographs
 from pneumonia.records.reading import Reading
@@ -122,6 +123,8 @@ class Store:
             except BaseException:
                 self._radiographs.delete(reading.id)
                 raise
+            finally:
+                self._radiographs.settle(reading.id)
 
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
@@ -170,6 +173,7 @@ class Store:
                 raise
             films.remove_aside(reading_id)
             films.delete(reading_id)  # another process that starts may just have brought it back
+        forget_deleted(self._engine)
 
     def _delete_row(self, session: Session, reading_id: str) -> None:
         """On a full disk the row goes in the room that its film gives up."""
@@ -184,6 +188,32 @@ class Store:
             self._radiographs.empty_aside(reading_id)
             session.delete(_row(session, reading_id))
             session.commit()
+
+    def find_older(self, moment: datetime) -> list[str]:
+        """Ids of the readings that were made before a moment, the oldest first."""
+        query = select(ReadingRow.id).where(ReadingRow.created_at < moment)
+        with self._session("list readings") as session:
+            return list(session.scalars(query.order_by(ReadingRow.created_at)))
+
+    def sweep(self, before: datetime) -> int:
+        """Remove films whose row was never written, begun before a moment; returns how many.
+
+        A crash between film and row leaves one behind, and its mark. A film without a mark is
+        never touched: it may belong to a database that is only not here today.
+        """
+        swept, films = 0, self._radiographs
+        with self._session("sweep the films") as session:
+            for reading_id in films.pending(before.timestamp()):
+                if session.get(ReadingRow, reading_id) is None:
+                    films.discard(reading_id)
+                    swept += 1
+                films.settle(reading_id)
+        return swept
+
+    @property
+    def database_path(self) -> Path | None:
+        """Of the SQLite file; None for any other database."""
+        return self._file.path
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""

@@ -23,9 +23,10 @@ class Bounds:
     arriving_bytes
         Of all bodies together, in temporary files.
     uploads
-        POST requests in work or waiting for a thread; more are refused at once.
+        POST requests in work or waiting for a thread at most; more are refused at once.
     waiting_s
-        A request that had no thread for so long is refused when it gets one.
+        What the last of them should take: fewer are let in where the machine is slow (`admission`).
+        One that had no thread for so long is refused.
     """
 
     connections: int = 512
@@ -38,7 +39,7 @@ class Bounds:
     discarded_bytes: int = 256 * 2**20
     arriving_bytes: int = 512 * 2**20
     uploads: int = 32
-    waiting_s: float = 5.0
+    waiting_s: float = 4.0
 
     def allowed_s(self, moved_bytes: int) -> float:
         """How long a transfer may have taken that has moved so many bytes."""

@@ -1,9 +1,15 @@
 """Answers to requests that never reach the app, in the shape of its own problems (RFC 9457)."""
 
 import json
+from typing import NamedTuple
 
 
-def refuse(status: int, phrase: str, code: str, detail: str, retry_after_s: int = 0) -> bytes:
+class Refusal(NamedTuple):
+    code: str
+    answer: bytes
+
+
+def refuse(status: int, phrase: str, code: str, detail: str, retry_after_s: int = 0) -> Refusal:
     problem = {
         "type": f"urn:problem-type:pneumonia:{code}",
         "title": phrase,
@@ -18,7 +24,7 @@ def refuse(status: int, phrase: str, code: str, detail: str, retry_after_s: int 
         f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
         f"X-Content-Type-Options: nosniff\r\n{retry}Connection: close\r\n\r\n"
     )
-    return head.encode() + body
+    return Refusal(code, head.encode() + body)
 
 
 TOO_SLOW = refuse(

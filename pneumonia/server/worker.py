@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn import http  # type: ignore[import-untyped]
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
@@ -22,15 +22,33 @@ from gunicorn.http.errors import NoMoreData  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from pneumonia.server import OVERLOADED
+from pneumonia.server.admission import Admission, Ticket
 from pneumonia.server.bounds import Bounds
 from pneumonia.server.connection import Connection, State
-from pneumonia.server.refusal import BUSY, HEAD_TOO_LARGE, TOO_SLOW
+from pneumonia.server.refusal import BUSY, HEAD_TOO_LARGE, TOO_SLOW, Refusal
+from pneumonia.telemetry import REFUSALS, STAGE_SECONDS
 
 _QUICK_THREADS = 8
 """For everything but POST: pages, pictures, health and refusals go on while uploads are in work."""
 _TICK_S = 0.5
 _ORPHAN_S = 2.0
 Step = Callable[[Connection], None]
+
+
+class _Outcome(NamedTuple):
+    keep_alive: bool
+    was_answered: bool  # with what was asked for, not with a refusal or an error
+
+
+_BROKEN_OFF = _Outcome(keep_alive=False, was_answered=False)
+
+
+class _Queued(NamedTuple):
+    """An upload that was let in and may still wait for a thread."""
+
+    connection: Connection
+    ticket: Ticket
+    work: "Future[_Outcome]"
 
 
 class BufferingWorker(Worker):  # type: ignore[misc]
@@ -47,8 +65,9 @@ class BufferingWorker(Worker):  # type: ignore[misc]
     def init_process(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
-        self._finished: deque[tuple[Connection, bool, bool]] = deque()
-        self._uploads = 0
+        self._finished: deque[tuple[Connection, Ticket | None, _Outcome]] = deque()
+        self._queued: deque[_Queued] = deque()
+        self._admission = Admission(self.bounds.uploads, self.bounds.waiting_s)
         self._checked_at = 0.0
         self._slow = ThreadPoolExecutor(self.cfg.threads, "upload")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, "quick")
@@ -80,11 +99,13 @@ class BufferingWorker(Worker):  # type: ignore[misc]
         for key, _ in self._selector.select(_TICK_S):
             key.data()
         while self._finished:
-            connection, keep_alive, is_counted = self._finished.popleft()
-            self._uploads -= is_counted
-            self._answer(connection, keep_alive=keep_alive and self.alive)
+            connection, ticket, outcome = self._finished.popleft()
+            if ticket is not None:
+                self._admission.leave(ticket, was_answered=outcome.was_answered)
+            self._answer(connection, keep_alive=outcome.keep_alive and self.alive)
         if (now := time.monotonic()) - self._checked_at >= _TICK_S:
             self._checked_at = now
+            self._refuse_overdue(now)
             for connection in [one for one in self._connections if one.is_late(now)]:
                 self._give_up(connection)
 
@@ -115,7 +136,8 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             return
         if len(self._connections) >= self.bounds.connections and not self._make_room():
             sock.setblocking(False)
-            self._try(None, partial(sock.send, BUSY))
+            REFUSALS.labels(BUSY.code).inc()
+            self._try(None, partial(sock.send, BUSY.answer))
             sock.close()
             return
         server = listener.getsockname()
@@ -169,18 +191,46 @@ class BufferingWorker(Worker):  # type: ignore[misc]
     def _dispatch(self, connection: Connection) -> None:
         self._unwatch(connection)
         connection.work()
-        is_upload = connection.exchange.head.is_post
-        is_refused = is_upload and self._uploads >= self.bounds.uploads
-        is_counted = is_upload and not is_refused
-        self._uploads += is_counted
-        pool = self._slow if is_counted else self._quick
-        work = pool.submit(self._handle, connection, is_refused)
-        work.add_done_callback(partial(self._finish, connection, is_counted))
+        if not connection.exchange.head.is_post:
+            self._submit(self._quick, connection, None, is_refused=False)
+        elif (ticket := self._admission.admit()) is None:
+            self._submit(self._quick, connection, None, is_refused=True)
+        else:
+            work = self._submit(self._slow, connection, ticket, is_refused=False)
+            self._queued.append(_Queued(connection, ticket, work))
 
-    def _finish(self, connection: Connection, is_counted: bool, work: "Future[bool]") -> None:
+    def _submit(
+        self,
+        pool: ThreadPoolExecutor,
+        connection: Connection,
+        ticket: Ticket | None,
+        *,
+        is_refused: bool,
+    ) -> "Future[_Outcome]":
+        work = pool.submit(self._handle, connection, is_refused)
+        work.add_done_callback(partial(self._finish, connection, ticket))
+        return work
+
+    def _refuse_overdue(self, now: float) -> None:
+        """Refuse the uploads that had no thread for too long; no thread will meet them."""
+        while self._queued:
+            connection, ticket, work = self._queued[0]
+            if not (work.running() or work.done()):
+                if now - ticket.since <= self.bounds.waiting_s:
+                    return
+                if work.cancel():
+                    self._admission.leave(ticket, was_answered=False)
+                    self._submit(self._quick, connection, None, is_refused=True)
+            self._queued.popleft()
+
+    def _finish(
+        self, connection: Connection, ticket: Ticket | None, work: "Future[_Outcome]"
+    ) -> None:
         """In the thread that is done: hand over to the loop."""
-        keep_alive = not work.cancelled() and work.exception() is None and work.result()
-        self._finished.append((connection, keep_alive, is_counted))
+        if work.cancelled():  # it is refused instead, or the server stops
+            return
+        outcome = _BROKEN_OFF if work.exception() else work.result()
+        self._finished.append((connection, ticket, outcome))
         with contextlib.suppress(OSError):  # full, or closed at the end: then the loop needs none
             os.write(self.PIPE[1], b".")
 
@@ -198,9 +248,10 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             connection.linger()
         self._watch(connection, selectors.EVENT_READ, self._receive)
 
-    def _say(self, connection: Connection, answer: bytes) -> None:
+    def _say(self, connection: Connection, refusal: Refusal) -> None:
         """Answer in the app's place, and close."""
-        connection.exchange.sendall(answer)
+        REFUSALS.labels(refusal.code).inc()
+        connection.exchange.sendall(refusal.answer)
         self._answer(connection, keep_alive=False)
 
     def _give_up(self, connection: Connection) -> None:
@@ -217,22 +268,22 @@ class BufferingWorker(Worker):  # type: ignore[misc]
 
     # --- a thread's work ------------------------------------------------------------------------
 
-    def _handle(self, connection: Connection, is_refused: bool) -> bool:
-        """Answer into the exchange; returns whether the connection can be kept."""
+    def _handle(self, connection: Connection, is_refused: bool) -> _Outcome:
+        """Answer into the exchange."""
         exchange, request = connection.exchange, None
-        waited_s = time.monotonic() - connection.since
+        if connection.exchange.head.is_post and not is_refused:
+            STAGE_SECONDS.labels("thread").observe(time.monotonic() - connection.since)
         try:
             request = next(http.get_parser(self.cfg, exchange, connection.client))
-            is_late = waited_s > self.bounds.waiting_s
-            return self._respond(request, connection, is_refused or is_late)
+            return self._respond(request, connection, is_refused)
         except (NoMoreData, StopIteration):
             self.log.debug("A request ended before it was whole.")
         except Exception as error:  # a request that cannot be parsed, or a fault of the app
             exchange.answer.clear()
             self.handle_error(request, exchange, connection.client, error)
-        return False
+        return _BROKEN_OFF
 
-    def _respond(self, request: Any, connection: Connection, is_overload: bool) -> bool:
+    def _respond(self, request: Any, connection: Connection, is_overload: bool) -> _Outcome:
         self.cfg.pre_request(self, request)
         started = datetime.now()
         exchange = connection.exchange
@@ -257,7 +308,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             if hasattr(body, "close"):
                 body.close()
             self.cfg.post_request(self, request, environ, response)
-        return not response.should_close()
+        return _Outcome(not response.should_close(), response.status_code < 400)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         for pool in (self._slow, self._quick):

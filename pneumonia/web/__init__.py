@@ -8,7 +8,7 @@ from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.presentation.describe import percent, score
-from pneumonia.web import api, door, headers, health, limits, pages, problems
+from pneumonia.web import api, door, headers, health, limits, observing, pages, problems
 from pneumonia.web.hosts import TrustedHosts, TrustedProxies
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
@@ -20,6 +20,7 @@ def init_app(app: Flask, own: Services) -> None:
     app.extensions[EXTENSION] = own
     _configure(app, own.settings)
     app.session_interface = SessionInterface()
+    observing.register(app, own.settings)
     door.register(app)
     app.before_request(require_session)  # Before the CSRF check, which looks into the session.
     csrf = CSRFProtect(app)

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pneumonia import errors
 from pneumonia.errors import DomainError
+from pneumonia.telemetry import REFUSALS
 from pneumonia.web.services import services
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.AnalysisTimeout: 503,
     errors.StorageUnavailable: 503,
     errors.BadSetting: 503,
-    errors.AnalysisFailed: 500,
+    errors.AnalysisFailed: 503,
 }
 
 # Seconds after which asking again may help; a minute where somebody must mend something first.
@@ -186,6 +187,7 @@ def respond(problem: Problem) -> Response:
 
 def complete(response: Response, problem: Problem, mimetype: str | None = None) -> Response:
     """Give a response the problem's status and headers."""
+    REFUSALS.labels(problem.code).inc()
     response.status_code = problem.status
     if mimetype:
         response.mimetype = mimetype

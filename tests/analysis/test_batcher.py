@@ -1,6 +1,5 @@
 """The batcher's promises, with predictors that count, wait or fail."""
 
-import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +41,7 @@ def counting():
 
 
 def batcher(counting, **limits) -> Batcher:
-    limits = {"max_batch": 4, "queue_size": 8, "timeout_s": 5.0} | limits
+    limits = {"max_batch": 4, "queue_size": 8, "wait_s": 10.0, "timeout_s": 10.0} | limits
     return Batcher(counting.predict, **limits)
 
 
@@ -53,7 +52,7 @@ def submit_while_busy(own: Batcher, counting: Counting, values: list[float]):
     first = pool.submit(own.submit, radiograph(0))
     assert counting.entered.wait(5)
     rest = [pool.submit(own.submit, radiograph(v)) for v in values]
-    while own._jobs.qsize() < len(values):
+    while len(own._waiting) < len(values):
         time.sleep(0.001)
     counting.open.set()
     return first, rest
@@ -87,7 +86,7 @@ def test_a_full_queue_refuses_at_once(counting) -> None:
         held = [pool.submit(own.submit, radiograph(0))]
         assert counting.entered.wait(5)
         held += [pool.submit(own.submit, radiograph(0)) for _ in range(2)]
-        while own._jobs.qsize() < 2:
+        while len(own._waiting) < 2:
             time.sleep(0.001)
         with pytest.raises(Overloaded, match="2 images are waiting already"):
             own.submit(radiograph(1))
@@ -96,20 +95,18 @@ def test_a_full_queue_refuses_at_once(counting) -> None:
     own.close()
 
 
-def test_a_radiograph_that_waits_too_long_is_given_up_and_never_computed(counting) -> None:
-    own = batcher(counting, timeout_s=0.05)
+def test_a_radiograph_that_waits_too_long_is_refused_and_never_computed(counting) -> None:
+    own = batcher(counting, wait_s=0.05)
     counting.open.clear()
-    with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(own.submit, radiograph(0))]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(own.submit, radiograph(0))
         assert counting.entered.wait(5)
-        jobs.append(pool.submit(own.submit, radiograph(0.25)))
-        for job in jobs:
-            with pytest.raises(AnalysisTimeout, match=r"within 0\.05 seconds"):
-                job.result()
-    counting.open.set()
-    assert own._thread.is_alive()
+        with pytest.raises(Overloaded, match=r"waiting for 0\.05 seconds, and nothing was done"):
+            own.submit(radiograph(0.25))
+        assert len(own._waiting) == 0  # it holds no place either
+        counting.open.set()
+        assert first.result() == 0
     own.close()
-    own._thread.join(5)
     assert counting.batches == [1]
 
 
@@ -121,23 +118,79 @@ def test_a_closed_batcher_takes_nothing(counting) -> None:
         own.submit(radiograph(1))
 
 
-def test_no_job_comes_to_lie_behind_the_closing_mark(counting) -> None:
-    """One that has passed the check when the batcher closes is still answered."""
-    entered, go_on = threading.Event(), threading.Event()
-
-    class Slow(queue.Queue):
-        def put_nowait(self, job):
-            entered.set()
-            go_on.wait(10)
-            super().put_nowait(job)
-
-    own = batcher(counting, timeout_s=20.0)
-    own._jobs.__class__ = Slow
-    with ThreadPoolExecutor(2) as pool:
-        asked = pool.submit(own.submit, radiograph(0.4))
-        assert entered.wait(10)
+def test_what_waits_when_it_closes_is_still_answered(counting) -> None:
+    own = batcher(counting)
+    counting.open.clear()
+    with ThreadPoolExecutor(3) as pool:
+        held = [pool.submit(own.submit, radiograph(0.25))]
+        assert counting.entered.wait(5)
+        held.append(pool.submit(own.submit, radiograph(0.75)))
+        while len(own._waiting) < 1:
+            time.sleep(0.001)
         closed = pool.submit(own.close)
-        time.sleep(0.05)  # closing must wait; were it not to, the mark would come first
-        go_on.set()
-        assert asked.result(20) == pytest.approx(0.4)
-        closed.result(20)
+        counting.open.set()
+        assert [job.result() for job in held] == [0.25, 0.75]
+        closed.result(10)
+    assert not own._thread.is_alive()
+
+
+class Hanging(Counting):
+    """Never comes back from a film of 0.5 until it is let go, whoever it is with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def predict(self, radiographs):
+        values = super().predict([one for one in radiographs if one.pixels[0, 0] != 0.5])
+        if len(values) < len(radiographs):
+            self.let_go.wait(30)
+        return [float(one.pixels[0, 0]) for one in radiographs]
+
+
+@pytest.fixture
+def hanging():
+    hanging = Hanging()
+    yield hanging
+    hanging.let_go.set()
+
+
+def test_a_hanging_network_fails_its_own_film_and_the_next_is_answered(hanging) -> None:
+    own = batcher(hanging, timeout_s=0.2)
+    with pytest.raises(AnalysisTimeout, match=r"within 0\.2 seconds"):
+        own.submit(radiograph(0.5))
+    assert own.submit(radiograph(0.25)) == 0.25
+    own.close()
+
+
+def test_the_films_that_shared_a_batch_with_one_that_hangs_are_answered(hanging) -> None:
+    own = batcher(hanging, timeout_s=0.5)
+    _, rest = submit_while_busy(own, hanging, [0.25, 0.5, 0.75])
+    assert (rest[0].result(), rest[2].result()) == (0.25, 0.75)
+    with pytest.raises(AnalysisTimeout):
+        rest[1].result()
+    own.close()
+
+
+def test_a_network_that_always_hangs_is_said_to_be_stuck(hanging) -> None:
+    stuck = threading.Event()
+    own = batcher(hanging, timeout_s=0.05, when_stuck=stuck.set)
+    for left in (2, 1, 0):
+        assert not stuck.is_set()
+        with pytest.raises(AnalysisTimeout):
+            own.submit(radiograph(0.5))
+        assert stuck.is_set() == (left == 0)
+    own.close()
+
+
+def test_a_thread_that_comes_back_late_takes_no_more_films(hanging) -> None:
+    own = batcher(hanging, timeout_s=0.05)
+    late = own._thread
+    with pytest.raises(AnalysisTimeout):
+        own.submit(radiograph(0.5))
+    hanging.let_go.set()
+    late.join(10)
+    assert not late.is_alive()
+    assert own._thread is not late
+    assert own.submit(radiograph(0.25)) == 0.25
+    own.close()

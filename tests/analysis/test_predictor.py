@@ -11,7 +11,7 @@ from pneumonia.analysis.calibration import Calibration
 from pneumonia.analysis.finding import Label, OperatingPoint
 from pneumonia.analysis.population import Population
 from pneumonia.analysis.predictor import Predictor, choose_device
-from pneumonia.errors import BadSetting
+from pneumonia.errors import AnalysisFailed, BadSetting
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from tests.inputs import apply
@@ -52,6 +52,26 @@ def test_a_batch_keeps_its_order_and_changes_no_verdict(predictor) -> None:
     for a, b, one in zip(together, alone, radiographs, strict=True):
         assert a.probability == pytest.approx(b.probability, abs=1e-4)
         assert a.activation.geometry.height == one.height
+
+
+@pytest.mark.parametrize("broken", ["logit", "map"])
+def test_an_answer_that_is_no_number_is_an_error_of_its_film_alone(
+    tiny_bundle, monkeypatch, broken
+) -> None:
+    own = Predictor.load(tiny_bundle, "cpu")
+    forward = own._network.forward_with_map
+
+    def break_second(x):
+        outputs, maps = (one.clone() for one in forward(x))
+        (outputs if broken == "logit" else maps[:, 0])[1] = math.nan
+        return outputs, maps
+
+    monkeypatch.setattr(own._network, "forward_with_map", break_second)
+    first, second, third = own.predict([radiograph(seed) for seed in range(3)])
+    assert isinstance(second, AnalysisFailed)
+    assert "not a number" in second.detail
+    assert math.isfinite(first.logit)
+    assert math.isfinite(third.logit)
 
 
 def test_no_radiographs_no_findings(predictor) -> None:

@@ -10,7 +10,7 @@ from pneumonia.errors import AnalysisFailed, ModelNotReady, NoModel, RadiographT
 from pneumonia.imaging import Radiograph
 from pneumonia.imaging.synthetic import synthetic_radiograph
 
-LIMITS = {"max_batch": 4, "queue_size": 8, "timeout_s": 30.0}
+LIMITS = {"max_batch": 4, "queue_size": 8, "wait_s": 30.0, "timeout_s": 30.0}
 
 
 @pytest.fixture

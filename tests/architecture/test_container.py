@@ -40,12 +40,12 @@ def test_every_package_the_app_needs_is_copied() -> None:
 
 
 def test_the_image_has_nothing_of_research_alone() -> None:
-    ours, research = (
+    ours, development = (
         {re.split(r"[<>=]", line)[0] for line in (ROOT / name).read_text().splitlines()}
-        for name in ("requirements.txt", "requirements-research.txt")
+        for name in ("requirements.lock", "requirements-dev.lock")
     )
-    assert "optuna" in research - ours
-    assert "requirements-research.txt" not in DOCKERFILE
+    assert "optuna" in development - ours
+    assert "requirements-dev.lock" not in DOCKERFILE
 
 
 def test_the_process_is_not_root() -> None:

@@ -5,14 +5,13 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pneumonia.imaging.display import encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
-from tests.serving import Server, start, stop, worker_of
+from tests.serving import Server, ends, start, stop, worker_of
 
 FILM = encode_png(synthetic_radiograph(11, opacity=True, size=(300, 260)))
 HEAD = b"POST /api/v1/readings HTTP/1.1\r\nHost: localhost\r\n"
@@ -122,25 +121,6 @@ def test_a_connection_serves_one_request_after_the_other(server: Server) -> None
     client.close()
 
 
-def test_uploads_beyond_those_in_work_are_refused_at_once(
-    tiny_bundle: Path, tmp_path: Path
-) -> None:
-    server = start(tiny_bundle, tmp_path / "var", PNEUMONIA_UPLOADS_AT_ONCE="2")
-    try:
-        server.wait("/readyz", 200)
-        film = encode_png(synthetic_radiograph(3, opacity=True, size=(1300, 1200)))
-        with ThreadPoolExecutor(32) as pool:
-            answers = list(pool.map(server.send, [film] * 64))
-        refused = [answer for answer in answers if answer[0] == 503]
-        assert {answer[0] for answer in answers} == {201, 503}
-        for _, headers, body in refused:
-            assert headers["Retry-After"] == "2"
-            assert json.loads(body)["code"] == "overloaded"
-        assert server.send(film)[0] == 201  # what was counted is given back
-    finally:
-        stop(server)
-
-
 def test_it_stops_within_ten_seconds_whatever_clients_do(tiny_bundle: Path, tmp_path: Path) -> None:
     server = start(tiny_bundle, tmp_path / "var")
     server.wait("/readyz", 200)
@@ -151,16 +131,6 @@ def test_it_stops_within_ten_seconds_whatever_clients_do(tiny_bundle: Path, tmp_
     assert time.monotonic() - before < 20
     for client in clients:
         client.close()
-
-
-def ends(pid: int, within_s: float) -> bool:
-    until = time.monotonic() + within_s
-    while time.monotonic() < until:
-        stat = Path(f"/proc/{pid}/stat")
-        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.1)
-    return False
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")

@@ -43,7 +43,7 @@ def render(
         charts={name: _data_uri(svg) for name, svg in charts.items()},
         least_robust=_least_robust(report),
         heat_colours=", ".join(colour_stops(8)),
-        style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  # nosec B704  # ours
     )
 
 
@@ -60,7 +60,7 @@ def _estimate(figure: Estimate | None, digits: int = 3) -> Markup:
         return Markup("–")
     text = f"{figure.value:.{digits}f}"
     if isnan(figure.low):
-        return Markup(text)  # noqa: S704 - digits alone
+        return Markup(text)  # noqa: S704  # nosec B704  # digits alone
     return Markup("{} <small>{:.{}f} to {:.{}f}</small>").format(
         text, figure.low, digits, figure.high, digits
     )

@@ -1,0 +1,87 @@
+"""``flask backup``, ``flask restore`` and ``flask purge``: what is kept, and for how long."""
+
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from pneumonia.errors import BackupError, DomainError
+from pneumonia.records import Store
+from pneumonia.records.backup import write_backup
+from pneumonia.records.restore import restore_backup
+from pneumonia.retention import parse_age, sweep
+from pneumonia.retention import purge as purge_readings
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@with_appcontext
+def backup(file: Path) -> None:
+    """Write everything that is kept into FILE, a tar. The server may run meanwhile.
+
+    It holds the films: keep it as safe as the data folder.
+    """
+    try:
+        manifest = write_backup(_database(), _data_dir(), file)
+    except DomainError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(f"{file}: {manifest.readings} readings, with their films.")
+    if manifest.films_missing:
+        click.echo(f"The films of {manifest.films_missing} were missing before.", err=True)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--replace", is_flag=True, help="Move aside what is there now.")
+@with_appcontext
+def restore(file: Path, replace: bool) -> None:
+    """Put the backup in FILE into the data folder. The server must be stopped.
+
+    FILE is checked as a whole before anything is changed.
+    """
+    try:
+        manifest, aside = restore_backup(file, _database(), _data_dir(), replace=replace)
+    except DomainError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(f"{manifest.readings} readings, as they were at {manifest.created_at}.")
+    for path in aside:
+        click.echo(f"What was there before is {path}; delete it when it is not needed.")
+
+
+@click.command()
+@click.option("--older-than", "age", required=True, metavar="AGE", help="Such as 12h, 90d or 2w.")
+@with_appcontext
+def purge(age: str) -> None:
+    """Delete all readings older than an age, for good: rows and films.
+
+    The server may run meanwhile; it does so by itself with PNEUMONIA_KEEP_DAYS.
+    """
+    try:
+        deleted = purge_readings(_store(), parse_age(age))
+        swept = sweep(_store())
+    except DomainError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(f"{deleted} readings deleted, and {swept} films that had none.")
+
+
+def _store() -> Store:
+    found: Store = current_app.extensions["pneumonia"].store
+    return found
+
+
+def _data_dir() -> Path:
+    folder: Path = current_app.extensions["pneumonia"].settings.data_dir
+    return folder
+
+
+def _database() -> Path:
+    path = _store().database_path
+    if path is None:
+        raise BackupError(
+            "The readings are in a database server (PNEUMONIA_DATABASE_URL): back up that with its "
+            "own tool first (pg_dump), and the folder films after it."
+        )
+    return path
