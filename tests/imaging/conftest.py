@@ -4,18 +4,26 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels import get_encoder
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
 )
 
 MakeFile = Callable[..., bytes]
@@ -26,13 +34,56 @@ SYNTAXES = {
     "big": ExplicitVRBigEndian,
     "deflated": DeflatedExplicitVRLittleEndian,
     "jpeg": JPEGBaseline8Bit,
+    "extended": JPEGExtended12Bit,
+    "lossless": JPEGLosslessSV1,
+    "jpeg-ls": JPEGLSLossless,
+    "jpeg-2000": JPEG2000Lossless,
+    "htj2k": HTJ2KLossless,
+    "rle": RLELossless,
 }
+
+
+COMPRESSED = tuple(name for name, uid in SYNTAXES.items() if uid.is_encapsulated)
 
 
 def encode(picture: Image.Image, name: str, **options: Any) -> bytes:
     file = io.BytesIO()
     picture.save(file, name, **options)
     return file.getvalue()
+
+
+def compress(pixels: NDArray[Any], syntax: str, bits: int) -> bytes:
+    """One frame's codestream; signed pixels are stored as their two's complement."""
+    data = np.ascontiguousarray(pixels.view(f"u{pixels.itemsize}") & (2**bits - 1))
+    match syntax:
+        case "jpeg":
+            return encode(Image.fromarray(pixels), "JPEG", quality=95)
+        case "extended":
+            return bytes(imagecodecs.jpeg8_encode(data, level=100, bitspersample=12))
+        case "lossless":
+            return bytes(imagecodecs.jpeg8_encode(data, lossless=True, bitspersample=bits))
+        case "jpeg-2000":
+            return bytes(
+                imagecodecs.jpeg2k_encode(
+                    pixels, codecformat="j2k", reversible=True, bitspersample=bits
+                )
+            )
+        case "htj2k":
+            return bytes(imagecodecs.htj2k_encode(pixels, reversible=True))
+        case _:
+            return get_encoder(SYNTAXES[syntax]).encode(
+                pixels,
+                encoding_plugin={"jpeg-ls": "pyjpegls", "rle": "pydicom"}[syntax],
+                rows=pixels.shape[0],
+                columns=pixels.shape[1],
+                samples_per_pixel=1 if pixels.ndim == 2 else 3,
+                number_of_frames=1,
+                bits_allocated=8 * pixels.itemsize,
+                bits_stored=bits,
+                pixel_representation=int(pixels.dtype.kind == "i"),
+                photometric_interpretation="MONOCHROME2" if pixels.ndim == 2 else "RGB",
+                planar_configuration=0,
+            )
 
 
 def encode_dicom(pixels: NDArray[Any], syntax: str = "explicit", **attributes: Any) -> bytes:
@@ -55,12 +106,14 @@ def encode_dicom(pixels: NDArray[Any], syntax: str = "explicit", **attributes: A
     dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
     is_little = syntax != "big"
     stored = pixels.astype(pixels.dtype.newbyteorder("<" if is_little else ">"))
-    if syntax == "jpeg":
-        dataset.PixelData = encapsulate([encode(Image.fromarray(pixels), "JPEG", quality=95)])
+    if syntax in COMPRESSED:
+        bits = attributes.get("BitsStored") or dataset.BitsStored
+        dataset.PixelData = encapsulate([compress(pixels, syntax, bits)])
     else:
         dataset.PixelData = stored.tobytes()
     # Bytes are OB, but implicit VR knows OW only (PS3.5 8.1.1).
-    dataset["PixelData"].VR = "OB" if pixels.itemsize == 1 and syntax != "implicit" else "OW"
+    is_bytes = (pixels.itemsize == 1 or syntax in COMPRESSED) and syntax != "implicit"
+    dataset["PixelData"].VR = "OB" if is_bytes else "OW"
     for keyword, value in attributes.items():
         if value is None:
             delattr(dataset, keyword)
@@ -91,6 +144,11 @@ def _encode() -> MakeFile:
 @pytest.fixture(scope="session", name="encode_dicom")
 def _encode_dicom() -> MakeFile:
     return encode_dicom
+
+
+@pytest.fixture(scope="session", name="compress_frame")
+def _compress_frame() -> Callable[..., bytes]:
+    return compress
 
 
 @pytest.fixture(scope="session", name="make_table")
