@@ -129,6 +129,6 @@ def _check_cod(cod: bytes, tile: tuple[int, int], tile_components: int) -> None:
     for resolution, exponents in enumerate(cod[10 : 11 + levels]):
         width, height = (-(-side >> (levels - resolution)) for side in tile)
         across, down = -(-width >> (exponents & 15)), -(-height >> (exponents >> 4))
-        precincts += abs(across * down) * tile_components
+        precincts += across * down * tile_components
     if precincts > MAX_PRECINCTS:
         raise ValueError(f"a JPEG 2000 picture of {precincts:,} precincts")

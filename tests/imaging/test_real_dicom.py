@@ -1,4 +1,4 @@
-"""The DICOM files beside the repository, in nearly every transfer syntax, against other decoders."""
+"""The DICOM files beside the repository, in nearly every syntax, against other decoders."""
 
 import warnings
 from pathlib import Path
