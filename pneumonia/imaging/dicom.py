@@ -70,7 +70,8 @@ class Header:
     Attributes
     ----------
     pixels
-        Rows times Columns; the most allowed where the header does not tell.
+        Rows times Columns, and three times that in colour; the most allowed where the header does
+        not tell.
     dataset
         pydicom's data set of the few elements that are read.
     deflated
@@ -109,10 +110,10 @@ class Header:
         with _blaming_the_file(self.data):
             dataset = self.dataset
             if self.deflated is not None:
-                most = MAX_HEADER_BYTES + 3 * self.pixels
+                most = MAX_HEADER_BYTES + 2 * self.pixels
                 unpacked, more = _inflate(self.deflated, most)
                 if more:
-                    raise _unpacks_to(most, f"a film of {self.pixels:,} pixels ends")
+                    raise _unpacks_to(most, f"a film of {self.pixels:,} values ends")
                 dataset = _parse(unpacked, 0, DEFLATED)
             check_pixels(dataset, self.data)
             syntax = check_syntax(dataset)
@@ -148,10 +149,13 @@ def read_header(data: bytes, limits: Limits) -> Header:
             dataset = _parse(data, at, syntax)
     try:
         rows, columns = int(dataset.Rows), int(dataset.Columns)
+        samples = int(dataset.get("SamplesPerPixel") or 1)
     except Exception:  # decoding will say what is wrong
-        rows, columns, deflated = 0, 0, None
-    limits.check_pixels(columns, rows)
-    pixels = rows * columns if rows > 0 and columns > 0 else limits.max_pixels
+        rows, columns, samples, deflated = 0, 0, 1, None
+    limits.check_pixels(columns, rows, samples)
+    pixels = rows * columns * samples
+    if min(rows, columns, samples) < 1:
+        pixels = limits.max_pixels
     return Header(data, pixels, dataset, deflated)
 
 

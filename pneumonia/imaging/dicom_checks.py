@@ -139,14 +139,14 @@ def check_size(dataset: Any, syntax: str, limits: Limits) -> None:
             f"The DICOM file declares {columns} x {rows} pixels, (0028,0011) Columns by "
             "(0028,0010) Rows. Export the film again."
         )
-    limits.check_pixels(columns, rows)
+    samples = integer(dataset, "SamplesPerPixel", 1)
+    limits.check_pixels(columns, rows, samples)
     frames = integer(dataset, "NumberOfFrames", 1) or 1
     if frames < 0:
         raise _unsupported("NumberOfFrames", frames, "1 or more are read")
     if syntax in COMPRESSED:
         _check_codestream(dataset, syntax, frames, limits)
         return
-    samples = integer(dataset, "SamplesPerPixel", 1)
     frame_bytes = rows * columns * samples * integer(dataset, "BitsAllocated") // 8
     expected = frames * frame_bytes
     if (found := len(dataset.PixelData)) < expected:
@@ -180,7 +180,7 @@ def _check_codestream(dataset: Any, syntax: str, frames: int, limits: Limits) ->
         raise damaged_pixels(f"holds {error}") from error
     except struct.error as error:
         raise damaged_pixels("holds a picture that is cut off in its header") from error
-    limits.check_pixels(found.width, found.height)
+    limits.check_pixels(found.width, found.height, found.samples)
     columns, rows = integer(dataset, "Columns"), integer(dataset, "Rows")
     declared = codestream.Codestream(
         columns, rows, integer(dataset, "SamplesPerPixel", 1), found.bits

@@ -228,7 +228,7 @@ def test_a_deflated_flood_before_the_image_is_not_unpacked(flood: bytes) -> None
 def test_a_deflated_image_is_unpacked_no_further_than_it_is_large() -> None:
     data = encode_dicom(GREY, "deflated", PixelData=bytes(100_000_000))
     assert len(data) < 400_000
-    with bounded(60e6), pytest.raises(FileTooLarge, match="before a film of 600 pixels ends"):
+    with bounded(60e6), pytest.raises(FileTooLarge, match="before a film of 600 values ends"):
         decode(data)
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydicom.encaps import encapsulate
 
 from pneumonia.errors import DamagedImage, TooManyPixels
-from pneumonia.imaging import Limits, decode
+from pneumonia.imaging import Limits, decode, open_upload
 from pneumonia.imaging.codestream import Codestream, read_jpeg, read_jpeg2000
 
 DCT = frozenset((0xC0, 0xC1, 0xC2, 0xC3))
@@ -164,3 +164,14 @@ def test_rle_runs_beyond_the_picture_are_damage(encode_dicom):
     data = encode_dicom(np.zeros((40, 48), np.uint8), "rle", PixelData=encapsulate([frame]))
     with pytest.raises(DamagedImage, match="cannot be decoded to the end"):
         decode(data, Limits(max_pixels=2000))
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "jpeg-2000", "rle"])
+def test_a_picture_of_three_colours_counts_three_times(syntax, encode_dicom):
+    data = encode_dicom(np.zeros((40, 48, 3), np.uint8), syntax)
+    assert open_upload(data).pixels == 3 * 40 * 48
+    assert decode(data, Limits(max_pixels=3 * 40 * 48)).width == 48
+    with pytest.raises(
+        TooManyPixels, match=r"48 x 40 pixels of 3 colours; at most 0.00192 million"
+    ):
+        decode(data, Limits(max_pixels=3 * 40 * 48 - 1))

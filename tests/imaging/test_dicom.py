@@ -184,7 +184,7 @@ def test_a_deflated_file_is_unpacked_no_further_than_its_film(encode_dicom):
     with pytest.raises(TooManyPixels, match="2,000 x 2,000"):
         decode(data, Limits(max_pixels=1_000_000))
     behind = encode_dicom(np.zeros((10, 10), np.uint8), "deflated", PixelData=bytes(20_000_000))
-    with pytest.raises(FileTooLarge, match=r"more than 16 MB before a film of 100 pixels ends"):
+    with pytest.raises(FileTooLarge, match=r"more than 16 MB before a film of 100 values ends"):
         decode(behind)
     before = with_inserted(
         encode_dicom(np.zeros((10, 10), np.uint8), "deflated"),

@@ -6,19 +6,17 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from numpy.typing import NDArray
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, RLELossless
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
+from benchmarks.dicom_files import by_pydicom, by_this_reader
 from pneumonia.errors import UnsupportedEncoding
-from pneumonia.imaging import Limits, decode
-from pneumonia.imaging.dicom import read_header
+from pneumonia.imaging import decode
 
 pytestmark = pytest.mark.real
 
 FLOATS = "PM_float32_pixel.dcm"
 LOSSLESS_TWINS = {
-    # pydicom has no decoder of its own for these, the same picture in another syntax it has
+    # where pydicom needs a GPL or an unsafe package, and the same picture in a syntax it reads
     "CTImage-ts.4.70.dcm": "CTImage-ts.1.dcm",
     "RG2_JPLL.dcm": "RG2_JLSL.dcm",
     "RG3_JPLL.dcm": "RG3_RLE.dcm",
@@ -35,56 +33,44 @@ def folder(real_data: Path) -> Path:
     return folder
 
 
-def ours(path: Path) -> NDArray[np.integer]:
-    return read_header(path.read_bytes(), Limits()).stored_values(Limits())
-
-
-def pydicoms(path: Path) -> NDArray[np.integer]:
-    """The first frame by pydicom and decoders that are not the ones this reader uses."""
-    dataset = pydicom.dcmread(path, force=True)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    plugin = ""
-    if syntax in JPEGLSTransferSyntaxes:
-        plugin = "pyjpegls"
-    elif syntax in JPEG2000TransferSyntaxes:
-        plugin = "pillow"
-    elif syntax == RLELossless:
-        plugin = "pydicom"
-    return pixel_array(dataset, index=0, decoding_plugin=plugin)
-
-
 def test_every_file_is_read_to_pydicoms_pixels_or_refused(folder: Path) -> None:
     other = (FLOATS, *LOSSLESS_TWINS, *LOSSY_12_BITS, *LOSSY_10_BITS)
     paths = [path for path in sorted(folder.glob("*.dcm")) if path.name not in other]
     assert len(paths) == 37 - len(other)
     for path in paths:
-        found, expected = ours(path), pydicoms(path)
+        found, expected = by_this_reader(path), by_pydicom(path)
         assert found.dtype.newbyteorder("=") == expected.dtype.newbyteorder("="), path.name
         np.testing.assert_array_equal(found, expected, path.name)
 
 
 @pytest.mark.parametrize("name", LOSSLESS_TWINS)
 def test_lossless_jpeg_gives_the_pixels_of_another_lossless_syntax(name, folder: Path) -> None:
-    np.testing.assert_array_equal(ours(folder / name), pydicoms(folder / LOSSLESS_TWINS[name]))
+    np.testing.assert_array_equal(
+        by_this_reader(folder / name), by_pydicom(folder / LOSSLESS_TWINS[name])
+    )
 
 
 @pytest.mark.parametrize("name", LOSSY_12_BITS)
 def test_12_bit_jpeg_is_near_the_uncompressed_picture(name, folder: Path) -> None:
     """It was made of the CT image, rescaled to 12 bits: its rescale gives that image's units."""
     dataset = pydicom.dcmread(folder / name)
-    original = pydicoms(folder / "CTImage-ts.1.dcm") - 1024.0
-    found = ours(folder / name) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+    original = by_pydicom(folder / "CTImage-ts.1.dcm") - 1024.0
+    found = by_this_reader(folder / name) * float(dataset.RescaleSlope) + float(
+        dataset.RescaleIntercept
+    )
     apart = np.abs(found - original)
     assert apart.mean() < 4  # of 4,402 units; one step of 8 bits would be 32
     assert apart.max() < 40
-    np.testing.assert_array_equal(ours(folder / name), ours(folder / LOSSY_12_BITS[0]))
+    np.testing.assert_array_equal(
+        by_this_reader(folder / name), by_this_reader(folder / LOSSY_12_BITS[0])
+    )
 
 
 @pytest.mark.parametrize("name", LOSSY_10_BITS)
 def test_10_bits_in_a_12_bit_jpeg_are_near_the_lossless_picture(name, folder: Path) -> None:
-    apart = np.abs(ours(folder / name).astype(int) - pydicoms(folder / "RG2_JLSL.dcm"))
+    apart = np.abs(by_this_reader(folder / name).astype(int) - by_pydicom(folder / "RG2_JLSL.dcm"))
     assert apart.mean() < 4  # of 893
-    assert ours(folder / name).max() < 1024
+    assert by_this_reader(folder / name).max() < 1024
 
 
 def test_pixels_of_floating_point_are_refused(folder: Path) -> None:
@@ -103,7 +89,7 @@ def test_tables_and_windows_agree_with_pydicom(folder: Path) -> None:
         if not {"WindowCenter", "VOILUTSequence"} & set(dataset.dir()):
             continue
         with warnings.catch_warnings(action="ignore"):
-            values = apply_modality_lut(ours(path), dataset)
+            values = apply_modality_lut(by_this_reader(path), dataset)
             shown = apply_voi_lut(values, dataset, index=0).astype(float)
         if "VOILUTSequence" in dataset:
             least, most = 0, 2 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
@@ -132,9 +118,9 @@ def test_a_big_endian_palette_gives_the_same_picture(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["OBXXXX1A.dcm", "TestPattern_Palette_16.dcm"])
-def test_palettes_are_the_luma_of_pydicoms_colours(name, folder: Path) -> None:
+def test_palettes_are_the_luma_of_pydicoms_colby_this_reader(name, folder: Path) -> None:
     dataset = pydicom.dcmread(folder / name)
-    rgb = apply_color_lut(pydicoms(folder / name), dataset)
+    rgb = apply_color_lut(by_pydicom(folder / name), dataset)
     luma = rgb @ np.array([0.299, 0.587, 0.114]) / 65535
     radiograph = decode((folder / name).read_bytes())
     np.testing.assert_allclose(radiograph.pixels, luma, atol=1e-6)
@@ -145,7 +131,7 @@ def test_overlays_stay_off_the_picture(folder: Path) -> None:
     path = folder / "MR-SIEMENS-DICOM-WithOverlays.dcm"
     dataset = pydicom.dcmread(path)
     assert dataset.overlay_array(0x6000).any()
-    values = ours(path).astype(float)
+    values = by_this_reader(path).astype(float)
     centre, width = 450, 790  # its first window, PS3.3 C.11.2.1.2.1
     shown = np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
     np.testing.assert_allclose(decode(path.read_bytes()).pixels, shown, atol=1e-6)
