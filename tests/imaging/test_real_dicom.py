@@ -8,7 +8,9 @@ import pydicom
 import pytest
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
+from benchmarks import dicom_files
 from benchmarks.dicom_files import by_pydicom, by_this_reader
+from pneumonia.config import ROOT
 from pneumonia.errors import UnsupportedEncoding
 from pneumonia.imaging import decode
 
@@ -125,6 +127,14 @@ def test_palettes_are_the_luma_of_pydicoms_colby_this_reader(name, folder: Path)
     radiograph = decode((folder / name).read_bytes())
     np.testing.assert_allclose(radiograph.pixels, luma, atol=1e-6)
     assert "The picture has colour; a chest X-ray is grey." in radiograph.warnings
+
+
+def test_the_table_in_the_documents_is_what_the_command_prints(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["dicom_files", str(folder)])
+    dicom_files.main()
+    assert capsys.readouterr().out in (ROOT / "docs" / "dicom.md").read_text()
 
 
 def test_overlays_stay_off_the_picture(folder: Path) -> None:
