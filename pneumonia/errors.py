@@ -69,7 +69,7 @@ class UnsupportedFormat(ImageError):
 
 
 class UnsupportedEncoding(ImageError):
-    """The right kind of file, in a variant that is not read (CMYK, an animation, pixels of floating point, ...)."""
+    """The right kind of file, in a variant that is not read (CMYK, animation, floats, ...)."""
 
     code = "unsupported_encoding"
     title = "This variant of the format is not accepted"

@@ -6,7 +6,7 @@ held. pydicom is imported when the first DICOM arrives: training does without it
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +19,7 @@ from pneumonia.imaging import colour, grayscale, palette
 from pneumonia.imaging.dicom_checks import (
     ATTRIBUTES,
     PALETTE,
+    STUDY,
     check_encoding,
     check_pixels,
     check_size,
@@ -159,6 +160,25 @@ def read_header(data: bytes, limits: Limits) -> Header:
     return Header(data, pixels, dataset, deflated)
 
 
+def read_study(data: bytes) -> Any:
+    """pydicom's data set of a film's patient, study and instance, without its picture.
+
+    It identifies the patient: for a result that goes back into the study, and for nothing else.
+    Reading a film does not call it.
+
+    Raises
+    ------
+    UnsupportedEncoding, DamagedImage
+        As :func:`read_header`.
+    """
+    _require_packages()
+    with _blaming_the_file(data):
+        at, syntax = _transfer_syntax(data)
+        if syntax == DEFLATED:
+            data, at = _inflate(memoryview(data)[at:], MAX_HEADER_BYTES)[0], 0
+        return _parse(data, at, syntax, dict.fromkeys(STUDY, _MAX_TEXT_BYTES))
+
+
 @contextmanager
 def _blaming_the_file(data: bytes) -> Iterator[None]:
     try:
@@ -196,8 +216,8 @@ def _transfer_syntax(data: bytes) -> tuple[int, str]:
     return end, name.decode("ascii", "replace").strip("\0 ")
 
 
-def _parse(data: bytes, at: int, syntax: str) -> Any:
-    """pydicom's data set of the elements in ``ATTRIBUTES``, and no others."""
+def _parse(data: bytes, at: int, syntax: str, bounds: Mapping[int, int] = _BOUNDS) -> Any:
+    """pydicom's data set of the elements in ``bounds``, and no others."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.filereader import read_dataset
 
@@ -205,7 +225,7 @@ def _parse(data: bytes, at: int, syntax: str) -> Any:
     if not syntax:
         encoding = Encoding.guess(data, at)
         syntax = UNCOMPRESSED[0 if encoding.implicit else 1 if encoding.little else 2]
-    found = scan(data, at, encoding, _BOUNDS)
+    found = scan(data, at, encoding, bounds)
     pixels = found.pop(PIXEL_DATA, None)
     header = b"".join(data[element.begin : element.end] for element in found.values())
     dataset = read_dataset(io.BytesIO(header), encoding.implicit, encoding.little)

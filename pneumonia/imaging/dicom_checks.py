@@ -56,6 +56,30 @@ ATTRIBUTES: Final = {
 }
 """All that is read of a file, by keyword: the tag as the standard writes it."""
 
+STUDY: Final = (
+    0x00080005,  # Specific Character Set, of the names
+    0x00080016,  # SOP Class and Instance UID
+    0x00080018,
+    0x00080020,  # Study Date and Time
+    0x00080030,
+    0x00080050,  # Accession Number
+    0x00080060,  # Modality
+    0x00080070,  # Manufacturer, Institution Name
+    0x00080080,
+    0x00080090,  # Referring Physician's Name
+    0x00081090,  # Manufacturer's Model Name
+    0x00100010,  # Patient's Name, ID, Birth Date, Sex
+    0x00100020,
+    0x00100030,
+    0x00100040,
+    0x0020000D,  # Study and Series Instance UID, Study ID
+    0x0020000E,
+    0x00200010,
+    0x00200020,  # Patient Orientation
+    0x00280301,  # Burned In Annotation
+)
+"""What places a result in the study of its film; never read for a reading (ADR 0033)."""
+
 GREY: Final = ("MONOCHROME1", "MONOCHROME2")
 PALETTE: Final = "PALETTE COLOR"
 _YBR: Final = ("YBR_FULL", "YBR_FULL_422")
