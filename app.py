@@ -42,7 +42,13 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
     service = service or open_service(settings)
     store = Store(settings.resolved_database_url, settings.data_dir)
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
-    readings = Readings(store, service, limits, settings.analysis_timeout_s)
+    readings = Readings(
+        store,
+        service,
+        limits,
+        settings.analysis_timeout_s,
+        keep_study=settings.keep_dicom_study,
+    )
     app = Flask(
         "pneumonia",
         root_path=str(ROOT),

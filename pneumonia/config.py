@@ -47,6 +47,9 @@ class Settings:
     uploads_at_once: int = _setting(32, "Uploads in work or waiting; more are refused", low=1)
     analysis_timeout_s: float = _setting(30.0, "Seconds a film may wait for its finding", low=0.1)
     rate_limit: str = _setting("600 per minute", "Uploads per client address; empty: no limit")
+    keep_dicom_study: bool = _setting(
+        False, "Keep whose film a DICOM file is, to offer results for its study: yes or no"
+    )
     trusted_hosts: str = _setting(
         "", "Names this server is called by, commas between, beside HOST and this computer's own"
     )
@@ -133,8 +136,8 @@ def _split(text: str) -> list[str]:
 def _parse(variable: str, text: str, spec: Any) -> Any:
     kind = type(spec.default) if not isinstance(spec.default, Path) else Path
     try:
-        value = kind(text)
-    except ValueError:
+        value = _YES_NO[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
         raise BadSetting(f"{variable} is {text!r}; it must be a {_KINDS[kind]}.") from None
     low = spec.metadata["low"]
     if low is not None and not value >= low:
@@ -142,4 +145,5 @@ def _parse(variable: str, text: str, spec: Any) -> Any:
     return value
 
 
-_KINDS = {int: "whole number", float: "number", str: "text", Path: "path"}
+_KINDS = {int: "whole number", float: "number", str: "text", Path: "path", bool: "yes or no"}
+_YES_NO = {"yes": True, "no": False}

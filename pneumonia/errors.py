@@ -202,6 +202,13 @@ class RadiographMissing(DomainError):
     title = "The picture of this reading is gone"
 
 
+class StudyNotKept(DomainError):
+    """A result as DICOM was asked for, and nobody knows any more whose film it was."""
+
+    code = "study_not_kept"
+    title = "There are no DICOM results of this reading"
+
+
 class StorageUnavailable(DomainError):
     """The database or the data folder does not answer, or is full, or may not be written."""
 

@@ -44,15 +44,15 @@ class Outputs:
         if self._overlay_dir is None and not is_dicom:
             return
         film = to_display(upright(radiograph, finding).pixels)
-        picture = overlay(film, finding, DEFAULT_OPACITY)
         name = self._names[file]
         if self._overlay_dir is not None:
+            picture = overlay(film, finding, DEFAULT_OPACITY)
             _write(self._overlay_dir / f"{name}.overlay.png", encode_png(picture))
         if self._dicom_dir is not None and is_dicom:
             # highdicom is slow to import: not before there is something to write.
             from pneumonia.dicom.results import make_results
 
-            results = make_results(data, picture, finding)
+            results = make_results(data, film, finding)
             _write(self._dicom_dir / f"{name}.sc.dcm", results.secondary_capture)
             _write(self._dicom_dir / f"{name}.sr.dcm", results.report)
 

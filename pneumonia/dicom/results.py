@@ -6,6 +6,7 @@ the patient as the film does: whoever calls this has the film at hand, and nothi
 
 import io
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import cv2
@@ -18,10 +19,11 @@ from pydicom.sr.codedict import Code, codes
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from pneumonia import __version__
-from pneumonia.analysis.finding import Finding, Label
+from pneumonia.analysis.finding import Finding, Label, PopulationMatch
 from pneumonia.errors import DamagedImage
 from pneumonia.imaging.dicom import read_study
 from pneumonia.presentation.describe import percent
+from pneumonia.readings import DEFAULT_OPACITY, overlay
 
 NOTICE: Final = "Made by AI. Not for diagnosis."
 MAKER: Final = "Pneumonia, an open chest X-ray reader"
@@ -57,22 +59,24 @@ class Results:
     report: bytes
 
 
-def make_results(film: bytes, picture: NDArray[np.uint8], finding: Finding) -> Results:
+def make_results(source: bytes, film: NDArray[np.uint8], finding: Finding) -> Results:
     """A secondary capture and a TID 1500 report for one DICOM film.
+
+    The same film read by the same model gives the same UIDs, so that a PACS does not keep it twice.
 
     Parameters
     ----------
+    source
+        The DICOM file that was read, or what :func:`pneumonia.imaging.dicom.extract_study` kept.
     film
-        The DICOM file that was read.
-    picture
-        uint8 (height, width) or (height, width, 3): the film as the screen shows it, with its map.
+        uint8 (height, width): the film as the screen shows it.
 
     Raises
     ------
     DamagedImage
         Where the file does not say to which study it belongs.
     """
-    study = read_study(film)
+    study = read_study(source)
     missing = [name for name in _REQUIRED if not study.get(name)]
     if missing:
         raise DamagedImage(
@@ -82,15 +86,27 @@ def make_results(film: bytes, picture: NDArray[np.uint8], finding: Finding) -> R
     for name, empty in _TYPE_2:
         if name not in study:
             setattr(study, name, empty)
+    picture = film if _is_outside(finding) else overlay(film, finding, DEFAULT_OPACITY)
     return Results(
         _file(_secondary_capture(study, picture, finding)), _file(_report(study, finding))
     )
+
+
+def _is_outside(finding: Finding) -> bool:
+    """Whether the film is of none that the model knows (ADR 0026): no verdict goes out then."""
+    return finding.population_match is PopulationMatch.NO
 
 
 def _file(dataset: Dataset) -> bytes:
     out = io.BytesIO()
     dataset.save_as(out)
     return out.getvalue()
+
+
+def _uid(study: Dataset, finding: Finding, what: str) -> str:
+    point = finding.operating_point
+    sources = [study.SOPInstanceUID, finding.model.sha256, point.name, f"{finding.logit!r}", what]
+    return str(generate_uid(entropy_srcs=sources))
 
 
 def _equipment(finding: Finding) -> hd.ContributingEquipment:
@@ -104,6 +120,7 @@ def _equipment(finding: Finding) -> hd.ContributingEquipment:
 
 
 def _secondary_capture(study: Dataset, picture: NDArray[np.uint8], finding: Finding) -> Dataset:
+    uid = partial(_uid, study, finding)
     orientation = tuple(study.get("PatientOrientation") or ())
     capture: Any = hd.sc.SCImage.from_ref_dataset(
         study,
@@ -111,9 +128,9 @@ def _secondary_capture(study: Dataset, picture: NDArray[np.uint8], finding: Find
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        series_instance_uid=generate_uid(None),
+        series_instance_uid=uid("secondary capture, series"),
         series_number=9001,
-        sop_instance_uid=generate_uid(None),
+        sop_instance_uid=uid("secondary capture"),
         instance_number=1,
         manufacturer=MAKER,
         patient_orientation=orientation if len(orientation) == 2 else ("L", "F"),
@@ -138,6 +155,11 @@ def _secondary_capture(study: Dataset, picture: NDArray[np.uint8], finding: Find
 
 
 def _report(study: Dataset, finding: Finding) -> Dataset:
+    uid, outside = partial(_uid, study, finding), _is_outside(finding)
+    certainty = sr.Measurement(
+        codes.DCM.CertaintyOfFinding, round(100 * finding.probability, 2), _PERCENT
+    )
+    interpretation = _INTERPRETATIONS[Label.INDETERMINATE if outside else finding.label]
     context = sr.ObservationContext(
         observer_device_context=sr.ObserverContext(
             observer_type=codes.DCM.Device,
@@ -151,7 +173,7 @@ def _report(study: Dataset, finding: Finding) -> Dataset:
         )
     )
     group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(generate_uid(None), "Pneumonia"),
+        tracking_identifier=sr.TrackingIdentifier(uid("tracking"), "Pneumonia"),
         finding_type=_PNEUMONIA,
         algorithm_id=sr.AlgorithmIdentification(
             name=f"Pneumonia, model {finding.model.id}",
@@ -159,14 +181,8 @@ def _report(study: Dataset, finding: Finding) -> Dataset:
             parameters=[_threshold(finding)],
         ),
         finding_sites=[sr.FindingSite(_LUNG)],
-        measurements=[
-            sr.Measurement(
-                codes.DCM.CertaintyOfFinding, round(100 * finding.probability, 2), _PERCENT
-            )
-        ],
-        qualitative_evaluations=[
-            sr.QualitativeEvaluation(_INTERPRETATION, _INTERPRETATIONS[finding.label])
-        ],
+        measurements=[] if outside else [certainty],
+        qualitative_evaluations=[sr.QualitativeEvaluation(_INTERPRETATION, interpretation)],
         source_images=[sr.SourceImageForMeasurementGroup(study.SOPClassUID, study.SOPInstanceUID)],
     )
     content = sr.MeasurementReport(
@@ -183,9 +199,9 @@ def _report(study: Dataset, finding: Finding) -> Dataset:
     report: Any = sr.ComprehensiveSR(
         evidence=[study],
         content=content,
-        series_instance_uid=generate_uid(None),
+        series_instance_uid=uid("report, series"),
         series_number=9002,
-        sop_instance_uid=generate_uid(None),
+        sop_instance_uid=uid("report"),
         instance_number=1,
         manufacturer=MAKER,
         manufacturer_model_name=finding.model.id,
@@ -205,6 +221,8 @@ def _threshold(finding: Finding) -> str:
 
 
 def _verdict(finding: Finding) -> str:
+    if _is_outside(finding):
+        return "No verdict: the film lies outside what the model knows."
     probability = percent(finding.probability)
     return (
         f"{finding.label.value.capitalize()}, probability of pneumonia {probability} "

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from pydicom.dataset import Dataset
 
 from pneumonia.analysis.finding import (
@@ -20,13 +21,17 @@ from pneumonia.analysis.finding import (
     Label,
     ModelRef,
     OperatingPoint,
+    PopulationMatch,
     Quality,
 )
+from pneumonia.config import Settings
 from pneumonia.dicom.results import NOTICE, make_results
-from pneumonia.errors import DamagedImage
+from pneumonia.errors import BadSetting, DamagedImage
+from pneumonia.imaging.dicom import extract_study
 from pneumonia.imaging.display import encode_png
 from pneumonia.imaging.preprocess import Geometry
 from pneumonia.imaging.synthetic import synthetic_radiograph
+from pneumonia.readings import DEFAULT_OPACITY, overlay
 from tests.dicom_files import SYNTAXES, encode_dicom
 from tests.running import running
 
@@ -115,8 +120,8 @@ def test_both_lie_in_the_films_study_and_name_its_patient(syntax: str) -> None:
 def test_the_secondary_capture_is_the_film_with_the_notice_below(capture: Dataset) -> None:
     pixels = capture.pixel_array
     assert (pixels.shape[1:], pixels.dtype) == ((224, 3), np.uint8)
-    for channel in range(3):
-        np.testing.assert_array_equal(pixels[:256, :, channel], FILM)
+    np.testing.assert_array_equal(pixels[:256], overlay(FILM, FINDING, DEFAULT_OPACITY))
+    assert (pixels[:256, :, 0] != pixels[:256, :, 2]).any()  # the map is in colour
     below = pixels[256:]
     assert 10 < len(below) < 64
     assert below.max() > 150
@@ -128,6 +133,56 @@ def test_the_secondary_capture_is_the_film_with_the_notice_below(capture: Datase
         "(model default, operating point balanced)."
     )
     assert capture.SourceImageSequence[0].ReferencedSOPInstanceUID == STUDY["SOPInstanceUID"]
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [replace(FINDING, label=Label.NORMAL), replace(FINDING, population_match=PopulationMatch.NO)],
+    ids=["normal", "outside"],
+)
+def test_no_map_is_painted_where_the_page_paints_none(finding: Finding) -> None:
+    pixels = opened(make_results(film(), FILM, finding).secondary_capture).pixel_array
+    for channel in range(3):
+        np.testing.assert_array_equal(pixels[:256, :, channel], FILM)
+
+
+def test_a_film_outside_what_the_model_knows_goes_back_without_a_verdict() -> None:
+    reason = "The DICOM file says view LL, lateral; the model knows frontal films."
+    finding = replace(
+        FINDING,
+        population_match=PopulationMatch.NO,
+        mismatches=(reason,),
+        quality=Quality(True, (reason,)),
+    )
+    results = make_results(film(), FILM, finding)
+    said = texts(opened(results.report))
+    assert "Has interpretation = Indeterminate" in said
+    assert f"Comment = {reason}" in said
+    assert not [line for line in said if line.startswith("Certainty")]
+    verdict = "No verdict: the film lies outside what the model knows."
+    assert opened(results.secondary_capture).DerivationDescription == f"{NOTICE} {verdict}"
+
+
+def test_the_same_reading_has_the_same_uids_and_another_has_others() -> None:
+    again, other = (
+        opened(make_results(film(), FILM, finding).report)
+        for finding in (FINDING, replace(FINDING, model=ModelRef("default", "cd" * 32)))
+    )
+    first = opened(make_results(film("rle"), FILM, FINDING).report)
+    for name in ("SOPInstanceUID", "SeriesInstanceUID"):
+        assert first[name].value == again[name].value
+        assert first[name].value != other[name].value
+
+
+def test_what_is_kept_of_a_film_makes_the_same_results() -> None:
+    for syntax in ("explicit", "implicit", "big", "deflated", "jpeg-2000"):
+        kept = extract_study(
+            film(syntax, SpecificCharacterSet="ISO_IR 192", PatientName="山田^太郎")
+        )
+        assert len(kept) < 1000
+        dataset = opened(make_results(kept, FILM, FINDING).report)
+        assert str(dataset.PatientName) == "山田^太郎"
+        assert dataset.StudyInstanceUID == STUDY["StudyInstanceUID"]
 
 
 def test_the_report_says_what_was_found_and_how_sure(report: Dataset) -> None:
@@ -249,3 +304,53 @@ def _predict(app: Flask, *arguments: str) -> list[dict[str, Any]]:
     result = app.test_cli_runner().invoke(args=["predict", *arguments])
     rows: list[dict[str, Any]] = json.loads(result.stdout)
     return rows
+
+
+def test_the_server_offers_both_where_it_keeps_the_study(tiny_bundle: Path, tmp_path: Path) -> None:
+    with running(tiny_bundle, tmp_path, keep_dicom_study=True) as app:
+        client = app.test_client()
+        body = _send(client, film())
+        page = client.get(body["links"]["page"]).get_data(as_text=True)
+        for name in ("capture", "report"):
+            response = client.get(body["links"][name])
+            assert (response.status_code, response.mimetype) == (200, "application/dicom")
+            assert response.headers["Cache-Control"] == "private, no-store"
+            dataset = opened(response.data)
+            assert (str(dataset.PatientName), dataset.StudyID) == ("Doe^Jane", "S-1")
+            assert f'href="{body["links"][name]}"' in page
+        assert "Doe" not in page
+        other = _send(client, encode_png(FILM))
+        assert "capture" not in other["links"]
+        client.delete(body["links"]["self"])
+        assert client.get(body["links"]["report"]).status_code == 404
+
+
+def test_the_server_keeps_nothing_of_the_patient_unless_told_to(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    with running(tiny_bundle, tmp_path) as app:
+        client = app.test_client()
+        body = _send(client, film())
+        assert "report" not in body["links"]
+        response = client.get(body["links"]["page"] + "/report.dcm")
+        assert response.status_code == 404
+        assert "PNEUMONIA_KEEP_DICOM_STUDY" in response.get_data(as_text=True)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert b"Doe" not in path.read_bytes(), path
+
+
+def test_the_setting_is_yes_or_no() -> None:
+    name = "PNEUMONIA_KEEP_DICOM_STUDY"
+    assert not Settings.from_environ({}).keep_dicom_study
+    assert Settings.from_environ({name: "yes"}).keep_dicom_study
+    assert not Settings.from_environ({name: "No"}).keep_dicom_study
+    with pytest.raises(BadSetting, match=f"{name} is 'maybe'; it must be a yes or no"):
+        Settings.from_environ({name: "maybe"})
+
+
+def _send(client: FlaskClient, data: bytes) -> dict[str, Any]:
+    response = client.post("/api/v1/readings", data={"image": (io.BytesIO(data), "film.dcm")})
+    body: dict[str, Any] = response.get_json(force=True)
+    assert response.status_code == 201, body
+    return body
