@@ -145,5 +145,5 @@ def _parse(variable: str, text: str, spec: Any) -> Any:
     return value
 
 
-_KINDS = {int: "whole number", float: "number", str: "text", Path: "path", bool: "yes or no"}
+_KINDS = {int: "whole number", float: "number", str: "text", Path: "path", bool: "plain yes or no"}
 _YES_NO = {"yes": True, "no": False}

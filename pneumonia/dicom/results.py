@@ -23,6 +23,7 @@ from pneumonia.analysis.finding import Finding, Label, PopulationMatch
 from pneumonia.errors import DamagedImage
 from pneumonia.imaging.dicom import read_study
 from pneumonia.presentation.describe import percent
+from pneumonia.presentation.location import say_location
 from pneumonia.readings import DEFAULT_OPACITY, overlay
 
 NOTICE: Final = "Made by AI. Not for diagnosis."
@@ -191,7 +192,9 @@ def _report(study: Dataset, finding: Finding) -> Dataset:
         imaging_measurements=[group],
         title=codes.DCM.ImagingMeasurementReport,
     )[0]
-    comments = (NOTICE, _verdict(finding), *finding.quality.warnings)
+    location = None if outside else say_location(finding)
+    comments = [NOTICE, _verdict(finding), *([location] if location else ())]
+    comments += finding.quality.warnings
     for comment in comments:
         content.ContentSequence.append(
             sr.TextContentItem(codes.DCM.Comment, comment, sr.RelationshipTypeValues.CONTAINS)
