@@ -51,7 +51,8 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> bytes | bytearray:
         # Named twice, a colour space is left as it is: the data set says what it is, not the JPEG.
         space = "RGB" if runner.samples_per_pixel > 1 else "GRAYSCALE"
         picture = imagecodecs.jpeg8_decode(source, colorspace=space, outcolorspace=space)
-        if not runner.pixel_representation:  # lossy, it may overshoot what is said to be stored
+        if syntax == EXTENDED and not runner.pixel_representation:
+            # Lossy, it may overshoot what is said to be stored.
             np.minimum(picture, 2**runner.bits_stored - 1, out=picture)
     runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", 8 * picture.itemsize)

@@ -66,6 +66,15 @@ def test_lossy_values_beyond_the_depth_are_held_at_its_end(encode_dicom):
     assert found.max() == 1023
 
 
+@pytest.mark.parametrize("syntax", ["lossless", "rle"])
+def test_bits_above_those_stored_are_ignored(syntax, encode_dicom, compress_frame):
+    """Old files keep an overlay there."""
+    pixels = gradient(12)
+    coded = compress_frame(pixels | np.uint16(0xA000), syntax, 16)
+    data = encode_dicom(pixels, syntax, BitsStored=12, PixelData=encapsulate([coded]))
+    np.testing.assert_array_equal(stored(data), pixels)
+
+
 @pytest.mark.parametrize("syntax", LOSSLESS)
 def test_grey_rgb_is_read_in_every_syntax(syntax, encode_dicom):
     levels = gradient(8)
