@@ -43,7 +43,9 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
     service = service or open_service(settings)
     store = Store(settings.resolved_database_url, settings.data_dir)
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
-    readings = Readings(store, service, limits, settings.longest_wait_s)
+    readings = Readings(
+        store, service, limits, settings.longest_wait_s, keep_study=settings.keep_dicom_study
+    )
     app = Flask(
         "pneumonia",
         root_path=str(ROOT),

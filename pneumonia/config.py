@@ -59,6 +59,9 @@ class Settings:
     )
     rate_limit: str = _setting("600 per minute", "Uploads per client address; empty: no limit")
     keep_days: int = _setting(0, "Days a reading is kept; 0: until somebody deletes it", low=0)
+    keep_dicom_study: bool = _setting(
+        False, "Keep whose film a DICOM file is, to offer results for its study: yes or no"
+    )
     trusted_hosts: str = _setting(
         "", "Names this server is called by, commas between, beside HOST and this computer's own"
     )
@@ -168,8 +171,8 @@ def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 def _parse(variable: str, text: str, spec: Any) -> Any:
     kind = type(spec.default) if not isinstance(spec.default, Path) else Path
     try:
-        value = kind(text)
-    except ValueError:
+        value = _YES_NO[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
         raise BadSetting(f"{variable} is {text!r}; it must be a {_KINDS[kind]}.") from None
     low = spec.metadata["low"]
     if low is not None and not value >= low:
@@ -177,4 +180,5 @@ def _parse(variable: str, text: str, spec: Any) -> Any:
     return value
 
 
-_KINDS = {int: "whole number", float: "number", str: "text", Path: "path"}
+_KINDS = {int: "whole number", float: "number", str: "text", Path: "path", bool: "plain yes or no"}
+_YES_NO = {"yes": True, "no": False}

@@ -69,7 +69,7 @@ class UnsupportedFormat(ImageError):
 
 
 class UnsupportedEncoding(ImageError):
-    """The right kind of file, in a variant that is not read (CMYK, multi-frame, JPEG 2000, ...)."""
+    """The right kind of file, in a variant that is not read (CMYK, animation, floats, ...)."""
 
     code = "unsupported_encoding"
     title = "This variant of the format is not accepted"
@@ -200,6 +200,13 @@ class RadiographMissing(DomainError):
 
     code = "film_missing"
     title = "The picture of this reading is gone"
+
+
+class StudyNotKept(DomainError):
+    """A result as DICOM was asked for, and nobody knows any more whose film it was."""
+
+    code = "study_not_kept"
+    title = "There are no DICOM results of this reading"
 
 
 class StorageUnavailable(DomainError):

@@ -1,7 +1,8 @@
 """The use case: an uploaded file becomes a kept reading. Both doors, page and API, call it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import Finding, Label
 from pneumonia.budget import Budget
+from pneumonia.errors import ImageError
 from pneumonia.imaging import Limits, Radiograph, open_upload
+from pneumonia.imaging.dicom import extract_study
 from pneumonia.imaging.display import decode_png, encode_png, to_display, to_thumbnail
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
@@ -45,12 +48,23 @@ class Readings:
         Bounds on the bytes and pixels of an upload.
     wait_s
         Longest wait of a large film for its turn.
+    keep_study
+        Whether a DICOM film's patient and study are kept with its reading.
     """
 
-    def __init__(self, store: Store, service: Analyst, limits: Limits, wait_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        service: Analyst,
+        limits: Limits,
+        wait_s: float,
+        *,
+        keep_study: bool = False,
+    ) -> None:
         self._store = store
         self._service = service
         self._limits = limits
+        self._keep_study = keep_study
         self._pixels = Budget(PIXELS_AT_ONCE, small=SMALL_PIXELS, wait_s=wait_s)
 
     def submit(
@@ -99,6 +113,7 @@ class Readings:
                 finding=finding,
                 reference=reference,
                 synthetic=synthetic,
+                study=self._study(data, radiograph),
             )
             with STAGE_SECONDS.labels("keep").time():
                 picture = encode_png(to_display(upright(radiograph, finding).pixels))
@@ -107,6 +122,15 @@ class Readings:
             READINGS.labels(finding.label.value).inc()
             SCORES.observe(finding.probability)
         return reading
+
+    def _study(self, data: bytes, radiograph: Radiograph) -> bytes:
+        """Whose film it is, where that is kept; a film that does not say is read all the same."""
+        if not self._keep_study or radiograph.format != "DICOM":
+            return b""
+        try:
+            return extract_study(data)
+        except ImageError:
+            return b""
 
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
@@ -140,6 +164,20 @@ class Readings:
         with self._pixels.hold(reading.image.width * reading.image.height):
             radiograph = decode_png(self._store.radiograph(reading_id))
             return encode_png(overlay(radiograph, reading.finding, opacity))
+
+    @contextmanager
+    def radiograph(self, reading_id: str) -> Iterator[NDArray[np.uint8]]:
+        """The film as shown, uint8 (height, width), its memory counted while it is in use.
+
+        Raises
+        ------
+        ReadingNotFound, RadiographMissing
+        Overloaded
+            When there was no room for a large film in time.
+        """
+        image = self._store.get(reading_id).image
+        with self._pixels.hold(image.width * image.height):
+            yield decode_png(self._store.radiograph(reading_id))
 
     def thumbnail_png(self, reading_id: str) -> bytes:
         """The film at most :data:`THUMBNAIL_PIXELS` a side: 8-bit grey PNG.

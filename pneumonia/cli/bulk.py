@@ -1,11 +1,9 @@
 """Many files at once, for the command line: found, read in batches, one row each."""
 
 import contextlib
-import hashlib
 import os
 import stat
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pneumonia.analysis.finding import Finding
+from pneumonia.cli.outputs import Outputs
 from pneumonia.config import Settings
 from pneumonia.errors import (
-    BadParameter,
+    DamagedImage,
     DomainError,
     MissingFile,
     StorageUnavailable,
     UnreadableFile,
 )
 from pneumonia.imaging import Limits, Radiograph, decode
-from pneumonia.imaging.display import encode_png, to_display
 from pneumonia.presentation.describe import describe_finding, describe_image
 from pneumonia.presentation.etiology import describe_etiology
 from pneumonia.presentation.meaning import find_use
-from pneumonia.readings import DEFAULT_OPACITY, image_info, overlay, upright
+from pneumonia.readings import image_info
 
 if TYPE_CHECKING:
     from pneumonia.analysis.card import Card
@@ -46,52 +44,6 @@ _FIELDS = (
     "image",
     "quality",
 )
-
-
-class _Pictures:
-    """The overlays, one per readable film, in a folder; or none."""
-
-    def __init__(self, folder: Path | None, files: Sequence[Path]) -> None:
-        self._folder = folder
-        self._names = dict(zip(files, overlay_names(files), strict=True))
-        if folder is not None:
-            _make_folder(folder)
-
-    def write(self, file: Path, radiograph: Radiograph, finding: Finding) -> None:
-        """Raises StorageUnavailable."""
-        if self._folder is not None:
-            picture = overlay(to_display(radiograph.pixels), finding, DEFAULT_OPACITY)
-            _write(self._folder / self._names[file], encode_png(picture))
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadParameter(f"The overlays cannot go to {folder}: {error.strerror}.") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            path.unlink()  # On a full disk, half a picture.
-        raise StorageUnavailable(
-            f"The overlay {path} cannot be written: {error.strerror}. "
-            "Mend that, or choose another folder."
-        ) from None
-
-
-def overlay_names(files: Sequence[Path]) -> list[str]:
-    """A file name for each film's overlay; films of one name get a mark made of their path."""
-    count = Counter(file.name for file in files)
-    return [
-        f"{file.name}.overlay.png"
-        if count[file.name] == 1
-        else f"{file.name}.{hashlib.sha256(os.fsencode(file)).hexdigest()[:8]}.overlay.png"
-        for file in files
-    ]
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -127,6 +79,7 @@ def predict_files(
     settings: Settings,
     overlay_dir: Path | None = None,
     population: str = "",
+    dicom_dir: Path | None = None,
 ) -> list[Row]:
     """Read every file; one row each, in order, with the API's fields, ``file`` and ``error``.
 
@@ -135,7 +88,7 @@ def predict_files(
     NoModel, DamagedBundle
         When there is nothing to read them with.
     BadParameter
-        When the folder for the overlays cannot be made.
+        When a folder for what is written cannot be made.
     BadSetting
         When the model has no such operating point or population.
     """
@@ -153,12 +106,12 @@ def predict_files(
     if population:
         predictor.card.of_population(population)  # Raises where the card has no such one.
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
-    pictures = _Pictures(overlay_dir, files)
+    outputs = Outputs(files, overlay_dir, dicom_dir)
     rows: list[Row] = []
     with _progress(len(files)) as bar:
         for start in range(0, len(files), settings.max_batch):
             batch = files[start : start + settings.max_batch]
-            rows.extend(_predict_batch(predictor, batch, limits, pictures, population))
+            rows.extend(_predict_batch(predictor, batch, limits, outputs, population))
             bar.update(len(batch))
     return rows
 
@@ -178,35 +131,36 @@ def _predict_batch(
     predictor: "Predictor",
     files: Sequence[Path],
     limits: Limits,
-    pictures: _Pictures,
+    outputs: Outputs,
     population: str,
 ) -> list[Row]:
     opened = [_open(file, limits, population) for file in files]
     answers = iter(
-        predictor.predict(
-            [radiograph for radiograph in opened if isinstance(radiograph, Radiograph)]
-        )
+        predictor.predict([film[1] for film in opened if not isinstance(film, DomainError)])
     )
     rows = []
-    for file, radiograph in zip(files, opened, strict=True):
-        if isinstance(radiograph, DomainError):
-            rows.append(_refused(file, radiograph))
+    for file, film in zip(files, opened, strict=True):
+        if isinstance(film, DomainError):
+            rows.append(_refused(file, film))
             continue
+        data, radiograph = film
         answer = next(answers)
         if isinstance(answer, DomainError):
             rows.append(_refused(file, answer))
             continue
         try:
-            pictures.write(file, upright(radiograph, answer), answer)
+            outputs.write(file, data, radiograph, answer)
             rows.append(_read(file, radiograph, answer, predictor.card))
-        except StorageUnavailable as error:
+        except (StorageUnavailable, DamagedImage) as error:
             rows.append(_refused(file, error))
     return rows
 
 
-def _open(file: Path, limits: Limits, population: str) -> Radiograph | DomainError:
+def _open(file: Path, limits: Limits, population: str) -> tuple[bytes, Radiograph] | DomainError:
+    """The file and its film, or why there is none."""
     try:
-        return decode(_bytes(file, limits), limits).of_population(population)
+        data = _bytes(file, limits)
+        return data, decode(data, limits).of_population(population)
     except DomainError as error:
         return error
 

@@ -39,6 +39,13 @@ def register(app: Flask) -> None:
     help="Folder for one picture per film with its activation map.",
 )
 @click.option(
+    "--dicom",
+    "dicom_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for a secondary capture and a structured report of each DICOM film, in its own "
+    "study: they name the patient as the film does.",
+)
+@click.option(
     "--operating-point",
     metavar="NAME",
     help="Which of the model's operating points decides; else PNEUMONIA_OPERATING_POINT.",
@@ -55,6 +62,7 @@ def predict(
     paths: tuple[Path, ...],
     format_: str,
     overlay_dir: Path | None,
+    dicom_dir: Path | None,
     operating_point: str | None,
     population: str,
 ) -> None:
@@ -74,7 +82,7 @@ def predict(
     if operating_point is not None:
         settings = replace(settings, operating_point=operating_point)
     try:
-        rows = predict_files(files, settings, overlay_dir, population)
+        rows = predict_files(files, settings, overlay_dir, population, dicom_dir)
     except DomainError as error:
         click.echo(f"Error: {error.detail}", err=True)
         sys.exit(2)

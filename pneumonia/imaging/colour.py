@@ -10,8 +10,8 @@ WARNING: Final = "The picture has colour; a chest X-ray is grey."
 
 # Grey when all but one pixel in a thousand have channels this close (8-bit levels): lossy chroma
 # moves greys by a few levels, and a small coloured marker does not make a film a photograph.
-_TOLERANCE: Final = 16
-_SHARE: Final = 1e-3
+TOLERANCE: Final = 16
+SHARE: Final = 1e-3
 
 
 def to_grey(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
@@ -32,5 +32,5 @@ def to_grey(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     red, green, blue = cv2.split(rgb)
     apart = cv2.max(cv2.absdiff(red, green), cv2.absdiff(blue, green))
-    coloured = cv2.countNonZero(cv2.compare(apart, _TOLERANCE, cv2.CMP_GT))
-    return np.asarray(grey, np.uint8), coloured > _SHARE * grey.size
+    coloured = cv2.countNonZero(cv2.compare(apart, TOLERANCE, cv2.CMP_GT))
+    return np.asarray(grey, np.uint8), coloured > SHARE * grey.size

@@ -6,6 +6,15 @@ from typing import Any, Final
 from pneumonia.imaging.radiograph import Facts
 
 _CHECK: Final = "Check that air is dark on the film shown."
+_SQUARE: Final = 1.01  # how far a pixel's sides may differ
+_STRETCHED: Final = (
+    "The film's pixels are not square, as the DICOM file says: it was read, and is shown, "
+    "stretched."
+)
+_BURNED_IN: Final = (
+    "The DICOM file says that text is burned into the picture (0028,0301): it may name the "
+    "patient, and is kept with the picture."
+)
 _PER_YEAR: Final = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0, "": 1.0}
 
 
@@ -20,8 +29,17 @@ def find_facts(dataset: Any) -> Facts:
     )
 
 
-def contradictions(dataset: Any) -> tuple[str, ...]:
-    """Sentences for the reader of the result, where the file says two things at once."""
+def doubts(dataset: Any) -> tuple[str, ...]:
+    """Sentences for the reader of the result: what the file says that bears on its picture."""
+    return (
+        *_contradictions(dataset),
+        *_first_of_several(dataset),
+        *_stretched(dataset),
+        *_burned_in(dataset),
+    )
+
+
+def _contradictions(dataset: Any) -> tuple[str, ...]:
     photometric = _code(dataset, "PhotometricInterpretation")
     shape = _code(dataset, "PresentationLUTShape")
     # PS3.3 C.8.11.3.1: INVERSE goes with MONOCHROME1, where it states the inversion a second
@@ -30,6 +48,30 @@ def contradictions(dataset: Any) -> tuple[str, ...]:
         said = f"(0028,0004) is {photometric} and (2050,0020) is {shape}"
         return (f"The DICOM file contradicts itself: {said}. {_CHECK}",)
     return ()
+
+
+def _first_of_several(dataset: Any) -> tuple[str, ...]:
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames == 1:
+        return ()
+    return (f"The DICOM file holds {frames:,} pictures (0028,0008); the first was read.",)
+
+
+def _stretched(dataset: Any) -> tuple[str, ...]:
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
+        try:
+            down, across = (float(side) for side in dataset.get(keyword) or ())
+        except (TypeError, ValueError):
+            continue
+        if min(down, across) > 0:
+            if max(down, across) <= _SQUARE * min(down, across):
+                return ()
+            return (_STRETCHED,)
+    return ()
+
+
+def _burned_in(dataset: Any) -> tuple[str, ...]:
+    return (_BURNED_IN,) if _code(dataset, "BurnedInAnnotation") == "YES" else ()
 
 
 def _code(dataset: Any, keyword: str) -> str:

@@ -6,7 +6,7 @@ that are wanted; pydicom is given these and never the rest. PS3.5, chapter 7.
 """
 
 import struct
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +14,11 @@ from pneumonia.errors import DamagedImage
 
 MAX_ELEMENTS: Final = 50_000  # elements, items and fragments; a film has some hundreds
 MAX_DEPTH: Final = 16  # sequences within sequences; a film has two or three
-MAX_VALUE_BYTES: Final = 2**20  # of one wanted element: a lookup table has at most 128 kB
+MAX_LUT_ELEMENTS: Final = 1000  # within one wanted sequence: a table has three
 
 PIXEL_DATA: Final = 0x7FE00010
 TRANSFER_SYNTAX: Final = 0x00020010
+SEQUENCES: Final = (0x00283000, 0x00283010)  # of the wanted elements, these hold items
 _ITEM, _END_OF_ITEM, _END_OF_SEQUENCE = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED: Final = 0xFFFFFFFF
 _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
@@ -60,7 +61,7 @@ def scan(
     data: bytes,
     at: int,
     encoding: Encoding,
-    wanted: Collection[int],
+    wanted: Mapping[int, int],
     last: int = PIXEL_DATA,
 ) -> dict[int, Element]:
     """The wanted elements of a data set, by tag, up to and with the tag ``last``.
@@ -72,6 +73,8 @@ def scan(
     ----------
     at
         Where the data set begins.
+    wanted
+        Tags, and how many bytes each one's value may have: pydicom makes a number of every few.
 
     Raises
     ------
@@ -101,7 +104,7 @@ class _Reader:
         self._order = "<" if encoding.little else ">"
         self._seen = 0
 
-    def element(self, at: int, wanted: Collection[int]) -> Element:
+    def element(self, at: int, wanted: Mapping[int, int]) -> Element:
         tag, vr, value, length = self._header(at, self._encoding.implicit)
         if tag == PIXEL_DATA and length == _UNDEFINED:
             return Element(tag, vr, at, value, self._fragments(value), encapsulated=True)
@@ -113,14 +116,24 @@ class _Reader:
             end = value + length
             if end > len(self._data):
                 raise _CutOff
-        if tag in wanted and end - value > MAX_VALUE_BYTES:
+        if tag in wanted and end - value > wanted[tag]:
             raise DamagedImage(
                 f"The DICOM file's element ({tag >> 16:04X},{tag & 0xFFFF:04X}) holds "
-                f"{end - value:,} bytes; at most {MAX_VALUE_BYTES:,} are read. {_EXPORT}"
+                f"{end - value:,} bytes; at most {wanted[tag]:,} are read. {_EXPORT}"
             )
-        if tag in wanted and vr == b"SQ" and length != _UNDEFINED:
-            self._sequence(value, end, self._encoding.implicit)
+        if tag in SEQUENCES and tag in wanted:
+            self._check_tables(tag, value, end, implicit=self._encoding.implicit or vr == b"UN")
         return Element(tag, vr, at, value, end)
+
+    def _check_tables(self, tag: int, value: int, end: int, *, implicit: bool) -> None:
+        """pydicom makes objects of all that is in a sequence it is given."""
+        before = self._seen
+        self._sequence(value, end, implicit)
+        if self._seen - before > MAX_LUT_ELEMENTS:
+            raise DamagedImage(
+                f"The DICOM file's sequence ({tag >> 16:04X},{tag & 0xFFFF:04X}) has more than "
+                f"{MAX_LUT_ELEMENTS:,} elements. {_EXPORT}"
+            )
 
     def _header(self, at: int, implicit: bool) -> tuple[int, bytes, int, int]:
         """Tag, value representation (empty if implicit), where the value begins, its length."""
@@ -170,12 +183,19 @@ class _Reader:
 
     def _fragments(self, at: int) -> int:
         """Step over an encapsulated image. Returns where its end is marked."""
+        offsets = True
         while True:
             tag, _, value, length = self._header(at, implicit=True)
             if tag == _END_OF_SEQUENCE:
                 return at
-            if tag != _ITEM or length == _UNDEFINED:
+            if tag != _ITEM or length == _UNDEFINED or value + length > len(self._data):
                 raise _CutOff
+            if offsets and length > 4 * MAX_ELEMENTS:
+                raise DamagedImage(
+                    f"The DICOM file's Pixel Data (7FE0,0010) has an offset table of {length:,} "
+                    f"bytes; at most {4 * MAX_ELEMENTS:,} are read. {_EXPORT}"
+                )
+            offsets = False
             at = value + length
 
     def _count(self) -> None:

@@ -4,15 +4,13 @@ Everything here works on an open data set that `pneumonia.imaging.dicom` hands i
 is float32, which holds every 16-bit value exactly.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.errors import DamagedImage, UnsupportedEncoding
-
-Floats = NDArray[np.float32]
+from pneumonia.imaging.lookup_table import Floats, LookupTable
 
 _LARGEST: Final = 1e6  # what float32 can still tell from its neighbours by less than one unit
 
@@ -132,43 +130,16 @@ def _apply_window(values: Floats, centre: float, width: float, function: Any) ->
     return clipped
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Table:
-    """A lookup table: its outputs, the first input it maps, and its largest possible output."""
-
-    outputs: Floats
-    first: int
-    top: int
-
-    def look_up(self, values: NDArray[Any]) -> Floats:
-        """Inputs below the first map to the first output, beyond the last to the last."""
-        index = np.rint(values).astype(np.int32)
-        index -= self.first
-        found: Floats = self.outputs[np.clip(index, 0, len(self.outputs) - 1, out=index)]
-        return found
-
-
-def _read_table(dataset: Any, keyword: str, *, signed: bool) -> _Table:
-    """The first table of a LUT sequence (PS3.3 C.11.1.1.1, C.11.2.1.1)."""
+def _read_table(dataset: Any, keyword: str, *, signed: bool) -> LookupTable:
+    """The first table of a LUT sequence."""
     item = dataset[keyword].value[0]
-    descriptor = item.get("LUTDescriptor")
-    data = item.get("LUTData")
-    if descriptor is None or len(descriptor) != 3 or data is None:
-        raise _bad_table(keyword)
-    entries, first, bits = (int(v) for v in descriptor)
-    entries = entries or 2**16
-    if signed and first >= 2**15:
-        first -= 2**16  # the sign is lost where the descriptor was written as US
-    if isinstance(data, bytes):
-        # 8-bit tables may be packed two to a word.
-        word = ("<u2" if dataset.original_encoding[1] else ">u2") if len(data) > entries else "u1"
-        outputs = np.frombuffer(data[: len(data) // 2 * 2], word)
-    else:
-        outputs = np.atleast_1d(np.asarray(data, np.uint16))
-    if not 8 <= bits <= 16 or len(outputs) < entries:
-        raise _bad_table(keyword)
-    top = 2**bits - 1
-    return _Table(np.minimum(outputs[:entries], top).astype(np.float32), first, top)
+    little = bool(dataset.original_encoding[1])
+    try:
+        return LookupTable.read(
+            item.get("LUTDescriptor"), item.get("LUTData"), signed=signed, little=little
+        )
+    except ValueError:
+        raise _bad_table(keyword) from None
 
 
 def _bad_table(keyword: str) -> DamagedImage:

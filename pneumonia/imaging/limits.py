@@ -29,11 +29,12 @@ class Limits:
                 "Export the film as a JPEG, or at a lower resolution."
             )
 
-    def check_pixels(self, width: int, height: int) -> None:
-        """Raises TooManyPixels."""
-        if width * height > self.max_pixels:
+    def check_pixels(self, width: int, height: int, samples: int = 1) -> None:
+        """Raises TooManyPixels; ``samples`` is the values of one pixel that each take memory."""
+        if width * height * samples > self.max_pixels:
+            colours = f" of {samples} colours" if samples > 1 else ""
             raise TooManyPixels(
-                f"The image has {width:,} x {height:,} pixels; at most "
-                f"{self.max_pixels / 1e6:,g} million are accepted. "
+                f"The image has {width:,} x {height:,} pixels{colours}; at most "
+                f"{self.max_pixels / samples / 1e6:,.3g} million are accepted. "
                 "Export the film at a lower resolution."
             )

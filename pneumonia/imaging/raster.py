@@ -3,7 +3,6 @@
 import io
 import struct
 from contextlib import suppress
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +12,11 @@ from pneumonia.errors import DamagedImage, ImageError, UnsupportedEncoding
 from pneumonia.imaging import colour
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
-from pneumonia.imaging.raster_scan import check_parts
+from pneumonia.imaging.raster_scan import MAX_JPEG_SCANS, check_parts
 
 # Pillow's own bound only warns, or raises before the size is known to us. Ours is checked in
 # `_open`, between reading the header and allocating the pixels, for every picture there is.
 Image.MAX_IMAGE_PIXELS = None
-
-# A progressive JPEG has about ten scans, each a pass over all pixels; a few kilobytes can ask
-# for thousands of them and hold a core for minutes.
-MAX_JPEG_SCANS: Final = 100
 
 
 def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:

@@ -5,6 +5,7 @@ and an object: seconds and hundreds of megabytes for one upload.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from pneumonia.errors import UnsupportedEncoding
@@ -14,6 +15,10 @@ MAX_JPEG_SEGMENTS: Final = 1000
 
 MAX_FILL_BYTES: Final = 1000
 """Of FF before one marker (ITU-T T.81, B.1.1.2), each a step of its own."""
+
+# A progressive JPEG has about ten scans, each a pass over all pixels; a few kilobytes can ask
+# for thousands of them and hold a core for minutes.
+MAX_JPEG_SCANS: Final = 100
 
 MAX_PNG_CHUNKS: Final = 2000
 BYTES_PER_PNG_CHUNK: Final = 2048
@@ -34,11 +39,21 @@ def check_parts(data: bytes) -> None:
     if data.startswith(b"\x89PNG"):
         _check_chunks(data)
     else:
-        _check_segments(data)
+        for _ in jpeg_segments(data):
+            pass
 
 
-def _check_segments(data: bytes) -> None:
-    """A segment is FF, a marker, and a length that counts itself (ITU-T T.81, B.1.1.4)."""
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and place of the length of each segment before the first scan, that scan's included.
+
+    A segment is FF, a marker, and a length that counts itself (ITU-T T.81, B.1.1.4). What does not
+    begin with FF ends them.
+
+    Raises
+    ------
+    UnsupportedEncoding
+        For too many.
+    """
     at = 2
     for _ in range(MAX_JPEG_SEGMENTS):
         fill = _FILL.match(data, at, at + MAX_FILL_BYTES + 1)
@@ -48,9 +63,10 @@ def _check_segments(data: bytes) -> None:
         if at - start > MAX_FILL_BYTES:
             break
         marker = data[at]
+        at += 1
+        yield marker, at
         if marker in (_SOS, _EOI):
             return
-        at += 1
         if marker not in _ALONE:
             at += max(2, int.from_bytes(data[at : at + 2], "big"))
     raise UnsupportedEncoding(

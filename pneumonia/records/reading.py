@@ -1,6 +1,6 @@
 """A reading: one image, analysed once. Frozen values, no SQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pneumonia.analysis.finding import Finding
@@ -41,6 +41,9 @@ class Reading:
         was said. Never taken from the file.
     synthetic
         Drawn by a program: one of the samples.
+    study
+        Whose film it is: patient, study and instance of a DICOM file, as a DICOM data set without
+        pixels. Empty unless the operator keeps it.
     """
 
     id: str
@@ -49,3 +52,4 @@ class Reading:
     finding: Finding
     reference: str = ""
     synthetic: bool = False
+    study: bytes = field(default=b"", repr=False)

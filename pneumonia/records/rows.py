@@ -35,6 +35,7 @@ def to_row(reading: Reading) -> ReadingRow:
         image_width=image.width,
         image_height=image.height,
         image_sha256=image.sha256,
+        study=reading.study or None,
         label=finding.label.value,
         probability=float(finding.probability),
         logit=float(finding.logit),
@@ -88,6 +89,7 @@ def to_reading(row: ReadingRow) -> Reading:
         ),
         reference=row.reference or "",
         synthetic=row.synthetic,
+        study=row.study or b"",
     )
 
 

@@ -54,6 +54,9 @@ class ReadingRow(Base):
     image_height: Mapped[int] = mapped_column(Integer)
     image_sha256: Mapped[str] = mapped_column(String(64))
 
+    # Of a DICOM film, whose it is: a data set without pixels. NULL unless the operator wants it.
+    study: Mapped[bytes | None] = mapped_column(LargeBinary)
+
     label: Mapped[str] = mapped_column(String(16))
     probability: Mapped[float] = mapped_column(Double)
     logit: Mapped[float] = mapped_column(Double)

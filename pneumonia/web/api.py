@@ -56,10 +56,16 @@ def _body(reading: Reading) -> dict[str, Any]:
 
 def _links(reading: Reading) -> dict[str, str]:
     """Paths, not full addresses: they hold behind any proxy."""
-    return {
+    links = {
         "self": url_for("api.get", reading_id=reading.id),
         "page": url_for("pages.reading", reading_id=reading.id),
         "image": url_for("pages.image", reading_id=reading.id),
         "overlay": url_for("pages.overlay", reading_id=reading.id),
         "thumbnail": url_for("pages.thumbnail", reading_id=reading.id),
     }
+    if reading.study:
+        links |= {
+            "capture": url_for("pages.capture", reading_id=reading.id),
+            "report": url_for("pages.report", reading_id=reading.id),
+        }
+    return links

@@ -31,6 +31,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.CrossOrigin: 403,
     errors.ReadingNotFound: 404,
     errors.RadiographMissing: 404,
+    errors.StudyNotKept: 404,
     errors.FileTooLarge: 413,
     errors.TooManyPixels: 413,
     errors.UnsupportedFormat: 415,

@@ -51,6 +51,8 @@ def code_of(document: Path) -> str:
 
 
 def written_default(value: Any) -> str:
+    if isinstance(value, bool):
+        return "`yes`" if value else "`no`"
     if isinstance(value, Path):
         return f"`{value.relative_to(SETTINGS_ROOT)}`"
     return (

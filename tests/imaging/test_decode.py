@@ -215,9 +215,9 @@ def test_a_spoilt_radiograph_is_read_or_refused_by_an_image_error(data, kind, so
     assert 0 <= range_[0] <= range_[1] <= 1
 
 
-@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big", "jpeg"])
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big", "deflated", "jpeg"])
 def test_a_dicom_is_measured_without_its_pixels(syntax, encode_dicom):
-    pixels = np.zeros((30, 50), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 50), np.uint8)
     assert open_upload(encode_dicom(pixels, syntax)).pixels == 1500
     # The image itself is not looked at: a file cut off before its end has the same size.
     assert open_upload(encode_dicom(pixels, syntax)[:-100]).pixels == 1500
@@ -232,7 +232,6 @@ def test_pictures_are_measured_from_their_header(grey, encode):
 def test_what_the_header_does_not_tell_is_measured_as_the_most_allowed(encode_dicom):
     limits = Limits(max_pixels=2000)
     pixels = np.zeros((30, 50), np.uint8)
-    assert open_upload(encode_dicom(pixels, "deflated"), limits).pixels == 2000
     assert open_upload(encode_dicom(pixels, Rows=None), limits).pixels == 2000
     assert open_upload(encode_dicom(pixels, Rows=0), limits).pixels == 2000
 

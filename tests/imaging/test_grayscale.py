@@ -158,7 +158,11 @@ def test_voi_lut_sequence_maps_and_holds_its_ends(syntax, encode_dicom, make_tab
 def test_lut_data_may_be_words_or_packed_bytes(syntax, packed, encode_dicom, make_table):
     table = make_table([0, 60, 130, 255], first=10, bits=8)
     order = ">u2" if syntax == "big" else "<u2"
-    words = np.array([0, 60, 130, 255], np.uint8 if packed else order).tobytes()
+    outputs = [0, 60, 130, 255]
+    if packed:  # two to a word, the first in its lower half, whatever the order of the word's bytes
+        words = np.frombuffer(bytes(outputs), "<u2").astype(order).tobytes()
+    else:
+        words = np.array(outputs, order).tobytes()
     table.add_new("LUTData", "OW", words)
     values = np.array([[0, 11, 12, 200]], np.uint8)
     radiograph = decode(encode_dicom(values, syntax, VOILUTSequence=[table]))
