@@ -41,6 +41,9 @@ class Reading:
         was said. Never taken from the file.
     synthetic
         Drawn by a program: one of the samples.
+    batch, batch_position
+        The films it was sent together with, by an id as random as a reading's, and which of them
+        it is, from 1 on; empty and 0 where it was sent alone.
     """
 
     id: str
@@ -49,3 +52,5 @@ class Reading:
     finding: Finding
     reference: str = ""
     synthetic: bool = False
+    batch: str = ""
+    batch_position: int = 0

@@ -62,6 +62,9 @@ def to_row(reading: Reading) -> ReadingRow:
             "box": [float(edge) for edge in geometry.box],
         },
         outline=[[[float(x), float(y)] for x, y in part] for part in finding.outline] or None,
+        margin=float(finding.margin),
+        batch=reading.batch or None,
+        batch_position=reading.batch_position or None,
     )
 
 
@@ -88,6 +91,8 @@ def to_reading(row: ReadingRow) -> Reading:
         ),
         reference=row.reference or "",
         synthetic=row.synthetic,
+        batch=row.batch or "",
+        batch_position=row.batch_position or 0,
     )
 
 

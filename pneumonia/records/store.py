@@ -112,7 +112,7 @@ class Store:
         radiograph_png
             The film as an 8-bit grey PNG without metadata.
         """
-        with self._session("store the reading") as session:
+        with self.session("store the reading") as session:
             # The picture first: a row never points at a film that is not there.
             self._radiographs.write(reading.id, radiograph_png)
             try:
@@ -126,15 +126,22 @@ class Store:
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
         self._radiographs.path(reading_id)
-        with self._session("look up the reading") as session:
-            return to_reading(_row(session, reading_id))
+        with self.session("look up the reading") as session:
+            row = _row(session, reading_id)
+            if row.deleted_at is not None:
+                raise ReadingNotFound(
+                    f"The reading {reading_id} was deleted. For some days it can be brought back "
+                    "from the deleted readings, which the worklist leads to."
+                )
+            return to_reading(row)
 
     def find(self, reading_ids: Sequence[str]) -> list[Reading]:
         """Those of the given readings that exist, in the order asked for."""
         if not reading_ids:
             return []
         query = select(ReadingRow).where(ReadingRow.id.in_(list(reading_ids)))
-        with self._session("list readings") as session:
+        query = query.where(ReadingRow.deleted_at.is_(None))
+        with self.session("list readings") as session:
             rows = {row.id: row for row in session.scalars(query)}
             return [to_reading(rows[id_]) for id_ in reading_ids if id_ in rows]
 
@@ -157,7 +164,7 @@ class Store:
         """
         films = self._radiographs
         films.path(reading_id)
-        with self._session("delete the reading") as session:
+        with self.session("delete the reading") as session:
             if session.get(ReadingRow, reading_id) is None and films.is_aside(reading_id):
                 films.remove_aside(reading_id)
                 return
@@ -187,7 +194,7 @@ class Store:
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""
-        with self._session("reach the database") as session:
+        with self.session("reach the database") as session:
             session.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -196,7 +203,14 @@ class Store:
             self._engine.dispose()
 
     @contextlib.contextmanager
-    def _session(self, doing: str) -> Iterator[Session]:
+    def session(self, doing: str) -> Iterator[Session]:
+        """A session on the tables as they are declared, for this package's own use.
+
+        Parameters
+        ----------
+        doing
+            What is being done, in words after "cannot", for whoever is told that it failed.
+        """
         self.migrate()
         if self._file.is_replaced:
             self._take_replaced_file()
