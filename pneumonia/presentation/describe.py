@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pneumonia.analysis.finding import Finding
+from pneumonia.analysis.finding import Finding, PopulationMatch
 from pneumonia.presentation.calls import Call
-from pneumonia.records import ImageInfo, Reading
+from pneumonia.records import ImageInfo, Reading, Verdict
 
 
 def as_json(
@@ -32,18 +32,8 @@ def as_json(
     links
         Where the reading, its page and its pictures are.
     """
-    finding = describe_finding(reading.finding)
-    return {
-        "id": reading.id,
-        "created_at": timestamp(reading.created_at),
-        **{key: finding[key] for key in ("label", "probability", "confidence")},
-        "reference": reading.reference or None,
-        "synthetic": reading.synthetic,
-        "population": reading.finding.population or None,
-        "population_match": reading.finding.population_match.value,
-        "population_mismatches": list(reading.finding.mismatches),
+    return summarise(reading, links) | {
         "etiology": etiology,
-        "operating_point": finding["operating_point"],
         "operating_points": [
             {
                 "name": call.point.name,
@@ -52,14 +42,38 @@ def as_json(
             }
             for call in calls
         ],
-        "model": finding["model"],
         "intended_use": intended_use,
-        "image": describe_image(reading.image),
-        "quality": finding["quality"],
         "lungs": [[list(corner) for corner in part] for part in reading.finding.outline],
         "location": location,
+    }
+
+
+def summarise(reading: Reading, links: dict[str, str]) -> dict[str, Any]:
+    """A reading as one of a list: what takes room, or its model's card, is left out."""
+    finding = describe_finding(reading.finding)
+    return {
+        "id": reading.id,
+        "created_at": timestamp(reading.created_at),
+        **{key: finding[key] for key in ("label", "probability", "confidence")},
+        "reference": reading.reference or None,
+        "synthetic": reading.synthetic,
+        "batch": reading.batch or None,
+        "population": reading.finding.population or None,
+        "population_match": reading.finding.population_match.value,
+        "population_mismatches": list(reading.finding.mismatches),
+        "operating_point": finding["operating_point"],
+        "model": finding["model"],
+        "image": describe_image(reading.image),
+        "quality": finding["quality"],
         "links": links,
     }
+
+
+def show_verdict(finding: Finding) -> Verdict:
+    """What stands for the finding where there is room for one word."""
+    if finding.population_match is PopulationMatch.NO:
+        return Verdict.OUTSIDE
+    return Verdict(finding.label.value)
 
 
 def describe_finding(finding: Finding) -> dict[str, Any]:

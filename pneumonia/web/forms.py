@@ -18,3 +18,7 @@ class DeleteForm(FlaskForm):  # type: ignore[misc]
 
 class SampleForm(FlaskForm):  # type: ignore[misc]
     submit = SubmitField("Read this sample")
+
+
+class SelectionForm(FlaskForm):  # type: ignore[misc]
+    """Around a list whose readings can be ticked."""

@@ -47,6 +47,7 @@ from pneumonia.web.uploads import (
     uploaded_reference,
     uploaded_turn,
 )
+from pneumonia.web.worklist import find_neighbours
 
 blueprint = Blueprint("pages", __name__)
 
@@ -119,6 +120,7 @@ def reading(reading_id: str) -> str:
         json_url=url_for("api.get", reading_id=reading_id),
         delete_form=DeleteForm(formdata=None),
         legend=colour_stops(LEGEND_STOPS),
+        neighbours=find_neighbours(found),
     )
 
 

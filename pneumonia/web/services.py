@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.config import Settings
 from pneumonia.readings import Readings
-from pneumonia.records import Store
+from pneumonia.records import Store, Worklist
 
 EXTENSION = "pneumonia"
 
@@ -19,6 +19,7 @@ class Services:
     store: Store
     analysis: AnalysisService
     readings: Readings
+    worklist: Worklist
 
 
 def services(app: Flask | None = None) -> Services:

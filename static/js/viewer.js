@@ -56,6 +56,8 @@ const keys = {
   1: () => choose(views[0]),
   2: () => choose(views[1]),
   n: () => document.querySelector("[data-new-reading]").click(),
+  j: () => document.querySelector(".neighbours [rel='next']")?.click(),
+  k: () => document.querySelector(".neighbours [rel='prev']")?.click(),
 };
 
 // Single keys can get in the way of speech input, so they can be switched off (WCAG 2.1.4).
