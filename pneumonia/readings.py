@@ -60,6 +60,8 @@ class Readings:
         turn: int = 0,
         reference: str = "",
         synthetic: bool = False,
+        batch: str = "",
+        batch_position: int = 0,
     ) -> Reading:
         """Decode, analyse and keep one uploaded file.
 
@@ -75,6 +77,8 @@ class Readings:
             What the person who sends it calls it; kept with the reading.
         synthetic
             Whether it is one of the samples.
+        batch, batch_position
+            The films it is sent together with, and which of them it is.
 
         Raises
         ------
@@ -97,6 +101,8 @@ class Readings:
                 finding=finding,
                 reference=reference,
                 synthetic=synthetic,
+                batch=batch,
+                batch_position=batch_position,
             )
             self._store.add(reading, encode_png(to_display(upright(radiograph, finding).pixels)))
         return reading

@@ -126,4 +126,5 @@ class RefusalRow(Base):
     code: Mapped[str] = mapped_column(String(64))
     title: Mapped[str] = mapped_column(String(255))
     detail: Mapped[str] = mapped_column(Text)
+    turn: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

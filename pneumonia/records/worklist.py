@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pneumonia.analysis.finding import PopulationMatch
@@ -12,7 +12,7 @@ from pneumonia.records.query import Page, Place, Query, Sort, Verdict
 from pneumonia.records.reading import Reading
 from pneumonia.records.rows import to_reading
 from pneumonia.records.store import Store
-from pneumonia.records.tables import ReadingRow
+from pneumonia.records.tables import ReadingRow, RefusalRow
 
 KEPT = timedelta(days=7)
 """How long a reading that was deleted from the list can be brought back."""
@@ -108,10 +108,15 @@ class Worklist:
             return int(changed.rowcount)  # type: ignore[attr-defined]
 
     def purge(self) -> None:
-        """Delete for good what was removed longer than :data:`KEPT` ago."""
+        """Delete for good what was removed, and forget what was refused, longer than KEPT ago."""
+        before = datetime.now(UTC) - KEPT
+        is_over = RefusalRow.created_at < before
         with self._store.session("list readings") as session:
-            over = ReadingRow.deleted_at < datetime.now(UTC) - KEPT
-            ids = list(session.scalars(select(ReadingRow.id).where(over)))
+            ids = list(session.scalars(select(ReadingRow.id).where(ReadingRow.deleted_at < before)))
+            # Asked first: who only looks at a list need not wait for whoever writes.
+            if session.scalar(select(RefusalRow.batch).where(is_over).limit(1)):
+                session.execute(delete(RefusalRow).where(is_over))
+                session.commit()
         for reading_id in ids:
             self._store.delete(reading_id)
 

@@ -35,12 +35,14 @@ from pneumonia.presentation.meaning import (
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
 from pneumonia.web import problems
+from pneumonia.web.batches import read_all
 from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
 from pneumonia.web.samples import SAMPLES, sample_png
 from pneumonia.web.served_model import card_of, known_populations, served_card
 from pneumonia.web.services import services
 from pneumonia.web.uploads import (
     UNKNOWN,
+    uploaded_files,
     uploaded_image,
     uploaded_name,
     uploaded_population,
@@ -66,6 +68,9 @@ def home() -> str:
 
 @blueprint.post("/")
 def upload() -> BaseResponse:
+    if len(uploaded_files()) > 1:
+        session["population"] = uploaded_population() or UNKNOWN
+        return redirect(url_for("batches.show", batch=read_all()), 303)
     # What was said is known to the page that comes back, whether the film is read or refused.
     g.said = said = {"name": uploaded_name(), "reference": uploaded_reference()}
     population = uploaded_population()

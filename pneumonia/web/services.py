@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.config import Settings
 from pneumonia.readings import Readings
-from pneumonia.records import Store, Worklist
+from pneumonia.records import Batches, Store, Worklist
 
 EXTENSION = "pneumonia"
 
@@ -20,6 +20,7 @@ class Services:
     analysis: AnalysisService
     readings: Readings
     worklist: Worklist
+    batches: Batches
 
 
 def services(app: Flask | None = None) -> Services:

@@ -45,6 +45,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "confidence": float,
         "reference": type(None),
         "synthetic": bool,
+        "batch": type(None),
         "population": type(None),
         "population_match": str,
         "population_mismatches": list,
@@ -262,7 +263,12 @@ def test_an_unknown_reading_is_404(client: FlaskClient, problem: Problem, bad: s
 def test_other_methods_are_405_and_say_which_are_not(client: FlaskClient, problem: Problem) -> None:
     response = client.put("/api/v1/readings")
     problem(response, 405, "method_not_allowed")
-    assert {m.strip() for m in response.headers["Allow"].split(",")} == {"GET", "HEAD", "POST", "OPTIONS"}
+    assert {m.strip() for m in response.headers["Allow"].split(",")} == {
+        "GET",
+        "HEAD",
+        "POST",
+        "OPTIONS",
+    }
 
 
 def test_an_unknown_address_of_the_api_is_a_problem(client: FlaskClient, problem: Problem) -> None:

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(64), nullable=False),
         sa.Column("title", sa.String(255), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("batch", "position", name="pk_refusals"),
     )
