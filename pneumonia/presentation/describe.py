@@ -15,6 +15,7 @@ def as_json(
     intended_use: str | None,
     etiology: dict[str, Any] | None,
     location: dict[str, Any] | None,
+    review: dict[str, Any] | None,
     links: dict[str, str],
 ) -> dict[str, Any]:
     """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
@@ -29,10 +30,12 @@ def as_json(
         See :func:`pneumonia.presentation.etiology.describe_etiology`.
     location
         See :func:`pneumonia.presentation.location.describe_location`.
+    review
+        See :func:`pneumonia.presentation.review.describe_opinion`.
     links
         Where the reading, its page and its pictures are.
     """
-    return summarise(reading, links) | {
+    return summarise(reading, review, links) | {
         "etiology": etiology,
         "operating_points": [
             {
@@ -48,7 +51,9 @@ def as_json(
     }
 
 
-def summarise(reading: Reading, links: dict[str, str]) -> dict[str, Any]:
+def summarise(
+    reading: Reading, review: dict[str, Any] | None, links: dict[str, str]
+) -> dict[str, Any]:
     """A reading as one of a list: what takes room, or its model's card, is left out."""
     finding = describe_finding(reading.finding)
     return {
@@ -65,6 +70,7 @@ def summarise(reading: Reading, links: dict[str, str]) -> dict[str, Any]:
         "model": finding["model"],
         "image": describe_image(reading.image),
         "quality": finding["quality"],
+        "review": review,
         "links": links,
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pneumonia.presentation.describe import show_verdict, timestamp
+from pneumonia.presentation.review import describe_opinion
 from pneumonia.records import Reading
 
 FIELDS = (
@@ -29,6 +30,8 @@ FIELDS = (
     "quality_warnings",
     "synthetic",
     "batch",
+    "opinion",
+    "agreement",
     "page",
 )
 # What a spreadsheet would take for the beginning of a formula.
@@ -83,5 +86,6 @@ def _columns(reading: Reading, address: str) -> dict[str, Any]:
         "quality_warnings": " ".join(finding.quality.warnings),
         "synthetic": str(reading.synthetic).lower(),
         "batch": reading.batch,
+        **(describe_opinion(finding, reading.opinion) or {"opinion": None, "agreement": None}),
         "page": f"{address}{reading.id}",
     }

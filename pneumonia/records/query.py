@@ -18,6 +18,16 @@ class Verdict(StrEnum):
     OUTSIDE = "outside"
 
 
+class ReviewState(StrEnum):
+    """What the last review said; ``any`` and ``none``: whether there is one."""
+
+    NONE = "none"
+    ANY = "any"
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    UNSURE = "unsure"
+
+
 class Sort(StrEnum):
     """``uncertain``: the nearest to their operating point first."""
 
@@ -59,6 +69,7 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
     batch: str = ""
+    review: ReviewState | None = None
     deleted: bool = False
     sort: Sort = Sort.NEWEST
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pneumonia.analysis.finding import Finding
+from pneumonia.records.review import Opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Reading:
     batch, batch_position
         The films it was sent together with, by an id as random as a reading's, and which of them
         it is, from 1 on; empty and 0 where it was sent alone.
+    opinion
+        Of the last review; None where there is none.
     """
 
     id: str
@@ -54,3 +57,4 @@ class Reading:
     synthetic: bool = False
     batch: str = ""
     batch_position: int = 0
+    opinion: Opinion | None = None

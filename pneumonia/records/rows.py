@@ -16,6 +16,7 @@ from pneumonia.analysis.finding import (
 )
 from pneumonia.imaging.preprocess import Geometry
 from pneumonia.records.reading import ImageInfo, Reading
+from pneumonia.records.review import Opinion
 from pneumonia.records.tables import ReadingRow
 
 
@@ -65,6 +66,7 @@ def to_row(reading: Reading) -> ReadingRow:
         margin=float(finding.margin),
         batch=reading.batch or None,
         batch_position=reading.batch_position or None,
+        opinion=reading.opinion.value if reading.opinion else None,
     )
 
 
@@ -93,6 +95,7 @@ def to_reading(row: ReadingRow) -> Reading:
         synthetic=row.synthetic,
         batch=row.batch or "",
         batch_position=row.batch_position or 0,
+        opinion=Opinion(row.opinion) if row.opinion else None,
     )
 
 

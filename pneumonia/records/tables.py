@@ -9,6 +9,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Double,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -93,11 +94,13 @@ class ReadingRow(Base):
     # Which films were sent together, and which of them this is, from 1 on.
     batch: Mapped[str | None] = mapped_column(String(32))
     batch_position: Mapped[int | None] = mapped_column(Integer)
+    # Of the last review; NULL where there is none.
+    opinion: Mapped[str | None] = mapped_column(String(16))
 
 
 # Each order of the list has an index that holds all a list is filtered by as well: rows, large by
 # their maps, are opened only to be shown.
-_COVERED = ("id", "label", "population_match", "model_id", "reference", "deleted_at")
+_COVERED = ("id", "label", "population_match", "model_id", "reference", "deleted_at", "opinion")
 for _name, _column in {
     "time": "created_at",
     "probability": "probability",
@@ -128,3 +131,23 @@ class RefusalRow(Base):
     detail: Mapped[str] = mapped_column(Text)
     turn: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ReviewRow(Base):
+    """One review of a reading: added, never changed, and gone with its reading alone."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    reading_id: Mapped[str] = mapped_column(
+        String(32),
+        ForeignKey("readings.id", name="fk_reviews_reading_id", ondelete="CASCADE"),
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reviewer: Mapped[str] = mapped_column(String(64))
+    opinion: Mapped[str] = mapped_column(String(16))
+    findings: Mapped[list[str]] = mapped_column(JSON)
+    note: Mapped[str] = mapped_column(Text)
+
+
+Index("ix_reviews_reading_id", ReviewRow.reading_id)

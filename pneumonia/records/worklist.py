@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from pneumonia.analysis.finding import PopulationMatch
-from pneumonia.records.query import Page, Place, Query, Sort, Verdict
+from pneumonia.analysis.finding import Label, PopulationMatch
+from pneumonia.records.query import Page, Place, Query, ReviewState, Sort, Verdict
 from pneumonia.records.reading import Reading
+from pneumonia.records.review import Opinion
 from pneumonia.records.rows import to_reading
 from pneumonia.records.store import Store
 from pneumonia.records.tables import ReadingRow, RefusalRow
@@ -155,6 +156,8 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
         conditions.append(row.created_at < query.until)
     if query.batch:
         conditions.append(row.batch == query.batch)
+    if query.review:
+        conditions.append(_is_reviewed(query.review))
     return conditions
 
 
@@ -163,6 +166,31 @@ def _shows(verdicts: Sequence[Verdict]) -> ColumnElement[bool]:
     labels = [verdict.value for verdict in verdicts if verdict is not Verdict.OUTSIDE]
     shows = and_(~is_outside, ReadingRow.label.in_(labels))
     return shows | is_outside if Verdict.OUTSIDE in verdicts else shows
+
+
+def _is_reviewed(state: ReviewState) -> ColumnElement[bool]:
+    """To agree or disagree, both must have said something, and the model be asked what it knows."""
+    match state:
+        case ReviewState.NONE:
+            return ReadingRow.opinion.is_(None)
+        case ReviewState.ANY:
+            return ReadingRow.opinion.is_not(None)
+        case ReviewState.UNSURE:
+            return ReadingRow.opinion == Opinion.UNSURE.value
+        case _:
+            same = state is ReviewState.AGREE
+            said = (Opinion.PNEUMONIA.value, Opinion.NO_PNEUMONIA.value)
+            labels = (Label.PNEUMONIA.value, Label.NORMAL.value)
+            pairs = zip(labels, said if same else said[::-1], strict=True)
+            return and_(
+                ReadingRow.population_match != PopulationMatch.NO.value,
+                or_(
+                    *(
+                        and_(ReadingRow.label == label, ReadingRow.opinion == opinion)
+                        for label, opinion in pairs
+                    )
+                ),
+            )
 
 
 def _readings(session: Session, ids: Sequence[str]) -> list[Reading]:

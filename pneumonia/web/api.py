@@ -10,6 +10,7 @@ from pneumonia.presentation.describe import as_json, summarise
 from pneumonia.presentation.etiology import describe_etiology
 from pneumonia.presentation.location import describe_location
 from pneumonia.presentation.meaning import find_use
+from pneumonia.presentation.review import describe_opinion
 from pneumonia.records import Place, Reading
 from pneumonia.web.filters import FilterForm, place
 from pneumonia.web.served_model import card_of
@@ -58,7 +59,10 @@ def find() -> dict[str, Any]:
         return url_for("api.find", **form.kept | {"limit": limit, name: there}) if there else None
 
     return {
-        "readings": [summarise(reading, _links(reading)) for reading in page.readings],
+        "readings": [
+            summarise(reading, describe_opinion(reading.finding, reading.opinion), _links(reading))
+            for reading in page.readings
+        ],
         "total": services().worklist.count(query),
         "links": {
             "previous": address("before", page.previous),
@@ -93,7 +97,8 @@ def _body(reading: Reading) -> dict[str, Any]:
     etiology = describe_etiology(finding, card)
     location = describe_location(finding)
     calls = find_calls(finding, card)
-    return as_json(reading, calls, find_use(card), etiology, location, _links(reading))
+    review = describe_opinion(finding, reading.opinion)
+    return as_json(reading, calls, find_use(card), etiology, location, review, _links(reading))
 
 
 def _links(reading: Reading) -> dict[str, str]:
@@ -104,4 +109,5 @@ def _links(reading: Reading) -> dict[str, str]:
         "image": url_for("pages.image", reading_id=reading.id),
         "overlay": url_for("pages.overlay", reading_id=reading.id),
         "thumbnail": url_for("pages.thumbnail", reading_id=reading.id),
+        "reviews": url_for("reviews.history", reading_id=reading.id),
     }

@@ -19,7 +19,7 @@ from wtforms.widgets import CheckboxInput, DateInput  # type: ignore[import-unty
 
 from pneumonia.analysis.finding import PopulationMatch
 from pneumonia.errors import BadParameter
-from pneumonia.records import Place, Query, Sort, Verdict
+from pneumonia.records import Place, Query, ReviewState, Sort, Verdict
 from pneumonia.web.services import services
 from pneumonia.web.uploads import MAX_REFERENCE
 
@@ -81,6 +81,18 @@ class FilterForm(Form):  # type: ignore[misc]
         default="",
     )
     model = SelectField("Model", default="")
+    review = SelectField(
+        "Review",
+        choices=[
+            SelectChoice("", "Any"),
+            SelectChoice(ReviewState.NONE, "Not reviewed"),
+            SelectChoice(ReviewState.ANY, "Reviewed"),
+            SelectChoice(ReviewState.AGREE, "Agrees"),
+            SelectChoice(ReviewState.DISAGREE, "Disagrees"),
+            SelectChoice(ReviewState.UNSURE, "Unsure"),
+        ],
+        default="",
+    )
     since = DayField("Since")
     until = DayField("Until", end=True)
     batch = HiddenField(validators=[Optional(), Regexp(r"^[0-9a-f]{32}$")])
@@ -127,6 +139,7 @@ class FilterForm(Form):  # type: ignore[misc]
             verdicts=tuple(Verdict(one) for one in self.verdict.data or ()),
             match=PopulationMatch(self.match.data) if self.match.data else None,
             model=self.model.data,
+            review=ReviewState(self.review.data) if self.review.data else None,
             since=self.since.data,
             until=self.until.data,
             batch=self.batch.data or "",

@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.config import Settings
 from pneumonia.readings import Readings
-from pneumonia.records import Batches, Store, Worklist
+from pneumonia.records import Batches, Reviews, Store, Worklist
 
 EXTENSION = "pneumonia"
 
@@ -21,6 +21,7 @@ class Services:
     readings: Readings
     worklist: Worklist
     batches: Batches
+    reviews: Reviews
 
 
 def services(app: Flask | None = None) -> Services:

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.errors import BadParameter
 from pneumonia.presentation.describe import show_verdict
+from pneumonia.presentation.review import say_opinion
 from pneumonia.presentation.spreadsheet import as_csv
 from pneumonia.records import Page, Query, Reading
 from pneumonia.records.worklist import KEPT
@@ -68,6 +69,7 @@ def deleted() -> str:
         verdict_of=show_verdict,
         # Out of reach means that its picture is not to be had either.
         no_picture=lambda _: None,
+        say_opinion=say_opinion,
     )
 
 
@@ -134,6 +136,7 @@ def _render(form: FilterForm, page: Page, total: int | None, problem: str = "") 
         picture_of=_thumbnail,
         number=say_number,
         per_page=PER_PAGE,
+        say_opinion=say_opinion,
     )
 
 

@@ -10,7 +10,19 @@ from sqlalchemy import text
 
 from pneumonia.analysis.finding import Label, ModelRef, OperatingPoint, PopulationMatch
 from pneumonia.errors import ReadingNotFound
-from pneumonia.records import Place, Query, Reading, Sort, Store, Verdict, Worklist
+from pneumonia.records import (
+    Opinion,
+    Place,
+    Query,
+    Reading,
+    Review,
+    Reviews,
+    ReviewState,
+    Sort,
+    Store,
+    Verdict,
+    Worklist,
+)
 from pneumonia.records.worklist import KEPT
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -161,6 +173,26 @@ def test_all_readings_come_whatever_fits_into_one_page(
     assert numbers(list(worklist.all(Query()))) == [6, 5, 4, 3, 2, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (ReviewState.NONE, [6]),
+        (ReviewState.ANY, [0, 1, 2, 3, 4, 5]),
+        (ReviewState.AGREE, [0, 2]),
+        (ReviewState.DISAGREE, [3]),
+        (ReviewState.UNSURE, [5]),
+        # 1 was indeterminate and 4 lies outside: the model said nothing to agree with.
+    ],
+)
+def test_the_list_holds_what_was_said_of_it(
+    worklist: Worklist, store: Store, state: ReviewState, expected: list[int]
+) -> None:
+    yes, no, unsure = Opinion.PNEUMONIA, Opinion.NO_PNEUMONIA, Opinion.UNSURE
+    for number, opinion in enumerate((yes, yes, no, no, yes, unsure)):
+        Reviews(store).add(f"{number:032x}", Review(START, "A. B.", opinion))
+    assert listed(worklist, review=state) == expected
+
+
 def test_models_are_those_that_made_a_reading(worklist: Worklist) -> None:
     assert worklist.models() == ["default", "older"]
 
@@ -206,7 +238,10 @@ def test_what_is_no_place_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize("sort", [Sort.NEWEST, Sort.LOWEST, Sort.UNCERTAIN])
-@pytest.mark.parametrize("filters", [{}, {"reference": "acc", "verdicts": (Verdict.NORMAL,)}])
+@pytest.mark.parametrize(
+    "filters",
+    [{}, {"reference": "acc", "verdicts": (Verdict.NORMAL,)}, {"review": ReviewState.NONE}],
+)
 def test_a_list_is_found_in_an_index_alone(
     worklist: Worklist, store: Store, sort: Sort, filters: dict[str, object]
 ) -> None:

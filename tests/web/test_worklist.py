@@ -13,7 +13,7 @@ from pneumonia.web.services import services
 FIELDS = {
     *("id", "created_at", "label", "probability", "confidence", "reference", "synthetic", "batch"),
     *("population", "population_match", "population_mismatches", "operating_point", "model"),
-    *("image", "quality", "links"),
+    *("image", "quality", "review", "links"),
 }
 
 
