@@ -141,7 +141,7 @@ class Readings:
             return encode_png(overlay(radiograph, reading.finding, opacity))
 
     def thumbnail_png(self, reading_id: str) -> bytes:
-        """The film at most :data:`THUMBNAIL_PIXELS` a side: 8-bit grey PNG.
+        """The film at most :data:`THUMBNAIL_PIXELS` a side: 8-bit grey PNG, made once and kept.
 
         Raises
         ------
@@ -149,11 +149,14 @@ class Readings:
         Overloaded
             When there was no room for a large film in time.
         """
+        if kept := self._store.thumbnail(reading_id):
+            return kept
         image = self._store.get(reading_id).image
         with self._pixels.hold(image.width * image.height):
-            return encode_png(
-                to_thumbnail(decode_png(self._store.radiograph(reading_id)), THUMBNAIL_PIXELS)
-            )
+            radiograph = decode_png(self._store.radiograph(reading_id))
+            thumbnail = encode_png(to_thumbnail(radiograph, THUMBNAIL_PIXELS))
+        self._store.keep_thumbnail(reading_id, thumbnail)
+        return thumbnail
 
     def has_picture(self, reading_id: str) -> bool:
         """Whether the film of a reading is there. Raises ReadingNotFound for what is no id."""

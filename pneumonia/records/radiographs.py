@@ -25,7 +25,9 @@ class Radiographs:
         return self._folder / reading_id[:2] / f"{reading_id}.png"
 
     def write(self, reading_id: str, png: bytes) -> None:
-        path = self.path(reading_id)
+        self._write(self.path(reading_id), png)
+
+    def _write(self, path: Path, png: bytes) -> None:
         # Films of patients: for this user's eyes only, whatever the umask says.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(exist_ok=True)
@@ -52,6 +54,27 @@ class Radiographs:
 
     def delete(self, reading_id: str) -> None:
         self.path(reading_id).unlink(missing_ok=True)
+        self._thumbnail(reading_id).unlink(missing_ok=True)
+
+    # --- a film made small, once ----------------------------------------------------------------
+
+    def _thumbnail(self, reading_id: str) -> Path:
+        return self.path(reading_id).with_suffix(".thumbnail")
+
+    def thumbnail(self, reading_id: str) -> bytes | None:
+        """None where none was kept, or its film is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.path(reading_id).is_file():
+                return self._thumbnail(reading_id).read_bytes()
+        return None
+
+    def keep_thumbnail(self, reading_id: str, png: bytes) -> None:
+        """Keep it for the next time; it never outlives its film, nor fails for want of room."""
+        kept = self._thumbnail(reading_id)
+        with contextlib.suppress(OSError):
+            self._write(kept, png)
+            if not self.path(reading_id).is_file():  # deleted meanwhile
+                kept.unlink(missing_ok=True)
 
     # --- a deletion in two steps ----------------------------------------------------------------
 
@@ -65,6 +88,7 @@ class Radiographs:
         """Take a film out of reach, so that it can be removed or brought back."""
         with contextlib.suppress(FileNotFoundError):
             self.path(reading_id).replace(self._aside(reading_id))
+        self._thumbnail(reading_id).unlink(missing_ok=True)
 
     def empty_aside(self, reading_id: str) -> None:
         """Give up a film's room on the disk; what is left of it says that its row is to go."""

@@ -151,6 +151,16 @@ class Store:
         with _storage("open the film"):
             return self._radiographs.read(reading_id)
 
+    def thumbnail(self, reading_id: str) -> bytes | None:
+        """The film made small, where that was kept. Raises ReadingNotFound."""
+        self.get(reading_id)
+        with _storage("open the film"):
+            return self._radiographs.thumbnail(reading_id)
+
+    def keep_thumbnail(self, reading_id: str, png: bytes) -> None:
+        """Spare the next one who looks at a list the work of making a film small."""
+        self._radiographs.keep_thumbnail(reading_id, png)
+
     def has_radiograph(self, reading_id: str) -> bool:
         """Whether the film's file is there. Raises ReadingNotFound for what is no id."""
         return self._radiographs.path(reading_id).is_file()
