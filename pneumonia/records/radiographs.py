@@ -88,7 +88,6 @@ class Radiographs:
         """Take a film out of reach, so that it can be removed or brought back."""
         with contextlib.suppress(FileNotFoundError):
             self.path(reading_id).replace(self._aside(reading_id))
-        self._thumbnail(reading_id).unlink(missing_ok=True)
 
     def empty_aside(self, reading_id: str) -> None:
         """Give up a film's room on the disk; what is left of it says that its row is to go."""
@@ -104,6 +103,7 @@ class Radiographs:
             self._aside(reading_id).replace(self.path(reading_id))
 
     def remove_aside(self, reading_id: str) -> None:
+        self._thumbnail(reading_id).unlink(missing_ok=True)
         self._aside(reading_id).unlink(missing_ok=True)
 
     def aside(self) -> Iterator[str]:
