@@ -12,7 +12,7 @@ from pneumonia.cli import commands
 from pneumonia.config import ROOT, Settings
 from pneumonia.imaging import Limits
 from pneumonia.readings import Readings
-from pneumonia.records import Store
+from pneumonia.records import Batches, Reviews, Store, Worklist
 from pneumonia.web.services import Services
 
 # The training package is the one thing the app never imports until it is asked for.
@@ -52,7 +52,9 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
         template_folder=str(ROOT / "templates"),
         static_folder=str(ROOT / "static"),
     )
-    web.init_app(app, Services(settings, store, service, readings))
+    lists = Worklist(store), Batches(store), Reviews(store)
+    own = Services(settings, store, service, readings, *lists)
+    web.init_app(app, own)
     commands.register(app)
     for name, help_text in TRAIN_COMMANDS.items():
         app.cli.add_command(LazyCommand(name, help_text, "train.cli"))

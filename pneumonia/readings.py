@@ -75,6 +75,8 @@ class Readings:
         turn: int = 0,
         reference: str = "",
         synthetic: bool = False,
+        batch: str = "",
+        batch_position: int = 0,
     ) -> Reading:
         """Decode, analyse and keep one uploaded file.
 
@@ -90,6 +92,8 @@ class Readings:
             What the person who sends it calls it; kept with the reading.
         synthetic
             Whether it is one of the samples.
+        batch, batch_position
+            The films it is sent together with, and which of them it is.
 
         Raises
         ------
@@ -114,6 +118,8 @@ class Readings:
                 reference=reference,
                 synthetic=synthetic,
                 study=self._study(data, radiograph),
+                batch=batch,
+                batch_position=batch_position,
             )
             with STAGE_SECONDS.labels("keep").time():
                 picture = encode_png(to_display(upright(radiograph, finding).pixels))
@@ -180,7 +186,7 @@ class Readings:
             yield decode_png(self._store.radiograph(reading_id))
 
     def thumbnail_png(self, reading_id: str) -> bytes:
-        """The film at most :data:`THUMBNAIL_PIXELS` a side: 8-bit grey PNG.
+        """The film at most :data:`THUMBNAIL_PIXELS` a side: 8-bit grey PNG, made once and kept.
 
         Raises
         ------
@@ -188,11 +194,14 @@ class Readings:
         Overloaded
             When there was no room for a large film in time.
         """
+        if kept := self._store.thumbnail(reading_id):
+            return kept
         image = self._store.get(reading_id).image
         with self._pixels.hold(image.width * image.height):
-            return encode_png(
-                to_thumbnail(decode_png(self._store.radiograph(reading_id)), THUMBNAIL_PIXELS)
-            )
+            radiograph = decode_png(self._store.radiograph(reading_id))
+            thumbnail = encode_png(to_thumbnail(radiograph, THUMBNAIL_PIXELS))
+        self._store.keep_thumbnail(reading_id, thumbnail)
+        return thumbnail
 
     def has_picture(self, reading_id: str) -> bool:
         """Whether the film of a reading is there. Raises ReadingNotFound for what is no id."""

@@ -234,3 +234,16 @@ def test_maps_of_large_radiographs_are_painted_within_the_same_bound(tmp_path, m
         may_end.set()
         assert second.result(30).id != first.id
     assert readings.overlay_png(first.id, 0.5).startswith(b"\x89PNG")
+
+
+def test_a_thumbnail_is_made_once(
+    make: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    readings = make(Analyst())
+    kept = readings.submit(encode_png(RADIOGRAPH))
+    first = readings.thumbnail_png(kept.id)
+    monkeypatch.setattr("pneumonia.readings.to_thumbnail", None)  # nobody is to call it again
+    assert readings.thumbnail_png(kept.id) == first
+    assert decode_png(first).shape == (120, 100)
+    readings.delete(kept.id)
+    assert [path for path in tmp_path.glob("films/**/*") if path.is_file()] == []

@@ -181,6 +181,11 @@ class Finding:
         return 1 - p, p * (1 - viral), p * viral
 
     @property
+    def margin(self) -> float:
+        """How far the probability lies from the threshold: the less, the less certain the label."""
+        return abs(self.probability - self.operating_point.threshold)
+
+    @property
     def confidence(self) -> float:
         """Probability of the label, in [0, 1]; for indeterminate, of the likelier class."""
         match self.label:

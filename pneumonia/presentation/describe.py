@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pneumonia.analysis.finding import Finding
+from pneumonia.analysis.finding import Finding, PopulationMatch
 from pneumonia.presentation.calls import Call
-from pneumonia.records import ImageInfo, Reading
+from pneumonia.records import ImageInfo, Reading, Verdict
 
 
 def as_json(
@@ -15,6 +15,7 @@ def as_json(
     intended_use: str | None,
     etiology: dict[str, Any] | None,
     location: dict[str, Any] | None,
+    review: dict[str, Any] | None,
     links: dict[str, str],
 ) -> dict[str, Any]:
     """The body of ``/api/v1/readings``: the same for the one who sent it and who asks later.
@@ -29,21 +30,13 @@ def as_json(
         See :func:`pneumonia.presentation.etiology.describe_etiology`.
     location
         See :func:`pneumonia.presentation.location.describe_location`.
+    review
+        See :func:`pneumonia.presentation.review.describe_opinion`.
     links
         Where the reading, its page and its pictures are.
     """
-    finding = describe_finding(reading.finding)
-    return {
-        "id": reading.id,
-        "created_at": timestamp(reading.created_at),
-        **{key: finding[key] for key in ("label", "probability", "confidence")},
-        "reference": reading.reference or None,
-        "synthetic": reading.synthetic,
-        "population": reading.finding.population or None,
-        "population_match": reading.finding.population_match.value,
-        "population_mismatches": list(reading.finding.mismatches),
+    return summarise(reading, review, links) | {
         "etiology": etiology,
-        "operating_point": finding["operating_point"],
         "operating_points": [
             {
                 "name": call.point.name,
@@ -52,14 +45,41 @@ def as_json(
             }
             for call in calls
         ],
-        "model": finding["model"],
         "intended_use": intended_use,
-        "image": describe_image(reading.image),
-        "quality": finding["quality"],
         "lungs": [[list(corner) for corner in part] for part in reading.finding.outline],
         "location": location,
+    }
+
+
+def summarise(
+    reading: Reading, review: dict[str, Any] | None, links: dict[str, str]
+) -> dict[str, Any]:
+    """A reading as one of a list: what takes room, or its model's card, is left out."""
+    finding = describe_finding(reading.finding)
+    return {
+        "id": reading.id,
+        "created_at": timestamp(reading.created_at),
+        **{key: finding[key] for key in ("label", "probability", "confidence")},
+        "reference": reading.reference or None,
+        "synthetic": reading.synthetic,
+        "batch": reading.batch or None,
+        "population": reading.finding.population or None,
+        "population_match": reading.finding.population_match.value,
+        "population_mismatches": list(reading.finding.mismatches),
+        "operating_point": finding["operating_point"],
+        "model": finding["model"],
+        "image": describe_image(reading.image),
+        "quality": finding["quality"],
+        "review": review,
         "links": links,
     }
+
+
+def show_verdict(finding: Finding) -> Verdict:
+    """What stands for the finding where there is room for one word."""
+    if finding.population_match is PopulationMatch.NO:
+        return Verdict.OUTSIDE
+    return Verdict(finding.label.value)
 
 
 def describe_finding(finding: Finding) -> dict[str, Any]:

@@ -1,6 +1,28 @@
 """What is kept: SQLAlchemy tables, their migrations, and the films' pictures on disk."""
 
+from pneumonia.records.batches import Batches, Refusal
+from pneumonia.records.query import Page, Place, Query, ReviewState, Sort, Verdict
 from pneumonia.records.reading import ImageInfo, Reading
+from pneumonia.records.review import Opinion, OtherFinding, Review
+from pneumonia.records.reviews import Reviews
 from pneumonia.records.store import Store
+from pneumonia.records.worklist import Worklist
 
-__all__ = ["ImageInfo", "Reading", "Store"]
+__all__ = [
+    "Batches",
+    "ImageInfo",
+    "Opinion",
+    "OtherFinding",
+    "Page",
+    "Place",
+    "Query",
+    "Reading",
+    "Refusal",
+    "Review",
+    "ReviewState",
+    "Reviews",
+    "Sort",
+    "Store",
+    "Verdict",
+    "Worklist",
+]

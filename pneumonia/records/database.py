@@ -108,6 +108,8 @@ def _alone(connection: Connection) -> Iterator[None]:
     match connection.dialect.name:
         case "sqlite":
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            # A table that is made anew under its name must not take along what points at it.
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             connection.rollback()
             # The write lock is taken before the version is read, not at the first change.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -117,3 +119,5 @@ def _alone(connection: Connection) -> Iterator[None]:
             connection.begin()
     yield
     connection.commit()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")

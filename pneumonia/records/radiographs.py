@@ -27,10 +27,21 @@ class Radiographs:
     def write(self, reading_id: str, png: bytes) -> None:
         """Lay a film down, marked as pending until it is settled."""
         path = self.path(reading_id)
+        self._make_folder(path)
+        self._pending(reading_id).touch()
+        try:
+            self._write(path, png)
+        except OSError:
+            self.settle(reading_id)
+            raise
+
+    def _make_folder(self, path: Path) -> None:
         # Films of patients: for this user's eyes only, whatever the umask says.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(exist_ok=True)
-        self._pending(reading_id).touch()
+
+    def _write(self, path: Path, png: bytes) -> None:
+        self._make_folder(path)
         # A reader, or a crash half way, never meets half a picture: the rename is atomic.
         part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
         try:
@@ -38,7 +49,6 @@ class Radiographs:
             part.replace(path)
         except OSError:
             part.unlink(missing_ok=True)
-            self.settle(reading_id)
             raise
 
     def read(self, reading_id: str) -> bytes:
@@ -55,6 +65,27 @@ class Radiographs:
 
     def delete(self, reading_id: str) -> None:
         self.path(reading_id).unlink(missing_ok=True)
+        self._thumbnail(reading_id).unlink(missing_ok=True)
+
+    # --- a film made small, once ----------------------------------------------------------------
+
+    def _thumbnail(self, reading_id: str) -> Path:
+        return self.path(reading_id).with_suffix(".thumbnail")
+
+    def thumbnail(self, reading_id: str) -> bytes | None:
+        """None where none was kept, or its film is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.path(reading_id).is_file():
+                return self._thumbnail(reading_id).read_bytes()
+        return None
+
+    def keep_thumbnail(self, reading_id: str, png: bytes) -> None:
+        """Keep it for the next time; it never outlives its film, nor fails for want of room."""
+        kept = self._thumbnail(reading_id)
+        with contextlib.suppress(OSError):
+            self._write(kept, png)
+            if not self.path(reading_id).is_file():  # deleted meanwhile
+                kept.unlink(missing_ok=True)
 
     # --- a film on its way to its row -----------------------------------------------------------
 
@@ -109,6 +140,7 @@ class Radiographs:
             self._aside(reading_id).replace(self.path(reading_id))
 
     def remove_aside(self, reading_id: str) -> None:
+        self._thumbnail(reading_id).unlink(missing_ok=True)
         self._aside(reading_id).unlink(missing_ok=True)
 
     def aside(self) -> Iterator[str]:

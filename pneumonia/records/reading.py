@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pneumonia.analysis.finding import Finding
+from pneumonia.records.review import Opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Reading:
     study
         Whose film it is: patient, study and instance of a DICOM file, as a DICOM data set without
         pixels. Empty unless the operator keeps it.
+    batch, batch_position
+        The films it was sent together with, by an id as random as a reading's, and which of them
+        it is, from 1 on; empty and 0 where it was sent alone.
+    opinion
+        Of the last review; None where there is none.
     """
 
     id: str
@@ -53,3 +59,6 @@ class Reading:
     reference: str = ""
     synthetic: bool = False
     study: bytes = field(default=b"", repr=False)
+    batch: str = ""
+    batch_position: int = 0
+    opinion: Opinion | None = None

@@ -16,6 +16,7 @@ from pneumonia.analysis.finding import (
 )
 from pneumonia.imaging.preprocess import Geometry
 from pneumonia.records.reading import ImageInfo, Reading
+from pneumonia.records.review import Opinion
 from pneumonia.records.tables import ReadingRow
 
 
@@ -63,6 +64,10 @@ def to_row(reading: Reading) -> ReadingRow:
             "box": [float(edge) for edge in geometry.box],
         },
         outline=[[[float(x), float(y)] for x, y in part] for part in finding.outline] or None,
+        margin=float(finding.margin),
+        batch=reading.batch or None,
+        batch_position=reading.batch_position or None,
+        opinion=reading.opinion.value if reading.opinion else None,
     )
 
 
@@ -90,6 +95,9 @@ def to_reading(row: ReadingRow) -> Reading:
         reference=row.reference or "",
         synthetic=row.synthetic,
         study=row.study or b"",
+        batch=row.batch or "",
+        batch_position=row.batch_position or 0,
+        opinion=Opinion(row.opinion) if row.opinion else None,
     )
 
 

@@ -113,7 +113,7 @@ class Store:
         radiograph_png
             The film as an 8-bit grey PNG without metadata.
         """
-        with self._session("store the reading") as session:
+        with self.session("store the reading") as session:
             # The picture first: a row never points at a film that is not there.
             self._radiographs.write(reading.id, radiograph_png)
             try:
@@ -129,15 +129,22 @@ class Store:
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
         self._radiographs.path(reading_id)
-        with self._session("look up the reading") as session:
-            return to_reading(_row(session, reading_id))
+        with self.session("look up the reading") as session:
+            row = _row(session, reading_id)
+            if row.deleted_at is not None:
+                raise ReadingNotFound(
+                    f"The reading {reading_id} was deleted. For some days it can be brought back "
+                    "from the deleted readings, which the worklist leads to."
+                )
+            return to_reading(row)
 
     def find(self, reading_ids: Sequence[str]) -> list[Reading]:
         """Those of the given readings that exist, in the order asked for."""
         if not reading_ids:
             return []
         query = select(ReadingRow).where(ReadingRow.id.in_(list(reading_ids)))
-        with self._session("list readings") as session:
+        query = query.where(ReadingRow.deleted_at.is_(None))
+        with self.session("list readings") as session:
             rows = {row.id: row for row in session.scalars(query)}
             return [to_reading(rows[id_]) for id_ in reading_ids if id_ in rows]
 
@@ -146,6 +153,16 @@ class Store:
         self.get(reading_id)
         with _storage("open the film"):
             return self._radiographs.read(reading_id)
+
+    def thumbnail(self, reading_id: str) -> bytes | None:
+        """The film made small, where that was kept. Raises ReadingNotFound."""
+        self.get(reading_id)
+        with _storage("open the film"):
+            return self._radiographs.thumbnail(reading_id)
+
+    def keep_thumbnail(self, reading_id: str, png: bytes) -> None:
+        """Spare the next one who looks at a list the work of making a film small."""
+        self._radiographs.keep_thumbnail(reading_id, png)
 
     def has_radiograph(self, reading_id: str) -> bool:
         """Whether the film's file is there. Raises ReadingNotFound for what is no id."""
@@ -160,7 +177,7 @@ class Store:
         """
         films = self._radiographs
         films.path(reading_id)
-        with self._session("delete the reading") as session:
+        with self.session("delete the reading") as session:
             if session.get(ReadingRow, reading_id) is None and films.is_aside(reading_id):
                 films.remove_aside(reading_id)
                 return
@@ -192,7 +209,7 @@ class Store:
     def find_older(self, moment: datetime) -> list[str]:
         """Ids of the readings that were made before a moment, the oldest first."""
         query = select(ReadingRow.id).where(ReadingRow.created_at < moment)
-        with self._session("list readings") as session:
+        with self.session("list readings") as session:
             return list(session.scalars(query.order_by(ReadingRow.created_at)))
 
     def sweep(self, before: datetime) -> int:
@@ -202,7 +219,7 @@ class Store:
         never touched: it may belong to a database that is only not here today.
         """
         swept, films = 0, self._radiographs
-        with self._session("sweep the films") as session:
+        with self.session("sweep the films") as session:
             for reading_id in films.pending(before.timestamp()):
                 if session.get(ReadingRow, reading_id) is None:
                     films.discard(reading_id)
@@ -217,7 +234,7 @@ class Store:
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""
-        with self._session("reach the database") as session:
+        with self.session("reach the database") as session:
             session.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -226,7 +243,14 @@ class Store:
             self._engine.dispose()
 
     @contextlib.contextmanager
-    def _session(self, doing: str) -> Iterator[Session]:
+    def session(self, doing: str) -> Iterator[Session]:
+        """A session on the tables as they are declared, for this package's own use.
+
+        Parameters
+        ----------
+        doing
+            What is being done, in words after "cannot", for whoever is told that it failed.
+        """
         self.migrate()
         if self._file.is_replaced:
             self._take_replaced_file()

@@ -9,10 +9,13 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Double,
+    ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
+    Text,
     TypeDecorator,
     false,
 )
@@ -87,3 +90,67 @@ class ReadingRow(Base):
     map_geometry: Mapped[dict[str, Any]] = mapped_column(JSON)
     # Polygons of [x, y], fractions of the film; NULL where the lungs were not looked for.
     outline: Mapped[list[list[list[float]]] | None] = mapped_column(JSON(none_as_null=True))
+    # How far the probability lies from the threshold: the list is sorted by it.
+    margin: Mapped[float] = mapped_column(Double, server_default="0")
+    # When it was taken off the list; it is deleted for good some days later.
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Which films were sent together, and which of them this is, from 1 on.
+    batch: Mapped[str | None] = mapped_column(String(32))
+    batch_position: Mapped[int | None] = mapped_column(Integer)
+    # Of the last review; NULL where there is none.
+    opinion: Mapped[str | None] = mapped_column(String(16))
+
+
+# Each order of the list has an index that holds all a list is filtered by as well: rows, large by
+# their maps, are opened only to be shown.
+_COVERED = ("id", "label", "population_match", "model_id", "reference", "deleted_at", "opinion")
+for _name, _column in {
+    "time": "created_at",
+    "probability": "probability",
+    "margin": "margin",
+}.items():
+    Index(f"ix_readings_{_name}", *(ReadingRow.__table__.c[c] for c in (_column, *_COVERED)))
+Index("ix_readings_batch", ReadingRow.batch)
+# Of the few that were deleted only: else it would be taken for the many that were not.
+_IS_DELETED = ReadingRow.deleted_at.is_not(None)
+Index(
+    "ix_readings_deleted",
+    ReadingRow.deleted_at,
+    sqlite_where=_IS_DELETED,
+    postgresql_where=_IS_DELETED,
+)
+
+
+class RefusalRow(Base):
+    """A file of a batch that was refused, by its position; neither file nor name is kept."""
+
+    __tablename__ = "refusals"
+
+    batch: Mapped[str] = mapped_column(String(32), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    reference: Mapped[str | None] = mapped_column(String(64))
+    code: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str] = mapped_column(String(255))
+    detail: Mapped[str] = mapped_column(Text)
+    turn: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ReviewRow(Base):
+    """One review of a reading: added, never changed, and gone with its reading alone."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    reading_id: Mapped[str] = mapped_column(
+        String(32),
+        ForeignKey("readings.id", name="fk_reviews_reading_id", ondelete="CASCADE"),
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reviewer: Mapped[str] = mapped_column(String(64))
+    opinion: Mapped[str] = mapped_column(String(16))
+    findings: Mapped[list[str]] = mapped_column(JSON)
+    note: Mapped[str] = mapped_column(Text)
+
+
+Index("ix_reviews_reading_id", ReviewRow.reading_id)

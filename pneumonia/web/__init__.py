@@ -8,7 +8,19 @@ from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.presentation.describe import percent, score
-from pneumonia.web import api, door, headers, health, limits, observing, pages, problems
+from pneumonia.web import (
+    api,
+    batches,
+    door,
+    headers,
+    health,
+    limits,
+    observing,
+    pages,
+    problems,
+    reviews,
+    worklist,
+)
 from pneumonia.web.hosts import TrustedHosts, TrustedProxies
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
@@ -24,8 +36,9 @@ def init_app(app: Flask, own: Services) -> None:
     door.register(app)
     app.before_request(require_session)  # Before the CSRF check, which looks into the session.
     csrf = CSRFProtect(app)
+    csrf.exempt(reviews.create)  # As the API.
     csrf.exempt(api.blueprint)  # It reads no cookie, so there is no session to ride on.
-    for views in (pages, api, health):
+    for views in (pages, batches, worklist, reviews, api, health):
         app.register_blueprint(views.blueprint)
     limits.register(app, own.settings)
     problems.register(app)

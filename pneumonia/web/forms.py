@@ -2,8 +2,18 @@
 
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
 from flask_wtf.file import FileField  # type: ignore[import-untyped]
-from wtforms import SubmitField  # type: ignore[import-untyped]
+from wtforms import (  # type: ignore[import-untyped]
+    RadioField,
+    SelectChoice,
+    SelectMultipleField,
+    StringField,
+    SubmitField,
+    TextAreaField,
+)
+from wtforms.validators import InputRequired, Length, ValidationError  # type: ignore[import-untyped]
+from wtforms.widgets import CheckboxInput  # type: ignore[import-untyped]
 
+from pneumonia.presentation.review import OPINIONS, OTHER_FINDINGS
 from pneumonia.web.uploads import FIELD
 
 
@@ -18,3 +28,34 @@ class DeleteForm(FlaskForm):  # type: ignore[misc]
 
 class SampleForm(FlaskForm):  # type: ignore[misc]
     submit = SubmitField("Read this sample")
+
+
+class SelectionForm(FlaskForm):  # type: ignore[misc]
+    """Around a list whose readings can be ticked."""
+
+
+class ReviewForm(FlaskForm):  # type: ignore[misc]
+    """What a clinician says of a reading."""
+
+    opinion = RadioField(
+        "Do you agree?",
+        [InputRequired("Choose one: agree, disagree or unsure.")],
+        choices=[SelectChoice(name.value, text) for name, text in OPINIONS.items()],
+    )
+    findings = SelectMultipleField(
+        "Other findings",
+        choices=[SelectChoice(name.value, text) for name, text in OTHER_FINDINGS.items()],
+        option_widget=CheckboxInput(),
+    )
+    note = TextAreaField("Note", [Length(max=2000, message="At most 2,000 characters.")])
+    reviewer = StringField(
+        "Your name",
+        [
+            InputRequired("Say who reviews: a name or initials."),
+            Length(max=64, message="At most 64 characters."),
+        ],
+    )
+
+    def validate_reviewer(self, field: StringField) -> None:
+        if not field.data.strip() or not field.data.isprintable():
+            raise ValidationError("Say who reviews: a name or initials, on one line.")

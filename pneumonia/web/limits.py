@@ -8,8 +8,9 @@ from limits import parse_many
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting
 from pneumonia.web import problems
+from pneumonia.web.uploads import MAX_FILES, uploaded_files
 
-_UPLOADS = ("api.create", "pages.upload", "pages.sample")
+_UPLOADS = ("api.create", "pages.sample", "batches.add")
 # What multipart framing, the CSRF token and headers may add to the file itself.
 _OVERHEAD_BYTES = 64 * 2**10
 
@@ -19,7 +20,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + _OVERHEAD_BYTES,
         MAX_FORM_MEMORY_SIZE=500_000,  # Werkzeug needs more than one 64 KiB piece of a file.
-        MAX_FORM_PARTS=16,
+        MAX_FORM_PARTS=MAX_FILES + 16,
     )
     _limit_uploads(app, settings.rate_limit)
 
@@ -40,3 +41,5 @@ def _limit_uploads(app: Flask, rate: str) -> None:
     shared = limiter.shared_limit(rate, scope="uploads")
     for endpoint in _UPLOADS:
         app.view_functions[endpoint] = shared(app.view_functions[endpoint])  # type: ignore[assignment]
+    counted = limiter.shared_limit(rate, scope="uploads", cost=lambda: len(uploaded_files()) or 1)
+    app.view_functions["pages.upload"] = counted(app.view_functions["pages.upload"])  # type: ignore[assignment]

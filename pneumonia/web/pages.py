@@ -32,21 +32,25 @@ from pneumonia.presentation.meaning import (
     say_population,
     say_prevalence,
 )
+from pneumonia.presentation.review import OTHER_FINDINGS, say_choices, say_opinion
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
 from pneumonia.web import problems
-from pneumonia.web.forms import DeleteForm, SampleForm, UploadForm
+from pneumonia.web.batches import read_all
+from pneumonia.web.forms import DeleteForm, ReviewForm, SampleForm, UploadForm
 from pneumonia.web.samples import SAMPLES, sample_png
 from pneumonia.web.served_model import card_of, known_populations, served_card
 from pneumonia.web.services import services
 from pneumonia.web.uploads import (
     UNKNOWN,
+    uploaded_files,
     uploaded_image,
     uploaded_name,
     uploaded_population,
     uploaded_reference,
     uploaded_turn,
 )
+from pneumonia.web.worklist import find_neighbours
 
 if TYPE_CHECKING:  # it imports pydicom
     from pneumonia.dicom.results import Results
@@ -68,6 +72,9 @@ def home() -> str:
 
 @blueprint.post("/")
 def upload() -> BaseResponse:
+    if len(uploaded_files()) > 1:
+        session["population"] = uploaded_population() or UNKNOWN
+        return redirect(url_for("batches.show", batch=read_all()), 303)
     # What was said is known to the page that comes back, whether the film is read or refused.
     g.said = said = {"name": uploaded_name(), "reference": uploaded_reference()}
     population = uploaded_population()
@@ -93,8 +100,13 @@ def sample_image(name: str) -> BaseResponse:
 
 @blueprint.get("/readings/<reading_id>")
 def reading(reading_id: str) -> str:
-    found = services().readings.get(reading_id)
-    finding = found.finding
+    form = ReviewForm(formdata=None, reviewer=session.get("reviewer", ""))
+    return render_reading(services().readings.get(reading_id), form)
+
+
+def render_reading(found: Reading, review_form: ReviewForm) -> str:
+    """A reading's page, its review as far as it is filled in."""
+    reading_id, finding = found.id, found.finding
     card = card_of(finding.model)
     groups = card.calibration_of(finding.population).frequency if card else ()
     calls = find_calls(finding, card)
@@ -122,6 +134,12 @@ def reading(reading_id: str) -> str:
         json_url=url_for("api.get", reading_id=reading_id),
         delete_form=DeleteForm(formdata=None),
         legend=colour_stops(LEGEND_STOPS),
+        neighbours=find_neighbours(found),
+        reviews=services().reviews.history(reading_id),
+        review_form=review_form,
+        opinions=say_choices(finding),
+        say_opinion=say_opinion,
+        other_findings=OTHER_FINDINGS,
     )
 
 

@@ -128,7 +128,7 @@ def describe(error: Exception) -> Problem:
             "the page and send it again.",
         )
     if isinstance(error, RequestEntityTooLarge) and _body_too_large():
-        return _describe_domain(_too_large())
+        return _describe_domain(too_large())
     status = error.code or 500 if isinstance(error, HTTPException) else 500
     if status in _HTTP:
         code, title, detail = _HTTP[status]
@@ -160,7 +160,7 @@ def _body_too_large() -> bool:
     return limit is not None and (length is None or length > limit)
 
 
-def _too_large() -> errors.FileTooLarge:
+def too_large() -> errors.FileTooLarge:
     megabytes = services().settings.max_upload_bytes / 2**20
     return errors.FileTooLarge(
         f"The upload is larger than {megabytes:g} MB, the largest file accepted here. Export "

@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.config import Settings
 from pneumonia.readings import Readings
-from pneumonia.records import Store
+from pneumonia.records import Batches, Reviews, Store, Worklist
 
 EXTENSION = "pneumonia"
 
@@ -19,6 +19,9 @@ class Services:
     store: Store
     analysis: AnalysisService
     readings: Readings
+    worklist: Worklist
+    batches: Batches
+    reviews: Reviews
 
 
 def services(app: Flask | None = None) -> Services:

@@ -1,6 +1,7 @@
 """The uploaded file, out of the request: one multipart field, one file, no name trusted."""
 
 from flask import request
+from werkzeug.datastructures import FileStorage
 
 from pneumonia.errors import BadParameter, NoImage
 from pneumonia.imaging.radiograph import OTHER_POPULATION, QUARTER_TURNS
@@ -10,10 +11,18 @@ FIELD = "image"
 POPULATION = "population"
 REFERENCE = "reference"
 TURN = "turn"
+NAME_AS_REFERENCE = "name_as_reference"
 MAX_REFERENCE = 64
 MAX_NAME = 48
 """Of a file's name that is remembered: the session that holds it is a cookie."""
+MAX_FILES = 100
+"""In one form, sent as a whole; the page's script sends them one by one."""
 UNKNOWN = "unknown"
+
+
+def uploaded_files() -> list[FileStorage]:
+    """What was chosen; a form that was sent with no file chosen has one without a name."""
+    return request.files.getlist(FIELD)
 
 
 def uploaded_image() -> bytes:
@@ -26,7 +35,7 @@ def uploaded_image() -> bytes:
     BadParameter
         When it holds more than one file.
     """
-    files = request.files.getlist(FIELD)
+    files = uploaded_files()
     if not files:
         raise NoImage(_missing())
     if len(files) > 1:
@@ -62,14 +71,18 @@ def uploaded_population() -> str:
     )
 
 
-def uploaded_reference() -> str:
+def uploaded_reference(file: FileStorage | None = None) -> str:
     """What the sender calls the film, from the form's field; empty where nothing is said.
+
+    The file's name where the form says so: the sender's word that it may be kept.
 
     Raises
     ------
     BadParameter
         For one that is too long, or holds what cannot be shown on a line.
     """
+    if request.form.get(NAME_AS_REFERENCE):
+        return uploaded_name(file)
     reference = request.form.get(REFERENCE, "").strip()
     if len(reference) > MAX_REFERENCE or not reference.isprintable():
         raise BadParameter(
@@ -93,9 +106,9 @@ def uploaded_turn() -> int:
     return int(text)
 
 
-def uploaded_name() -> str:
-    """The name of the uploaded file, for the sender's own eyes; empty where there is none."""
-    file = request.files.get(FIELD)
+def uploaded_name(file: FileStorage | None = None) -> str:
+    """The name of an uploaded file, of the first unless one is given; empty where there is none."""
+    file = file or request.files.get(FIELD)
     name = (file.filename if file else None) or ""
     name = "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 12]}…{name[-11:]}"

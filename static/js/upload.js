@@ -1,7 +1,9 @@
-// The home page's form: drop a film anywhere, paste one, or choose it; then say what is going on.
+// The home page's form: drop films anywhere, paste one, or choose them; then say what is going on.
 // The form is posted as it would be without this script, so both ways end on the same page; sent
 // by fetch, though, so that a refused film is still in hand and can be turned without asking again.
 
+import { sendTogether } from "./batch.js";
+import { filesOf, withoutLitter } from "./files.js";
 import { isLoading, ready } from "./model-state.js";
 
 const form = document.querySelector("form.upload");
@@ -41,8 +43,10 @@ function isTooLarge(file) {
 }
 
 function showChoice() {
-  const file = input.files[0];
-  state.textContent = file ? `Chosen: ${describe(file)}` : "";
+  const [file, ...others] = input.files;
+  const many = `Chosen: ${input.files.length} files`;
+  state.textContent = file ? (others.length ? many : `Chosen: ${describe(file)}`) : "";
+  button.textContent = others.length ? `Read ${input.files.length} films` : buttonText;
 }
 
 function showBusy(text) {
@@ -55,14 +59,13 @@ function showBusy(text) {
 function showIdle() {
   delete form.dataset.busy;
   button.disabled = false;
-  button.textContent = buttonText;
   showChoice();
 }
 
 function take(files) {
   if (form.hasAttribute("data-busy") || files.length === 0) return;
-  if (files.length > 1) {
-    refuse("One film at a time", `${files.length} files were given. Give one film at a time.`);
+  if (files.length > 1 || !form.isConnected) {
+    sendTogether(form, [...files]); // also where the page has become that of a batch
     return;
   }
   const transfer = new DataTransfer();
@@ -113,6 +116,11 @@ form.addEventListener("submit", (event) => {
     return;
   }
   refusal.hidden = true;
+  if (input.files.length > 1) {
+    event.preventDefault();
+    sendTogether(form, [...input.files]);
+    return;
+  }
   if (input.files[0] && isTooLarge(input.files[0])) {
     event.preventDefault();
     return;
@@ -129,6 +137,12 @@ form.addEventListener("submit", (event) => {
 input.addEventListener("change", () => {
   refusal.hidden = true;
   showChoice();
+});
+
+form.querySelector("[data-folder]").addEventListener("change", (event) => {
+  const files = withoutLitter(event.target.files);
+  if (files.length === 0) refuse("The folder is empty", "There is no file in it. Choose another one.");
+  else take(files);
 });
 
 // A page that comes back from the browser's history must not still say that it is busy.
@@ -170,5 +184,5 @@ window.addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   delete root.dataset.dragging;
-  take(event.dataTransfer.files);
+  filesOf(event.dataTransfer).then(take);
 });

@@ -56,6 +56,8 @@ const keys = {
   1: () => choose(views[0]),
   2: () => choose(views[1]),
   n: () => document.querySelector("[data-new-reading]").click(),
+  j: () => document.querySelector(".neighbours [rel='next']")?.click(),
+  k: () => document.querySelector(".neighbours [rel='prev']")?.click(),
 };
 
 // Single keys can get in the way of speech input, so they can be switched off (WCAG 2.1.4).
@@ -65,9 +67,12 @@ if (useKeys) {
   useKeys.addEventListener("change", () => remember("keys", useKeys.checked ? "on" : "off"));
 }
 
+// Where letters are written, or choose from a list, they are no commands.
+const WRITTEN_IN = "textarea, select, input:not([type='radio'], [type='checkbox'], [type='range'])";
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (!useKeys?.checked || event.target.isContentEditable) return;
+  if (!useKeys?.checked || event.target.matches(WRITTEN_IN)) return;
   const act = keys[event.key.toLowerCase()];
   if (!act) return;
   event.preventDefault();

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-PLACES = ("home", "reading", "model", "problem")
+PLACES = ("home", "reading", "model", "problem", "worklist")
 
 # Contrast (WCAG 2.2, 1.4.3) of every visible text with the colour that lies behind it.
 CONTRASTS = """
@@ -56,6 +56,7 @@ def place(request, site, reading_url) -> str:
         "home": site,
         "reading": reading_url,
         "model": f"{site}/model",
+        "worklist": f"{site}/worklist",
         "problem": f"{site}/readings/{'0' * 32}",
     }[request.param]
 

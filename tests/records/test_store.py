@@ -66,6 +66,32 @@ def test_the_map_comes_back_bit_for_bit(store: Store, make_reading: Make) -> Non
     assert np.signbit(theirs[0, 1])  # minus zero stayed minus zero
 
 
+def test_a_thumbnail_is_kept_with_its_film_and_goes_with_it(
+    store: Store, make_reading: Make, tmp_path: Path
+) -> None:
+    kept = make_reading()
+    store.add(kept, PNG)
+    assert store.thumbnail(kept.id) is None
+    store.keep_thumbnail(kept.id, b"a small one")
+    assert store.thumbnail(kept.id) == b"a small one"
+    store.delete(kept.id)
+    assert radiograph_files(tmp_path) == []
+    store.keep_thumbnail(kept.id, b"a small one")  # by somebody who was still at it
+    assert radiograph_files(tmp_path) == []
+    with pytest.raises(ReadingNotFound):
+        store.thumbnail(kept.id)
+
+
+def test_a_thumbnail_of_a_film_that_is_gone_is_not_shown(
+    store: Store, make_reading: Make, tmp_path: Path
+) -> None:
+    kept = make_reading()
+    store.add(kept, PNG)
+    store.keep_thumbnail(kept.id, b"a small one")
+    next(tmp_path.glob("films/*/*.png")).unlink()
+    assert store.thumbnail(kept.id) is None
+
+
 def test_another_time_zone_is_kept_as_the_same_moment(store: Store, make_reading: Make) -> None:
     zone = timezone(timedelta(hours=5, minutes=30))
     kept = make_reading(created_at=datetime(2024, 6, 1, 3, 15, tzinfo=zone))

@@ -45,6 +45,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "confidence": float,
         "reference": type(None),
         "synthetic": bool,
+        "batch": type(None),
         "population": type(None),
         "population_match": str,
         "population_mismatches": list,
@@ -55,9 +56,17 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "intended_use": str,
         "image": {"format": str, "width": int, "height": int, "sha256": str},
         "quality": {"accepted": bool, "warnings": list, "inverted": bool},
+        "review": type(None),
         "lungs": list,
         "location": type(None),
-        "links": {"self": str, "page": str, "image": str, "overlay": str, "thumbnail": str},
+        "links": {
+            "self": str,
+            "page": str,
+            "image": str,
+            "overlay": str,
+            "thumbnail": str,
+            "reviews": str,
+        },
     }
     card = read_card(tiny_bundle)
     assert re.fullmatch(r"[0-9a-f]{32}", body["id"])
@@ -78,6 +87,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "image": f"/readings/{body['id']}/image.png",
         "overlay": f"/readings/{body['id']}/overlay.png",
         "thumbnail": f"/readings/{body['id']}/thumbnail.png",
+        "reviews": f"/api/v1/readings/{body['id']}/reviews",
     }
     assert response.headers["Location"] == body["links"]["self"]
 
@@ -226,6 +236,7 @@ def test_every_link_answers(client: FlaskClient, send: Send, radiograph_png: byt
         "image": (200, "image/png"),
         "overlay": (200, "image/png"),
         "thumbnail": (200, "image/png"),
+        "reviews": (200, "application/json"),
     }
 
 
@@ -234,7 +245,7 @@ def test_the_name_of_the_file_means_nothing(
 ) -> None:
     body = send(client, radiograph_png, name="../../patient Ann Other 1950.dcm").get_json()
     assert body["image"]["format"] == "PNG"
-    assert b"Other" not in client.get(body["links"]["page"]).data
+    assert b"Ann Other" not in client.get(body["links"]["page"]).data
 
 
 def test_deleting_takes_the_reading_and_its_pictures_away(
@@ -262,7 +273,12 @@ def test_an_unknown_reading_is_404(client: FlaskClient, problem: Problem, bad: s
 def test_other_methods_are_405_and_say_which_are_not(client: FlaskClient, problem: Problem) -> None:
     response = client.put("/api/v1/readings")
     problem(response, 405, "method_not_allowed")
-    assert {m.strip() for m in response.headers["Allow"].split(",")} == {"POST", "OPTIONS"}
+    assert {m.strip() for m in response.headers["Allow"].split(",")} == {
+        "GET",
+        "HEAD",
+        "POST",
+        "OPTIONS",
+    }
 
 
 def test_an_unknown_address_of_the_api_is_a_problem(client: FlaskClient, problem: Problem) -> None:

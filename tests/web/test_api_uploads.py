@@ -63,7 +63,7 @@ def test_an_empty_file_is_named_empty(client: FlaskClient, send: Send, problem: 
 
 
 def test_too_many_fields_are_refused(client: FlaskClient, problem: Problem) -> None:
-    fields = {f"f{i}": "x" for i in range(50)}
+    fields = {f"f{i}": "x" for i in range(150)}
     response = client.post("/api/v1/readings", data=fields, content_type="multipart/form-data")
     problem(response, 413, "request_too_large")
 

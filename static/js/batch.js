@@ -1,0 +1,312 @@
+// Many films: sent a few at a time, each with its progress, its verdict, its own error. The page of
+// the batch is the server's; this script sends, and shows what the server cannot know: what waits,
+// and the files' names, which stay in this tab (sessionStorage) and are gone with it.
+
+const AT_ONCE = 3;
+const NO_ANSWER_S = 5;
+
+const text = (tag, className, content) => {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.textContent = content;
+  return element;
+};
+
+const names = {
+  key: (batch) => `reader.batch.${batch}`,
+  recall(batch) {
+    try {
+      return JSON.parse(sessionStorage.getItem(this.key(batch))) ?? [];
+    } catch {
+      return [];
+    }
+  },
+  remember(batch, list) {
+    try {
+      sessionStorage.setItem(this.key(batch), JSON.stringify(list));
+    } catch {
+      // Storage may be forbidden or full; after a reload the files then go by their numbers.
+    }
+  },
+};
+
+function newBatch() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// The name where the line says no reference.
+function putName(line, name) {
+  const label = line.querySelector("[data-name]");
+  if (name && /^File \d+$/.test(label.textContent)) label.textContent = name;
+}
+
+function lineFor(position, name, words) {
+  const line = document.createElement("li");
+  line.value = position;
+  line.dataset.position = position;
+  line.dataset.outcome = "waiting";
+  const entry = text("div", "entry", "");
+  const label = text("span", "entry-name", name || `File ${position}`);
+  label.dataset.name = "";
+  entry.append(label, text("span", "soft", words));
+  line.append(text("span", "thumbnail missing", ""), entry);
+  return line;
+}
+
+function sayOn(line, words, share) {
+  line.querySelector(".soft").textContent = words;
+  let bar = line.querySelector("progress");
+  if (!bar) {
+    bar = document.createElement("progress");
+    bar.setAttribute("aria-label", line.querySelector("[data-name]").textContent);
+    line.querySelector(".entry").append(bar);
+  }
+  if (share === null) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
+// One file to its place; resolves with status, text and the Retry-After, 0 for no answer at all.
+function post(address, body, onProgress) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", address);
+    request.setRequestHeader("Accept", "application/problem+json, text/html;q=0.5");
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
+    request.addEventListener("loadend", () =>
+      resolve({
+        status: request.status,
+        text: request.responseText,
+        isLine: (request.getResponseHeader("Content-Type") ?? "").startsWith("text/html"),
+        retryAfterS: Number(request.getResponseHeader("Retry-After")) || NO_ANSWER_S,
+      }),
+    );
+    request.send(body);
+  });
+}
+
+class Batch {
+  constructor(id, form, address) {
+    this.id = id;
+    this.fields = new FormData(form);
+    this.address = address;
+    this.files = []; // by position, from 1 on
+    this.waiting = [];
+    this.busy = 0;
+    this.settled = 0;
+    this.pausedUntil = 0;
+    this.maxBytes = Number(form.dataset.maxMegabytes) * 2 ** 20;
+  }
+
+  async open() {
+    const page = await (await fetch(this.address)).text();
+    const own = new DOMParser().parseFromString(page, "text/html");
+    history.pushState({ batch: this.id }, "", this.address);
+    document.title = own.title;
+    document.querySelector("main").replaceChildren(...own.querySelector("main").children);
+    document.querySelector(".places [aria-current]")?.removeAttribute("aria-current");
+    this.root = document.querySelector("[data-batch]");
+    this.root.querySelector("[data-batch-empty]")?.remove();
+    this.lines = this.root.querySelector(".batch-lines");
+    this.root.querySelector("#batch-title").focus();
+    this.root.querySelector("[data-batch-stop]").addEventListener("click", () => this.stop());
+    this.lines.addEventListener("click", (event) => this.turn(event));
+    window.addEventListener("popstate", () => location.reload());
+    window.addEventListener("beforeunload", (event) => this.isDone || event.preventDefault());
+  }
+
+  get isDone() {
+    return this.waiting.length === 0 && this.busy === 0;
+  }
+
+  add(files) {
+    const room = Number(this.root.dataset.most) - this.files.length;
+    for (const file of files.slice(0, room)) {
+      this.files.push(file);
+      const position = this.files.length;
+      this.lines.append(lineFor(position, file.name, "Waiting"));
+      this.waiting.push({ position, turn: 0 });
+    }
+    names.remember(this.id, this.files.map((file) => file.name));
+    if (files.length > room) this.sayWait(`Only the first ${this.root.dataset.most} files are taken.`);
+    this.go();
+  }
+
+  go() {
+    this.showState();
+    while (this.busy < AT_ONCE && this.waiting.length > 0) {
+      const job = this.waiting.shift();
+      this.busy += 1;
+      this.send(job).finally(() => {
+        this.busy -= 1;
+        this.go();
+      });
+    }
+  }
+
+  async send({ position, turn }) {
+    const file = this.files[position - 1];
+    for (;;) {
+      await this.untilWelcome();
+      const line = this.line(position);
+      if (this.stopped) {
+        line.querySelector(".soft").textContent = "Not sent";
+        return;
+      }
+      sayOn(line, "Sending", 0);
+      const answer = await post(`${this.address}/${position}`, this.body(file, turn), (share) =>
+        sayOn(line, share < 1 ? "Sending" : "Reading", share < 1 ? share : null),
+      );
+      if (answer.status === 429 || answer.status === 503 || answer.status === 0) {
+        this.pause(answer);
+        sayOn(line, "Waiting for the server", 0);
+        continue;
+      }
+      this.settle(line, answer, position);
+      return;
+    }
+  }
+
+  body(file, turn) {
+    const body = new FormData();
+    for (const [name, value] of this.fields) if (typeof value === "string") body.set(name, value);
+    body.set("turn", String(turn));
+    // One that is too large is not sent: its size alone says why it is refused.
+    if (file.size > this.maxBytes) body.set("bytes", String(file.size));
+    else body.set("image", file);
+    return body;
+  }
+
+  // What the server answers is the file's line, or a problem that it does not keep.
+  settle(line, answer, position) {
+    this.settled += 1;
+    let own;
+    if (answer.isLine) {
+      const parsed = new DOMParser().parseFromString(answer.text, "text/html");
+      own = parsed.querySelector("li");
+    }
+    if (!own) {
+      own = lineFor(position, this.files[position - 1].name, "");
+      own.dataset.outcome = "refused";
+      own.querySelector(".soft").textContent = this.problem(answer);
+    }
+    putName(own, this.files[position - 1].name);
+    const button = own.querySelector("[data-turn-line]");
+    if (button) button.hidden = false;
+    line.replaceWith(own);
+  }
+
+  problem(answer) {
+    try {
+      return JSON.parse(answer.text).detail;
+    } catch {
+      return "The server gave no answer that can be read. Send this file again.";
+    }
+  }
+
+  // Everything waits as long as the server asks for, not only the film that it said so of.
+  pause(answer) {
+    this.pausedUntil = Math.max(this.pausedUntil, Date.now() + answer.retryAfterS * 1000);
+    const reason = answer.status === 0 ? "The server cannot be reached." : this.problem(answer);
+    this.sayWait(`${reason} Going on by itself in ${answer.retryAfterS} s.`);
+  }
+
+  async untilWelcome() {
+    while (Date.now() < this.pausedUntil && !this.stopped) {
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    if (this.pausedUntil && Date.now() >= this.pausedUntil) {
+      this.pausedUntil = 0;
+      this.sayWait("");
+    }
+  }
+
+  sayWait(words) {
+    const place = this.root.querySelector("[data-batch-wait]");
+    place.textContent = words;
+    place.hidden = words === "";
+  }
+
+  stop() {
+    this.stopped = true;
+    for (const { position } of this.waiting.splice(0)) {
+      this.line(position).querySelector(".soft").textContent = "Not sent";
+    }
+    this.sayWait("");
+    this.showState();
+  }
+
+  turn(event) {
+    const button = event.target.closest("[data-turn-line]");
+    if (!button) return;
+    const line = button.closest("li");
+    const position = Number(line.dataset.position);
+    this.stopped = false;
+    this.settled -= 1;
+    line.replaceWith(lineFor(position, this.files[position - 1].name, "Waiting"));
+    this.waiting.push({ position, turn: Number(button.dataset.turnLine) });
+    this.go();
+  }
+
+  line(position) {
+    return this.lines.querySelector(`[data-position="${position}"]`);
+  }
+
+  showState() {
+    const refused = this.lines.querySelectorAll("[data-outcome='refused']").length;
+    const read = this.lines.querySelectorAll("[data-outcome='read']").length;
+    const all = this.files.length;
+    const unread = all - read - refused;
+    this.root.querySelector("[data-batch-state]").textContent =
+      `${all} files: ${read} read, ${refused} not read` + (this.isDone || !unread ? "" : `, ${unread} to go`);
+    const progress = this.root.querySelector("[data-batch-progress]");
+    progress.hidden = this.isDone;
+    progress.querySelector("progress").value = all ? this.settled / all : 0;
+    document.title = document.title.replace(/^(\(\d+ of \d+\) )?/, this.isDone ? "" : `(${this.settled} of ${all}) `);
+    if (this.isDone && !this.stopped && all) this.complete();
+  }
+
+  // The server's own head of the page: counts, and the ways on.
+  async complete() {
+    const answer = await fetch(this.address);
+    if (!answer.ok) return;
+    const own = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of [".worklist-links", ".batch-counts"]) {
+      const fresh = own.querySelector(part);
+      const old = this.root.querySelector(part);
+      if (!fresh) continue;
+      if (old) old.replaceWith(fresh);
+      else this.lines.before(fresh);
+    }
+  }
+}
+
+let current = null;
+
+// Begin a batch with the form's answers, or add to the one that this page shows.
+export async function sendTogether(form, files) {
+  if (!current) {
+    const id = newBatch();
+    current = new Batch(id, form, `${form.dataset.batches}${id}`);
+    await current.open();
+  }
+  current.add(files);
+}
+
+// A page of a batch that the server sent: names, and the files that never went out.
+const shown = document.querySelector("[data-batch]");
+if (shown) {
+  const kept = names.recall(shown.dataset.batch);
+  const lines = shown.querySelector(".batch-lines");
+  kept.forEach((name, index) => {
+    const line = lines.querySelector(`[data-position="${index + 1}"]`);
+    if (line) {
+      putName(line, name);
+      return;
+    }
+    const unsent = lineFor(index + 1, name, "Not here: it was deleted, or the page was closed before it was sent. Send it again.");
+    const next = [...lines.children].find((one) => Number(one.dataset.position) > index + 1);
+    lines.insertBefore(unsent, next ?? null);
+  });
+  if (kept.length) shown.querySelector("[data-batch-empty]")?.remove();
+}
