@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pneumonia.errors import BadParameter, DomainError, ReadingNotFound
 from pneumonia.records import Store
+from pneumonia.records.worklist import Worklist
 
 _AGE = re.compile(r"(\d{1,6})\s*(h|d|w)")
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
@@ -51,11 +52,15 @@ def sweep(store: Store) -> int:
 
 
 def keep_house(store: Store, keep_days: int, over: threading.Event) -> None:
-    """Sweep, and purge where days are given: now and once an hour, until it is over."""
+    """Sweep, and purge where days are given, and what was deleted from the worklist long ago.
+
+    Now and once an hour, until it is over.
+    """
     while True:
         try:
             swept = sweep(store)
             deleted = purge(store, timedelta(days=keep_days)) if keep_days else 0
+            Worklist(store).purge()
             if swept or deleted:
                 log.info("deleted %d readings by age; swept %d films", deleted, swept)
         except DomainError as error:

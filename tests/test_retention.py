@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import BadParameter, StorageUnavailable
 from pneumonia.records import Reading, Store
+from pneumonia.records.tables import ReadingRow
+from pneumonia.records.worklist import KEPT, Worklist
 from pneumonia.retention import keep_house, parse_age, purge, sweep
 from tests.records.conftest import make_reading, store
 
@@ -142,6 +145,28 @@ def test_the_house_is_kept_without_being_asked_where_days_are_given(
     over.set()  # one round
     keep_house(store, keep_days, over)
     assert len(store.find([reading.id for reading in readings])) == left
+
+
+def test_what_was_deleted_from_the_worklist_goes_for_good(
+    store: Store, make_reading: Make, tmp_path: Path
+) -> None:
+    kept, gone = make_reading(), make_reading()
+    for reading in (kept, gone):
+        store.add(reading, PNG)
+    worklist = Worklist(store)
+    assert worklist.remove([gone.id]) == 1
+    with store.session("age") as session:
+        session.execute(
+            update(ReadingRow)
+            .where(ReadingRow.id == gone.id)
+            .values(deleted_at=datetime.now(UTC) - KEPT - timedelta(minutes=1))
+        )
+        session.commit()
+    over = threading.Event()
+    over.set()
+    keep_house(store, 0, over)
+    assert worklist.bring_back([gone.id]) == 0
+    assert [path.stem for path in tmp_path.glob("films/*/*.png")] == [kept.id]
 
 
 def test_keeping_house_outlives_a_database_that_is_gone(store: Store, tmp_path: Path) -> None:

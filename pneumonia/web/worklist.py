@@ -22,7 +22,6 @@ PER_PAGE = 50
 
 @blueprint.get("/worklist")
 def show() -> tuple[str, int]:
-    services().worklist.purge()
     form = FilterForm(request.args)
     try:
         query = form.query()
@@ -58,7 +57,6 @@ def act() -> BaseResponse:
 
 @blueprint.get("/worklist/deleted")
 def deleted() -> str:
-    services().worklist.purge()
     query = Query(deleted=True)
     return render_template(
         "deleted.html",
