@@ -46,13 +46,14 @@ class Server:
             list(pool.map(self.post, bodies))
 
     @property
-    def resident_bytes(self) -> int:
-        """Of the process and its children."""
-        pages = 0
+    def processor_s(self) -> float:
+        """Processor time that it and its children have taken so far."""
         children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
+        ticks = 0
         for process in (str(self.process), *children):
-            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+            times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(times[11]) + int(times[12])  # user and system
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def form(jpeg: bytes) -> bytes:

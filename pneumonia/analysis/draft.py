@@ -1,5 +1,6 @@
 """A first pass in 16 bits, and how far its logit may lie from that of the exact one."""
 
+import logging
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,9 +9,15 @@ from torch import Tensor, nn
 
 from pneumonia.networks.classifier import Classifier
 
+TOLERANCE = 0.1
+"""Largest distance of the draft's maps from the exact ones, as a part of the norm of these."""
+
 DEVIATIONS = 8
 """How many standard deviations of the difference count as possible. On the shipped model's 785
 validation films the largest difference was 5.5 of them."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -28,12 +35,21 @@ class Draft:
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, body: nn.Module, network: Classifier, probe: Tensor) -> Self:
-        """A draft held against the network whose body it stands for.
+    def of(cls, body: nn.Module, network: Classifier, probe: Tensor) -> Self | None:
+        """A draft held against the network whose body it stands for; None if it is far from it.
 
         The logit is the mean of the map's cells and a constant. Rounding errors of different cells
         are independent, so the mean's deviation is that of a cell over the root of their number.
         """
-        errors = network.map(body(probe)) - network.map(network.body(probe))
+        exact = network.map(network.body(probe))
+        errors = network.map(body(probe)) - exact
+        distance = float(errors.norm() / exact.norm())
+        if not distance <= TOLERANCE:
+            _log.warning(
+                "no draft: its maps are %.2g of their norm away from the exact ones, more than %g",
+                distance,
+                TOLERANCE,
+            )
+            return None
         cell = float(errors.square().mean()) ** 0.5
         return cls(body, DEVIATIONS * cell / errors[0].numel() ** 0.5)

@@ -112,11 +112,11 @@ class Predictor:
         return cls(bundle, engines, operating_point)
 
     def warm(self) -> None:
-        """Run one blank film, so that the first real one finds memory and kernels ready."""
+        """Run a blank film, then two, so that the first real ones find memory and kernels ready."""
         side = self.card.preprocess.grid
-        self.read(
-            self.examine([Radiograph(np.zeros((side, side), np.float32), "PNG", 8, (0, 0), "")])
-        )
+        blank = Radiograph(np.zeros((side, side), np.float32), "PNG", 8, (0, 0), "")
+        for n in (1, 2):
+            self.read(self.examine([blank] * n))
 
     def predict(self, radiographs: Sequence[Radiograph]) -> list[Finding | DomainError]:
         """What the application answers: the finding, or why there is none. Order is kept."""

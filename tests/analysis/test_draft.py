@@ -48,11 +48,21 @@ def test_the_margin_is_eight_deviations_of_the_logit(predictor: Predictor) -> No
     network = predictor._network
     probe = torch.rand(2, 3, 64, 64)
     draft = Draft.of(Off(network.body, 1.01), network, probe)
+    assert draft is not None
     with torch.inference_mode():
         _, maps = network.forward_with_map(probe)
     cell = float((0.01 * maps).square().mean().sqrt())
     assert DEVIATIONS == 8
     assert draft.margin == pytest.approx(8 * cell / maps[0].numel() ** 0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1.2, float("nan")])
+def test_a_draft_that_is_far_off_is_none(
+    predictor: Predictor, factor: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = predictor._network
+    assert Draft.of(Off(network.body, factor), network, torch.rand(2, 3, 64, 64)) is None
+    assert "no draft: its maps are" in caplog.text
 
 
 def test_an_exact_pass_decides_where_the_draft_could_be_wrong(

@@ -28,6 +28,6 @@ def candidates(wanted: str, device: str, threads: int, cache: Path | None) -> It
     if device == "cpu" and wanted != "torch":
         try:
             yield OpenVinoEngine(threads, Conversions(cache))
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:  # absent, or it cannot start here
             _log.warning("OpenVINO is not used: %s", error)
     yield TorchEngine(device, threads)
