@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from pneumonia.errors import BadSetting
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PNEUMONIA_"
 DEVICES = ("auto", "cpu", "cuda")
+ACCOUNTS = ("local", "required")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - told apart, not listened on
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
@@ -54,8 +55,20 @@ class Settings:
     trusted_proxies: str = _setting(
         "127.0.0.0/8, ::1", "Addresses and networks the nearest of these proxies connects from"
     )
+    accounts: str = _setting(
+        "local", "local (one person on this computer, without log-in) or required"
+    )
+    session_idle_minutes: int = _setting(
+        60, "Minutes without a request after which a log-in ends", low=1
+    )
+    session_hours: int = _setting(12, "Hours after which a log-in ends in any case", low=1)
     host: str = _setting("127.0.0.1", "Address gunicorn listens on", variable="HOST")
     port: int = _setting(8000, "Port gunicorn listens on", low=0, variable="PORT")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is for one person on this computer, without accounts."""
+        return self.accounts == "local"
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -124,6 +137,25 @@ class Settings:
             raise BadSetting(
                 f"{PREFIX}DEVICE is {self.device!r}; it must be one of {', '.join(DEVICES)}."
             )
+        if self.accounts not in ACCOUNTS:
+            raise BadSetting(
+                f"{PREFIX}ACCOUNTS is {self.accounts!r}; it must be {' or '.join(ACCOUNTS)}."
+            )
+        if self.is_local and (self.proxies or not _is_loopback(self.host)):
+            raise BadSetting(
+                f"{PREFIX}ACCOUNTS is local, which lets in whoever sits at this computer without "
+                f"a log-in, but HOST is {self.host!r} and {PREFIX}PROXIES is {self.proxies}: "
+                f"others could reach it. Set {PREFIX}ACCOUNTS=required, or leave both as they are."
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _split(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import ReadingNotFound, StorageUnavailable
+from pneumonia.records.audit_chain import SERVER, Action, append
 from pneumonia.records.database import MigrationError, migrate, open_engine
 from pneumonia.records.database_file import DatabaseFile
 from pneumonia.records.radiographs import Radiographs
@@ -74,6 +75,7 @@ class Store:
                     continue
                 if row is not None:
                     session.delete(row)
+                    append(session, Action.DELETE, reading_id=reading_id, actor=SERVER)
                     session.commit()
                 self._radiographs.remove_aside(reading_id)
 
@@ -112,11 +114,12 @@ class Store:
         radiograph_png
             The film as an 8-bit grey PNG without metadata.
         """
-        with self._session("store the reading") as session:
+        with self.session("store the reading") as session:
             # The picture first: a row never points at a film that is not there.
             self._radiographs.write(reading.id, radiograph_png)
             try:
                 session.add(to_row(reading))
+                append(session, Action.UPLOAD, reading_id=reading.id)
                 session.commit()
                 self._check_file("store the reading")  # before anybody is told that it is kept
             except BaseException:
@@ -126,7 +129,7 @@ class Store:
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
         self._radiographs.path(reading_id)
-        with self._session("look up the reading") as session:
+        with self.session("look up the reading") as session:
             return to_reading(_row(session, reading_id))
 
     def find(self, reading_ids: Sequence[str]) -> list[Reading]:
@@ -134,7 +137,7 @@ class Store:
         if not reading_ids:
             return []
         query = select(ReadingRow).where(ReadingRow.id.in_(list(reading_ids)))
-        with self._session("list readings") as session:
+        with self.session("list readings") as session:
             rows = {row.id: row for row in session.scalars(query)}
             return [to_reading(rows[id_]) for id_ in reading_ids if id_ in rows]
 
@@ -157,7 +160,7 @@ class Store:
         """
         films = self._radiographs
         films.path(reading_id)
-        with self._session("delete the reading") as session:
+        with self.session("delete the reading") as session:
             if session.get(ReadingRow, reading_id) is None and films.is_aside(reading_id):
                 films.remove_aside(reading_id)
                 return
@@ -174,20 +177,18 @@ class Store:
     def _delete_row(self, session: Session, reading_id: str) -> None:
         """On a full disk the row goes in the room that its film gives up."""
         try:
-            session.delete(_row(session, reading_id))
-            session.commit()
+            _remove(session, reading_id)
         except OperationalError as error:
             code = getattr(error.orig, "sqlite_errorcode", 0)
             if code & 0xFF not in _NO_ROOM or not self._radiographs.is_aside(reading_id):
                 raise
             session.rollback()
             self._radiographs.empty_aside(reading_id)
-            session.delete(_row(session, reading_id))
-            session.commit()
+            _remove(session, reading_id)
 
     def check(self) -> None:
         """Ask the database for an answer, whatever it is."""
-        with self._session("reach the database") as session:
+        with self.session("reach the database") as session:
             session.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -196,7 +197,14 @@ class Store:
             self._engine.dispose()
 
     @contextlib.contextmanager
-    def _session(self, doing: str) -> Iterator[Session]:
+    def session(self, doing: str) -> Iterator[Session]:
+        """A session on the tables as they are declared, for this package's own use.
+
+        Parameters
+        ----------
+        doing
+            What is being done, in words after "cannot", for whoever is told that it failed.
+        """
         self.migrate()
         if self._file.is_replaced:
             self._take_replaced_file()
@@ -204,6 +212,12 @@ class Store:
         self._check_file(doing)
         with _storage(doing), Session(self._engine) as session:
             yield session
+
+
+def _remove(session: Session, reading_id: str) -> None:
+    session.delete(_row(session, reading_id))
+    append(session, Action.DELETE, reading_id=reading_id)
+    session.commit()
 
 
 def _row(session: Session, reading_id: str) -> ReadingRow:
