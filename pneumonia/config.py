@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
@@ -69,6 +70,11 @@ class Settings:
     def is_local(self) -> bool:
         """Whether it is for one person on this computer, without accounts."""
         return self.accounts == "local"
+
+    @property
+    def session_limits(self) -> tuple[timedelta, timedelta]:
+        """How long a log-in lasts: without any request, and in all."""
+        return timedelta(minutes=self.session_idle_minutes), timedelta(hours=self.session_hours)
 
     @property
     def hosts(self) -> tuple[str, ...]:

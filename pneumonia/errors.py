@@ -218,10 +218,17 @@ class NotPermitted(DomainError):
 
 
 class LocalOnly(DomainError):
-    """The local mode is asked from elsewhere, or for what it has not."""
+    """The local mode is asked from elsewhere."""
 
     code = "local_only"
     title = "This reader is for one person on its own computer"
+
+
+class NoAccounts(DomainError):
+    """What only a reader with accounts has."""
+
+    code = "no_accounts"
+    title = "This reader has no accounts"
 
 
 class LinkInvalid(DomainError):

@@ -14,8 +14,8 @@ LOCK_AFTER = 10
 LOCK_FOR = timedelta(minutes=15)
 FIRST_LINK_LASTS = timedelta(hours=24)
 LINK_LASTS = timedelta(days=3)
-TOKEN_LASTS = {30: "30 days", 90: "90 days", 365: "one year"}
-"""Days, in words."""
+TOKEN_LASTS = (30, 90, 365)
+"""Days."""
 MAX_LABEL = 64
 
 
@@ -116,7 +116,8 @@ class Accounts:
         if not wanted or not wanted <= user.role.permissions:
             raise BadParameter("Choose at least one thing that the token may do, of those offered.")
         if days not in TOKEN_LASTS:
-            raise BadParameter(f"A token lasts {', '.join(TOKEN_LASTS.values())}. Choose one.")
+            offered = ", ".join(map(str, TOKEN_LASTS))
+            raise BadParameter(f"A token lasts one of {offered} days. Choose one of these.")
         return self.tokens.issue(user, label, wanted, timedelta(days=days))
 
 

@@ -68,7 +68,7 @@ class Sessions:
             found = session.execute(query.where(SessionRow.digest == digest(secret))).one_or_none()
             if found is None:
                 return None
-            row, user = found.tuple()
+            row, user = found
             if user.disabled_at or self._is_over(row, now):
                 return None
             if now - row.last_seen_at >= _SEEN_EVERY:
@@ -144,7 +144,7 @@ class Tokens:
             found = session.execute(query.where(TokenRow.digest == digest(secret))).one_or_none()
             if found is None:
                 return None
-            row, user = found.tuple()
+            row, user = found
             if user.disabled_at or row.expires_at <= now:
                 return None
             if row.last_used_at is None or now - row.last_used_at >= _SEEN_EVERY:

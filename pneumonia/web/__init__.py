@@ -8,7 +8,19 @@ from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.presentation.describe import percent, score
-from pneumonia.web import api, door, headers, health, limits, pages, problems
+from pneumonia.web import (
+    accounts,
+    administration,
+    api,
+    door,
+    guard,
+    headers,
+    health,
+    limits,
+    pages,
+    problems,
+    visitor,
+)
 from pneumonia.web.hosts import TrustedHosts, TrustedProxies
 from pneumonia.web.served_model import model_status
 from pneumonia.web.services import EXTENSION, Services
@@ -22,9 +34,11 @@ def init_app(app: Flask, own: Services) -> None:
     app.session_interface = SessionInterface()
     door.register(app)
     app.before_request(require_session)  # Before the CSRF check, which looks into the session.
+    visitor.register(app)
+    guard.register(app)
     csrf = CSRFProtect(app)
-    csrf.exempt(api.blueprint)  # It reads no cookie, so there is no session to ride on.
-    for views in (pages, api, health):
+    csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
+    for views in (pages, accounts, administration, api, health):
         app.register_blueprint(views.blueprint)
     limits.register(app, own.settings)
     problems.register(app)

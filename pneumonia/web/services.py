@@ -5,10 +5,11 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from pneumonia.accounts import Accounts
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.config import Settings
 from pneumonia.readings import Readings
-from pneumonia.records import Store
+from pneumonia.records import Audit, Store
 
 EXTENSION = "pneumonia"
 
@@ -19,6 +20,8 @@ class Services:
     store: Store
     analysis: AnalysisService
     readings: Readings
+    accounts: Accounts
+    audit: Audit
 
 
 def services(app: Flask | None = None) -> Services:

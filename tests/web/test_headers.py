@@ -66,9 +66,13 @@ def test_over_https_the_cookie_is_secure(app: Any) -> None:
 
 def test_only_a_trusted_proxy_is_believed(make_app: Any) -> None:
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/reader"}
-    plain = make_app().test_client().get("/", headers=forwarded)
-    assert 'href="/model"' in plain.get_data(as_text=True)
+    plain, proxied = (
+        make_app(start=False, accounts="required", proxies=proxies)
+        .test_client()
+        .get("/login", headers=forwarded)
+        for proxies in (0, 1)
+    )
+    assert 'href="/static/css/base.css"' in plain.get_data(as_text=True)
     assert "; Secure" not in plain.headers["Set-Cookie"]
-    proxied = make_app(proxies=1).test_client().get("/", headers=forwarded)
-    assert 'href="/reader/model"' in proxied.get_data(as_text=True)
+    assert 'href="/reader/static/css/base.css"' in proxied.get_data(as_text=True)
     assert "; Secure" in proxied.headers["Set-Cookie"]
