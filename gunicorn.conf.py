@@ -64,6 +64,7 @@ def give_memory_back():
 
 def post_worker_init(worker):
     """Open the data folder and load the model, in the process that will serve."""
+    from pneumonia.web.first_start import announce
     from pneumonia.web.services import services
     from pneumonia.web.session import ensure_secret_key
 
@@ -73,6 +74,7 @@ def post_worker_init(worker):
     try:
         ensure_secret_key(worker.wsgi)
         own.store.migrate()
+        announce(own, worker.log)
     except DomainError as error:
         # The server starts all the same: its pages and /readyz say what is wrong.
         worker.log.error("%s", error)

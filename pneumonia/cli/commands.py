@@ -8,6 +8,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from pneumonia.cli import accounts
 from pneumonia.cli.bulk import find_files, predict_files
 from pneumonia.cli.tables import FORMATS, models_table
 from pneumonia.config import Settings
@@ -17,6 +18,8 @@ from pneumonia.errors import DomainError
 def register(app: Flask) -> None:
     app.cli.add_command(predict)
     app.cli.add_command(models)
+    for group in (accounts.users, accounts.audit):
+        app.cli.add_command(group)
 
 
 @click.command()

@@ -84,6 +84,12 @@ class Audit:
         except StorageUnavailable:
             log.error("not in the audit log: %s looked at %s", actor, reading_id)
 
+    def newest_subject(self, action: Action) -> str:
+        """Of the last such entry; empty where there is none."""
+        query = select(AuditRow.subject).where(AuditRow.action == action.value)
+        with self._store.session("read the audit log") as session:
+            return session.scalar(query.order_by(AuditRow.sequence.desc()).limit(1)) or ""
+
     def page(
         self, query: AuditQuery, *, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
