@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from pneumonia.accounts import passwords
 from pneumonia.errors import BadParameter, LogInRefused, UserNotFound
+from pneumonia.records.audit_chain import SERVER
 from pneumonia.records.store import Store
 from pneumonia.records.user import SCOPES, Permission, Role, User, parse_name
 from pneumonia.records.users import Users
@@ -85,7 +86,7 @@ class Accounts:
 
     def first_link(self) -> str | None:
         """The secret of a link that makes the first administrator; None where there is one."""
-        return None if self.users.exist() else self.links.give(None, FIRST_LINK_LASTS)
+        return None if self.users.exist() else self.links.give(None, FIRST_LINK_LASTS, SERVER)
 
     def give_link(self, name: str) -> str:
         """The secret of a link by which a person chooses a password. Raises UserNotFound."""

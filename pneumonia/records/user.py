@@ -81,7 +81,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """One browser that is logged in."""
+    """One browser that is logged in; ``id`` is the digest of its secret."""
 
     id: str
     created_at: datetime

@@ -176,7 +176,7 @@ class Links:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def give(self, user: User | None, lasts: timedelta) -> str:
+    def give(self, user: User | None, lasts: timedelta, actor: Actor | None = None) -> str:
         """Make a link to choose a password, or to make the first account; returns its secret.
 
         Links of the same person that were given before stop working.
@@ -184,7 +184,7 @@ class Links:
         secret, now = draw_secret(), datetime.now(UTC)
         with self._store.session("make a link") as session:
             subject = user.name if user else "first administrator"
-            append(session, Action.LINK, subject=subject)
+            append(session, Action.LINK, subject=subject, actor=actor)
             user_id = user.id if user else None
             session.execute(
                 delete(LinkRow).where(

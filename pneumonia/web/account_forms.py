@@ -83,7 +83,6 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
     )
     scopes = SelectMultipleField(
         "What it may do",
-        [DataRequired("Choose at least one.")],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.errors import DomainError, LinkInvalid, LogInRefused
 from pneumonia.records.audit_chain import Actor
+from pneumonia.records.secret import digest
 from pneumonia.records.user import SCOPES, User
 from pneumonia.web import problems
 from pneumonia.web.account_forms import (
@@ -178,6 +179,7 @@ def _account(form: ChangePasswordForm, problem: dict[str, str | int] | None = No
         others_form=BareForm(formdata=None),
         problem=problem,
         sessions=services().accounts.sessions.all(user()),
+        current=digest(visitor().session),
     )
 
 

@@ -14,11 +14,11 @@ from pneumonia.web.services import services
 blueprint = Blueprint("administration", __name__)
 
 ROLES = {
-    Role.READER: "sees readings and sends films",
-    Role.REVIEWER: "also reviews and deletes readings",
-    Role.ADMINISTRATOR: "also manages users and sees the audit log",
+    Role.READER: ("A", "sees readings and sends films"),
+    Role.REVIEWER: ("a", "also reviews and deletes readings"),
+    Role.ADMINISTRATOR: ("an", "also manages users and sees the audit log"),
 }
-"""What each may do, in words."""
+"""What each may do, in words, with the article before its name."""
 AT_ONCE = 100
 """Entries of the log on one page."""
 _MAX_SEQUENCE = 2**53
