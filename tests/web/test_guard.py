@@ -11,8 +11,10 @@ from flask.testing import FlaskClient
 
 from pneumonia.records.user import Permission, Role
 from pneumonia.web.guard import HEALTH, NEEDS, NEEDS_ACCOUNTS, OWN, PUBLIC
-from tests.people import add_person, csrf, give_token, log_in
+from pneumonia.web.services import services
+from tests.people import PASSWORD, add_person, csrf, give_token, log_in
 from tests.running import running
+from tests.web.test_headers import Inline
 
 ANYTHING = "0" * 32
 NO_BODY = {"HEAD", "OPTIONS"}
@@ -127,8 +129,6 @@ def test_a_token_has_no_more_rights_than_its_user(guarded: Flask, problem: Any) 
     path = f"/api/v1/readings/{ANYTHING}"
     client = guarded.test_client()
     problem(client.delete(path, headers=headers), 404, "reading_not_found")
-    from pneumonia.web.services import services
-
     services(guarded).accounts.users.set_role("was-reviewer", Role.READER)
     problem(client.delete(path, headers=headers), 403, "not_permitted")
 
@@ -146,6 +146,48 @@ def test_the_forms_need_their_token_and_the_api_none(
     program = guarded.test_client()
     program.environ_base["HTTP_AUTHORIZATION"] = headers["Authorization"]
     assert send(program, radiograph_png).status_code == 201
+
+
+def test_every_answer_carries_the_security_headers_and_no_cache_keeps_it(
+    guarded: Flask, somebody: Callable[[Role], FlaskClient]
+) -> None:
+    kept = {"static", "pages.sample_image"}  # nothing of a patient
+    for client in (guarded.test_client(), somebody(Role.READER), somebody(Role.ADMINISTRATOR)):
+        for endpoint, method, path in walk(guarded):
+            if endpoint in ("accounts.log_out", "accounts.end_others"):
+                continue
+            headers = client.open(path, method=method).headers
+            assert "default-src 'none'" in headers["Content-Security-Policy"], path
+            assert "unsafe" not in headers["Content-Security-Policy"], path
+            assert headers["X-Frame-Options"] == "DENY", path
+            assert headers["X-Content-Type-Options"] == "nosniff", path
+            assert headers["Referrer-Policy"] == "same-origin", path
+            assert headers["Cross-Origin-Opener-Policy"] == "same-origin", path
+            assert headers["Cross-Origin-Resource-Policy"] == "same-origin", path
+            assert "camera=()" in headers["Permissions-Policy"], path
+            assert "no-store" in headers["Cache-Control"] or endpoint in kept, path
+            for cookie in headers.getlist("Set-Cookie"):
+                assert "HttpOnly" in cookie
+                assert "SameSite=Lax" in cookie
+
+
+def test_no_account_page_has_anything_inline_or_from_elsewhere(
+    guarded: Flask, somebody: Callable[[Role], FlaskClient]
+) -> None:
+    nobody, administrator = guarded.test_client(), somebody(Role.ADMINISTRATOR)
+    pages = {
+        "/login": nobody,
+        "/account": administrator,
+        "/account/tokens": administrator,
+        "/users": administrator,
+        "/audit": administrator,
+    }
+    for path, client in pages.items():
+        parser = Inline()
+        answer = client.get(path)
+        assert answer.status_code == 200
+        parser.feed(answer.get_data(as_text=True))
+        assert parser.found == [], path
 
 
 def test_the_anonymous_learn_neither_version_nor_model(guarded: Flask) -> None:
@@ -201,8 +243,6 @@ def test_the_log_in_leads_to_the_page_that_was_asked_for(guarded: Flask, there: 
     client = guarded.test_client()
     sent = client.get(there).headers["Location"]
     fields = {"csrf_token": csrf(client, sent), "name": "administrator"}
-    from tests.people import PASSWORD
-
     answer = client.post(sent, data=fields | {"password": PASSWORD})
     assert (answer.status_code, answer.headers["Location"]) == (303, there)
 
