@@ -15,6 +15,7 @@ from pneumonia.server.worker import BufferingWorker
 
 try:
     _settings = Settings.from_environ()
+    _settings.check_served()
 except BadSetting as error:
     raise SystemExit(str(error)) from None
 

@@ -147,6 +147,14 @@ class Settings:
             raise BadSetting(
                 f"{PREFIX}ACCOUNTS is {self.accounts!r}; it must be {' or '.join(ACCOUNTS)}."
             )
+
+    def check_served(self) -> None:
+        """Refuse to listen for others without a log-in. Commands do not care what HOST is.
+
+        Raises
+        ------
+        BadSetting
+        """
         if self.is_local and (self.proxies or not _is_loopback(self.host)):
             raise BadSetting(
                 f"{PREFIX}ACCOUNTS is local, which lets in whoever sits at this computer without "

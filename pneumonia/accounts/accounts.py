@@ -39,18 +39,15 @@ class Accounts:
         """
         user = self._find(name)
         is_right = passwords.is_right(user.password_hash if user else "", password)
-        if user is None:
-            self.users.note_stranger()
-        elif not is_right or user.is_disabled or _is_locked(user):
-            self.users.note_failure(user.name, LOCK_AFTER, LOCK_FOR)
-        else:
-            if passwords.is_outdated(user.password_hash):
-                self.users.replace_hash(user.name, passwords.hash_password(password))
-            return self.sessions.open(user)
-        raise LogInRefused(
-            "The name or the password is not right, or the account is closed for a while after "
-            "too many attempts."
-        )
+        if user is None or not is_right or user.is_disabled or _is_locked(user):
+            self.users.note_failure(user.name if user else "", LOCK_AFTER, LOCK_FOR)
+            raise LogInRefused(
+                "The name or the password is not right, or the account is closed for a while after "
+                "too many attempts."
+            )
+        if passwords.is_outdated(user.password_hash):
+            self.users.replace_hash(user.name, passwords.hash_password(password))
+        return self.sessions.open(user)
 
     def _find(self, name: str) -> User | None:
         try:

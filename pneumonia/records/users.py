@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import LastAdministrator, LinkInvalid, NameTaken, UserNotFound
@@ -51,12 +51,12 @@ class Users:
             Where it was used, is too old, or there are accounts.
         """
         with self._store.session("add an account") as session:
-            # The entry first: what writes to the log is alone, so that no two are the first.
+            is_for_somebody = use_link(session, link) is not None
             user = _add(session, name, Role.ADMINISTRATOR, password_hash, Actor(name, "browser"))
-            others = session.scalar(select(func.count()).select_from(UserRow)) or 0
-            if others > 1 or use_link(session, link) is not None:
+            # Whoever has added to the audit log is alone, so that no two are the first.
+            count = session.scalar(select(func.count()).select_from(UserRow))
+            if count != 1 or is_for_somebody:
                 raise LinkInvalid("There are accounts here already: log in.")
-            session.execute(delete(LinkRow).where(LinkRow.user_id.is_(None)))
             session.commit()
         return user
 
@@ -118,20 +118,25 @@ class Users:
             session.commit()
 
     def note_failure(self, name: str, lock_after: int, lock_for: timedelta) -> None:
-        """Count a wrong password, and lock the account for a while after so many in a row."""
-        with self._store.session("change an account") as session:
-            append(session, Action.LOG_IN_FAILED, subject=name)
-            row = _row(session, name)
-            row.failures += 1
-            if row.failures >= lock_after:
-                append(session, Action.LOCKED, subject=name)
-                row.failures, row.locked_until = 0, datetime.now(UTC) + lock_for
-            session.commit()
+        """Count a wrong password, and lock the account for a while after so many in a row.
 
-    def note_stranger(self) -> None:
-        """A log-in under a name that is not known, which may be a password: it is not kept."""
+        For a name that is not known the same statements run: time must not tell who exists. It is
+        not kept: it may be a password, typed in the wrong field.
+        """
+        row = UserRow.name == name
         with self._store.session("change an account") as session:
-            append(session, Action.LOG_IN_FAILED, subject="a name that is not known")
+            found = session.scalar(select(UserRow.name).where(row))
+            append(session, Action.LOG_IN_FAILED, subject=found or "a name that is not known")
+            # While it is locked nothing counts: it opens again, whoever goes on guessing.
+            is_open = or_(UserRow.locked_until.is_(None), UserRow.locked_until <= datetime.now(UTC))
+            session.execute(
+                update(UserRow).where(row, is_open).values(failures=UserRow.failures + 1)
+            )
+            failures = session.scalar(select(UserRow.failures).where(row)) or 0
+            if failures >= lock_after:
+                append(session, Action.LOCKED, subject=name)
+                until = datetime.now(UTC) + lock_for
+                session.execute(update(UserRow).where(row).values(failures=0, locked_until=until))
             session.commit()
 
 
@@ -188,6 +193,9 @@ def _add(
     )
     session.add(row)
     session.flush()
+    session.execute(
+        delete(LinkRow).where(LinkRow.user_id.is_(None))
+    )  # it is not the first any more
     return to_user(row)
 
 

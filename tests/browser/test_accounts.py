@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,10 @@ class Clinic:
 def clinic(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
     """A server with accounts, and a link of its first start."""
     with running(tiny_bundle, tmp_path_factory.mktemp("var"), accounts="required") as app:
-        link = services(app).accounts.first_link()
         for name, role in (("ada", Role.ADMINISTRATOR), ("bob", Role.READER)):
             add_person(app, name, role)
         services(app).accounts.users.add("newcomer", Role.READER)
+        link = services(app).accounts.links.give(None, timedelta(hours=1))
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
