@@ -12,6 +12,8 @@ from pneumonia.errors import WeakPassword
 
 MIN_LENGTH = 12
 MAX_LENGTH = 128
+HOUSE_WORDS = ("pneumonia", "chest", "xray", "radiology", "radiograph", "hospital", "clinic")
+"""What comes to mind in front of this program: as easy to guess as the person's own name."""
 _SAFE_SCORE = 3
 """Of zxcvbn, 0 to 4: "safely unguessable", more than 10^8 guesses."""
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -34,7 +36,7 @@ def check_password(password: str, name: str) -> None:
     # Its lists of common passwords take a while to load; only this needs them.
     from zxcvbn import zxcvbn  # type: ignore[import-untyped]
 
-    found = zxcvbn(password, user_inputs=[name], max_length=MAX_LENGTH)
+    found = zxcvbn(password, user_inputs=[name, *HOUSE_WORDS], max_length=MAX_LENGTH)
     if found["score"] < _SAFE_SCORE:
         why = found["feedback"]["warning"] or "It follows a pattern that is tried early."
         raise WeakPassword(

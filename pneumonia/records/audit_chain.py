@@ -31,6 +31,7 @@ class Action(StrEnum):
     EXPORT = "export"
     REVIEW = "review"
     DELETE = "delete"
+    REFUSED = "refused"
     SETTINGS = "settings"
     USER_ADDED = "user added"
     USER_ROLE = "role changed"

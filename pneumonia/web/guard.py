@@ -4,7 +4,7 @@ from flask import Flask, Response, flash, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.errors import LocalOnly, LogInNeeded, NoAccounts, NotPermitted
-from pneumonia.records.audit_chain import OPERATOR, current_actor
+from pneumonia.records.audit_chain import OPERATOR, Action, current_actor
 from pneumonia.records.user import Permission
 from pneumonia.web import problems
 from pneumonia.web.door import SAFE
@@ -95,6 +95,7 @@ def let_in() -> BaseResponse | None:
     if not visitor().is_authenticated:
         return _send_to_log_in()
     if not _may(endpoint):
+        services().audit.note(Action.REFUSED, f"{request.method} {endpoint}")
         raise NotPermitted(
             "It needs rights that your account, or the token that was sent, does not have. An "
             "administrator of this reader can give them."
@@ -135,7 +136,7 @@ def _may(endpoint: str) -> bool:
     if endpoint in OWN:
         return via in ("browser", "local")
     # The API has no CSRF token: a browser's cookie is good for looking, not for changing.
-    if endpoint.startswith("api.") and via == "browser" and request.method not in SAFE:
+    if request.path.startswith("/api/") and via == "browser" and request.method not in SAFE:
         raise LogInNeeded(
             "A log-in on the pages does not reach the API's changes: send a token, made on the "
             "page of the account, in the header Authorization: Bearer."

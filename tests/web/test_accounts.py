@@ -356,6 +356,16 @@ def test_a_password_made_of_the_name_is_easy_to_guess() -> None:
     passwords.check_password("k.przybylska12", "ada")
 
 
+@pytest.mark.parametrize("password", ["Pneumonia2026!", "Radiograph2026!", "clinicradiograph"])
+def test_a_word_of_the_house_is_easy_to_guess(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(WeakPassword):
+        passwords.check_password(password, "ada")
+    monkeypatch.setattr(passwords, "HOUSE_WORDS", ())
+    passwords.check_password(password, "ada")
+
+
 @pytest.mark.parametrize("password", [NEW, "пневмония осенью: дождь", "x" * 5 + "Q9!kd0-wm3pz"])
 def test_any_characters_will_do(password: str) -> None:
     passwords.check_password(password, "ada")

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from pneumonia.records.audit import AuditQuery
 from pneumonia.records.user import Permission, Role
 from pneumonia.web.guard import HEALTH, NEEDS, NEEDS_ACCOUNTS, OWN, PUBLIC
 from pneumonia.web.services import services
@@ -131,6 +132,12 @@ def test_a_token_has_no_more_rights_than_its_user(guarded: Flask, problem: Any) 
     problem(client.delete(path, headers=headers), 404, "reading_not_found")
     services(guarded).accounts.users.set_role("was-reviewer", Role.READER)
     problem(client.delete(path, headers=headers), 403, "not_permitted")
+    told = services(guarded).audit.page(AuditQuery(action="refused"), limit=1)[0]
+    assert (told.actor, told.via, told.subject) == (
+        "was-reviewer",
+        "token a test",
+        "DELETE api.delete",
+    )
 
 
 def test_the_forms_need_their_token_and_the_api_none(

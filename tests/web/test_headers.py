@@ -59,9 +59,11 @@ def test_the_session_cookie_is_out_of_reach_of_scripts(client: FlaskClient) -> N
     assert "Secure" not in plain
 
 
-def test_over_https_the_cookie_is_secure(app: Any) -> None:
-    cookie = app.test_client().get("/", base_url="https://localhost").headers["Set-Cookie"]
-    assert "; Secure" in cookie
+def test_over_https_the_cookie_is_secure_and_the_browser_stays_there(app: Any) -> None:
+    headers = app.test_client().get("/", base_url="https://localhost").headers
+    assert "; Secure" in headers["Set-Cookie"]
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in app.test_client().get("/").headers
 
 
 def test_only_a_trusted_proxy_is_believed(make_app: Any) -> None:
