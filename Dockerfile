@@ -40,6 +40,7 @@ ENV PYTHONUNBUFFERED=1 \
     MPLCONFIGDIR=/tmp/matplotlib \
     PNEUMONIA_LOG_FORMAT=json \
     PNEUMONIA_DATA_DIR=/data \
+    PNEUMONIA_ACCOUNTS=required \
     HOST=0.0.0.0 \
     PORT=8000
 VOLUME /data

@@ -1,7 +1,8 @@
 # `make` lists what there is. Nothing else needs to be memorised.
 #
 # PYTHON       the interpreter the environment is made with (3.11 or later)
-# HOST, PORT   where `make serve` listens; 127.0.0.1 and 8000 unless said otherwise
+# HOST, PORT   where `make serve` listens; 127.0.0.1 and 8000 unless said otherwise. Another HOST needs accounts:
+#              PNEUMONIA_ACCOUNTS=required HOST=0.0.0.0 make serve
 # TORCH_INDEX  take torch and torchvision from this package index, for instance
 #              https://download.pytorch.org/whl/cpu on a machine without a GPU (a fifth of the size)
 
@@ -19,7 +20,7 @@ DEVELOPMENT := $(VENV)/.requirements-dev.stamp
 .PHONY: help setup serve test lint types unit quick bench kills lock sbom audit format clean
 
 help: ## List the targets
-	@echo "Usage: make TARGET [PYTHON=python3.12] [HOST=0.0.0.0] [PORT=8000]"
+	@echo "Usage: make TARGET [PYTHON=python3.12] [PORT=8000]"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(RUNTIME) ## Make .venv and install what serving and training need

@@ -7,12 +7,14 @@ import click
 from flask import Flask
 
 from pneumonia import web
+from pneumonia.accounts import Accounts
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.cli import commands
 from pneumonia.config import ROOT, Settings
 from pneumonia.imaging import Limits
 from pneumonia.readings import Readings
-from pneumonia.records import Batches, Reviews, Store, Worklist
+from pneumonia.records import Audit, Batches, Reviews, Store, Worklist
+from pneumonia.records.ways_in import SessionLimits
 from pneumonia.web.services import Services
 
 # The training package is the one thing the app never imports until it is asked for.
@@ -52,8 +54,9 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
         template_folder=str(ROOT / "templates"),
         static_folder=str(ROOT / "static"),
     )
+    accounts = Accounts(store, SessionLimits(*settings.session_limits))
     lists = Worklist(store), Batches(store), Reviews(store)
-    own = Services(settings, store, service, readings, *lists)
+    own = Services(settings, store, service, readings, *lists, accounts, Audit(store))
     web.init_app(app, own)
     commands.register(app)
     for name, help_text in TRAIN_COMMANDS.items():

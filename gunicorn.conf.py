@@ -17,6 +17,7 @@ from pneumonia.server.worker import BufferingWorker
 
 try:
     _settings = Settings.from_environ()
+    _settings.check_served()
 except BadSetting as error:
     raise SystemExit(str(error)) from None
 
@@ -71,6 +72,7 @@ def give_memory_back():
 def post_worker_init(worker):
     """Open the data folder and load the model, in the process that will serve."""
     from pneumonia.retention import keep_house
+    from pneumonia.web.first_start import announce
     from pneumonia.web.services import services
     from pneumonia.web.session import ensure_secret_key
 
@@ -83,6 +85,7 @@ def post_worker_init(worker):
     try:
         ensure_secret_key(worker.wsgi)
         own.store.migrate()
+        announce(own, worker.log)
     except DomainError as error:
         # The server starts all the same: its pages and /readyz say what is wrong.
         worker.log.error("%s", error)

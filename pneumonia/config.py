@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ PREFIX = "PNEUMONIA_"
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "torch", "openvino")
 LOG_FORMATS = ("text", "json")
+ACCOUNTS = ("local", "required")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # nosec B104  # told apart
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
@@ -73,8 +75,25 @@ class Settings:
         "127.0.0.0/8, ::1", "Addresses and networks that may ask for /metrics; empty: nobody"
     )
     log_format: str = _setting("text", "text, or json: one object a line")
+    accounts: str = _setting(
+        "local", "local (one person on this computer, without log-in) or required"
+    )
+    session_idle_minutes: int = _setting(
+        60, "Minutes without a request after which a log-in ends", low=1
+    )
+    session_hours: int = _setting(12, "Hours after which a log-in ends in any case", low=1)
     host: str = _setting("127.0.0.1", "Address gunicorn listens on", variable="HOST")
     port: int = _setting(8000, "Port gunicorn listens on", low=0, variable="PORT")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is for one person on this computer, without accounts."""
+        return self.accounts == "local"
+
+    @property
+    def session_limits(self) -> tuple[timedelta, timedelta]:
+        """How long a log-in lasts: without any request, and in all."""
+        return timedelta(minutes=self.session_idle_minutes), timedelta(hours=self.session_hours)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -147,11 +166,35 @@ class Settings:
             ("device", DEVICES),
             ("engine", ENGINES),
             ("log_format", LOG_FORMATS),
+            ("accounts", ACCOUNTS),
         ):
             if (value := getattr(self, name)) not in known:
                 raise BadSetting(
                     f"{PREFIX}{name.upper()} is {value!r}; it must be one of {', '.join(known)}."
                 )
+
+    def check_served(self) -> None:
+        """Refuse to listen for others without a log-in. Commands do not care what HOST is.
+
+        Raises
+        ------
+        BadSetting
+        """
+        if self.is_local and (self.proxies or not _is_loopback(self.host)):
+            raise BadSetting(
+                f"{PREFIX}ACCOUNTS is local, which lets in whoever sits at this computer without "
+                f"a log-in, but HOST is {self.host!r} and {PREFIX}PROXIES is {self.proxies}: "
+                f"others could reach it. Set {PREFIX}ACCOUNTS=required, or leave both as they are."
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _split(text: str) -> list[str]:

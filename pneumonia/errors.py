@@ -187,6 +187,82 @@ class CrossOrigin(DomainError):
     title = "The request came from another site"
 
 
+class LogInNeeded(DomainError):
+    """Nobody knows who asks."""
+
+    code = "log_in_needed"
+    title = "Log in first"
+
+
+class LogInRefused(DomainError):
+    """Never says which part was wrong, nor whether there is such an account."""
+
+    code = "log_in_refused"
+    title = "You are not logged in"
+
+
+class TooManyAttempts(DomainError):
+    """``retry_after_s``: seconds until another one is looked at."""
+
+    code = "too_many_attempts"
+    title = "Too many attempts"
+
+    def __init__(self, detail: str, retry_after_s: int = 60) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class NotPermitted(DomainError):
+    code = "not_permitted"
+    title = "Your account may not do this"
+
+
+class LocalOnly(DomainError):
+    """The local mode is asked from elsewhere."""
+
+    code = "local_only"
+    title = "This reader is for one person on its own computer"
+
+
+class NoAccounts(DomainError):
+    """What only a reader with accounts has."""
+
+    code = "no_accounts"
+    title = "This reader has no accounts"
+
+
+class LinkInvalid(DomainError):
+    code = "link_invalid"
+    title = "This link does not work any more"
+
+
+class WeakPassword(DomainError):
+    code = "weak_password"
+    title = "This password is too easy to guess"
+
+
+class AccountError(DomainError):
+    """A change of an account that cannot be."""
+
+    code = "account_error"
+    title = "The account cannot be changed so"
+
+
+class NameTaken(AccountError):
+    code = "name_taken"
+    title = "This name is taken"
+
+
+class UserNotFound(AccountError):
+    code = "user_not_found"
+    title = "There is no such user"
+
+
+class LastAdministrator(AccountError):
+    code = "last_administrator"
+    title = "One administrator has to stay"
+
+
 # --- records, settings, training data -----------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pneumonia.errors import BadParameter, DomainError, ReadingNotFound
 from pneumonia.records import Store
+from pneumonia.records.audit_chain import SERVER, current_actor
 from pneumonia.records.worklist import Worklist
 
 _AGE = re.compile(r"(\d{1,6})\s*(h|d|w)")
@@ -56,6 +57,7 @@ def keep_house(store: Store, keep_days: int, over: threading.Event) -> None:
 
     Now and once an hour, until it is over.
     """
+    current_actor.set(SERVER)
     while True:
         try:
             swept = sweep(store)

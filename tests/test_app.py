@@ -31,7 +31,7 @@ def test_help_lists_every_command_and_writes_nothing(tmp_path: Path) -> None:
     assert result.returncode == 0
     for command, text in (TRAIN_COMMANDS | RESEARCH_COMMANDS).items():
         assert f"  {command:<10} {text}" in result.stdout
-    for command in ("predict", "models"):
+    for command in ("predict", "models", "users", "audit"):
         assert f"\n  {command} " in result.stdout
     assert not (tmp_path / "var").exists()
 

@@ -1,1 +1,1 @@
-"""The app's commands: ``flask predict`` and ``flask models``."""
+"""The app's commands: ``flask predict``, ``flask models``, ``flask users`` and ``flask audit``."""

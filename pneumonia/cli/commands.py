@@ -8,7 +8,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from pneumonia.cli import keeping
+from pneumonia.cli import accounts, keeping
 from pneumonia.cli.bulk import find_files, predict_files
 from pneumonia.cli.tables import FORMATS, models_table
 from pneumonia.config import Settings
@@ -18,7 +18,7 @@ from pneumonia.errors import DomainError
 def register(app: Flask) -> None:
     app.cli.add_command(predict)
     app.cli.add_command(models)
-    for command in (keeping.backup, keeping.restore, keeping.purge):
+    for command in (keeping.backup, keeping.restore, keeping.purge, accounts.users, accounts.audit):
         app.cli.add_command(command)
 
 

@@ -1,14 +1,17 @@
 """What is kept: SQLAlchemy tables, their migrations, and the films' pictures on disk."""
 
+from pneumonia.records.audit import Audit
 from pneumonia.records.batches import Batches, Refusal
 from pneumonia.records.query import Page, Place, Query, ReviewState, Sort, Verdict
 from pneumonia.records.reading import ImageInfo, Reading
 from pneumonia.records.review import Opinion, OtherFinding, Review
 from pneumonia.records.reviews import Reviews
 from pneumonia.records.store import Store
+from pneumonia.records.users import Users
 from pneumonia.records.worklist import Worklist
 
 __all__ = [
+    "Audit",
     "Batches",
     "ImageInfo",
     "Opinion",
@@ -23,6 +26,7 @@ __all__ = [
     "Reviews",
     "Sort",
     "Store",
+    "Users",
     "Verdict",
     "Worklist",
 ]

@@ -3,6 +3,7 @@
 from sqlalchemy import select, update
 
 from pneumonia.errors import ReadingNotFound
+from pneumonia.records.audit_chain import Action, append
 from pneumonia.records.review import Opinion, OtherFinding, Review
 from pneumonia.records.store import Store
 from pneumonia.records.tables import ReadingRow, ReviewRow
@@ -33,6 +34,7 @@ class Reviews:
                     f"There is no reading {reading_id[:40]!r} to review. It may have been deleted."
                 )
             session.add(_to_row(reading_id, review))
+            append(session, Action.REVIEW, reading_id=reading_id)
             session.commit()
 
     def history(self, reading_id: str) -> list[Review]:

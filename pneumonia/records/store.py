@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from pneumonia.errors import ReadingNotFound, StorageUnavailable
+from pneumonia.records.audit_chain import SERVER, Action, append
 from pneumonia.records.database import MigrationError, forget_deleted, migrate, open_engine
 from pneumonia.records.database_file import DatabaseFile
 from pneumonia.records.radiographs import Radiographs
@@ -75,6 +76,7 @@ class Store:
                     continue
                 if row is not None:
                     session.delete(row)
+                    append(session, Action.DELETE, reading_id=reading_id, actor=SERVER)
                     session.commit()
                 self._radiographs.remove_aside(reading_id)
 
@@ -118,6 +120,7 @@ class Store:
             self._radiographs.write(reading.id, radiograph_png)
             try:
                 session.add(to_row(reading))
+                append(session, Action.UPLOAD, reading_id=reading.id)
                 session.commit()
                 self._check_file("store the reading")  # before anybody is told that it is kept
             except BaseException:
@@ -195,16 +198,14 @@ class Store:
     def _delete_row(self, session: Session, reading_id: str) -> None:
         """On a full disk the row goes in the room that its film gives up."""
         try:
-            session.delete(_row(session, reading_id))
-            session.commit()
+            _remove(session, reading_id)
         except OperationalError as error:
             code = getattr(error.orig, "sqlite_errorcode", 0)
             if code & 0xFF not in _NO_ROOM or not self._radiographs.is_aside(reading_id):
                 raise
             session.rollback()
             self._radiographs.empty_aside(reading_id)
-            session.delete(_row(session, reading_id))
-            session.commit()
+            _remove(session, reading_id)
 
     def find_older(self, moment: datetime) -> list[str]:
         """Ids of the readings that were made before a moment, the oldest first."""
@@ -258,6 +259,12 @@ class Store:
         self._check_file(doing)
         with _storage(doing), Session(self._engine) as session:
             yield session
+
+
+def _remove(session: Session, reading_id: str) -> None:
+    session.delete(_row(session, reading_id))
+    append(session, Action.DELETE, reading_id=reading_id)
+    session.commit()
 
 
 def _row(session: Session, reading_id: str) -> ReadingRow:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, t
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pneumonia.analysis.finding import Label, PopulationMatch
+from pneumonia.records.audit_chain import Action, append
 from pneumonia.records.query import Page, Place, Query, ReviewState, Sort, Verdict
 from pneumonia.records.reading import Reading
 from pneumonia.records.review import Opinion
@@ -99,14 +100,19 @@ class Worklist:
 
     def _mark(self, reading_ids: Sequence[str], deleted_at: datetime | None) -> int:
         is_there = ReadingRow.deleted_at.is_(None)
+        action = Action.DELETE_FROM_LIST if deleted_at else Action.BRING_BACK
         with self._store.session("change the list of readings") as session:
-            changed = session.execute(
+            changed = session.scalars(
                 update(ReadingRow)
                 .where(ReadingRow.id.in_(reading_ids), is_there if deleted_at else ~is_there)
                 .values(deleted_at=deleted_at)
-            )
+                .returning(ReadingRow.id)
+                .execution_options(synchronize_session=False)
+            ).all()
+            for reading_id in changed:
+                append(session, action, reading_id=reading_id)
             session.commit()
-            return int(changed.rowcount)  # type: ignore[attr-defined]
+            return len(changed)
 
     def purge(self) -> None:
         """Delete for good what was removed, and forget what was refused, longer than KEPT ago."""

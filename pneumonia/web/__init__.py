@@ -9,9 +9,12 @@ from pneumonia import __version__
 from pneumonia.config import Settings
 from pneumonia.presentation.describe import percent, score
 from pneumonia.web import (
+    accounts,
+    administration,
     api,
     batches,
     door,
+    guard,
     headers,
     health,
     limits,
@@ -19,6 +22,7 @@ from pneumonia.web import (
     pages,
     problems,
     reviews,
+    visitor,
     worklist,
 )
 from pneumonia.web.hosts import TrustedHosts, TrustedProxies
@@ -35,10 +39,12 @@ def init_app(app: Flask, own: Services) -> None:
     observing.register(app, own.settings)
     door.register(app)
     app.before_request(require_session)  # Before the CSRF check, which looks into the session.
+    visitor.register(app)
+    guard.register(app)
     csrf = CSRFProtect(app)
     csrf.exempt(reviews.create)  # As the API.
-    csrf.exempt(api.blueprint)  # It reads no cookie, so there is no session to ride on.
-    for views in (pages, batches, worklist, reviews, api, health):
+    csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
+    for views in (pages, batches, worklist, reviews, accounts, administration, api, health):
         app.register_blueprint(views.blueprint)
     limits.register(app, own.settings)
     problems.register(app)

@@ -8,7 +8,7 @@ from pneumonia.errors import CrossOrigin, Overloaded, UntrustedHost
 from pneumonia.server import OVERLOADED
 from pneumonia.web.hosts import UNTRUSTED
 
-_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 def admit() -> None:
@@ -47,7 +47,7 @@ def check_origin() -> None:
     ------
     CrossOrigin
     """
-    if request.method in _SAFE:
+    if request.method in SAFE:
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:

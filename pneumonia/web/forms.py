@@ -1,5 +1,7 @@
 """The forms. Each carries the CSRF token, which is checked for every page before its view runs."""
 
+from typing import Any, Self
+
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
 from flask_wtf.file import FileField  # type: ignore[import-untyped]
 from wtforms import (  # type: ignore[import-untyped]
@@ -15,6 +17,7 @@ from wtforms.widgets import CheckboxInput  # type: ignore[import-untyped]
 
 from pneumonia.presentation.review import OPINIONS, OTHER_FINDINGS
 from pneumonia.web.uploads import FIELD
+from pneumonia.web.visitor import visitor
 
 
 class UploadForm(FlaskForm):  # type: ignore[misc]
@@ -55,6 +58,14 @@ class ReviewForm(FlaskForm):  # type: ignore[misc]
             Length(max=64, message="At most 64 characters."),
         ],
     )
+
+    @classmethod
+    def of_visitor(cls, *args: Any, **kwargs: Any) -> Self:
+        """Without the name where somebody is logged in: they review in no other one."""
+        form = cls(*args, **kwargs)
+        if visitor().user is not None:
+            del form.reviewer
+        return form
 
     def validate_reviewer(self, field: StringField) -> None:
         if not field.data.strip() or not field.data.isprintable():

@@ -1,6 +1,6 @@
 """Security and caching headers of every response."""
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 # Nothing is loaded from elsewhere, nothing inline runs, nobody frames the page.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -17,6 +17,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_HSTS_S = 365 * 24 * 3600
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -32,6 +33,8 @@ _HEADERS = {
 def secure(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={_HSTS_S}"
     # Pages and answers may show a patient's reading: no cache keeps them unless a view says so.
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"

@@ -35,6 +35,7 @@ from pneumonia.presentation.meaning import (
 from pneumonia.presentation.review import OTHER_FINDINGS, say_choices, say_opinion
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
+from pneumonia.records.audit_chain import Action
 from pneumonia.web import problems
 from pneumonia.web.batches import read_all
 from pneumonia.web.forms import DeleteForm, ReviewForm, SampleForm, UploadForm
@@ -100,7 +101,7 @@ def sample_image(name: str) -> BaseResponse:
 
 @blueprint.get("/readings/<reading_id>")
 def reading(reading_id: str) -> str:
-    form = ReviewForm(formdata=None, reviewer=session.get("reviewer", ""))
+    form = ReviewForm.of_visitor(formdata=None, reviewer=session.get("reviewer", ""))
     return render_reading(services().readings.get(reading_id), form)
 
 
@@ -182,6 +183,7 @@ def _results(reading_id: str) -> "Results":
 
 
 def _dicom(reading_id: str, kind: str, data: bytes) -> BaseResponse:
+    services().audit.note(Action.EXPORT, f"{kind} of {reading_id}")
     response = make_response(data)
     response.mimetype = "application/dicom"
     response.headers["Cache-Control"] = _PICTURE_CACHE

@@ -19,6 +19,7 @@ from pneumonia import errors
 from pneumonia.errors import DomainError
 from pneumonia.telemetry import REFUSALS
 from pneumonia.web.services import services
+from pneumonia.web.visitor import bearer
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +29,25 @@ STATUS: dict[type[DomainError], int] = {
     errors.EmptyFile: 400,
     errors.BadParameter: 400,
     errors.UntrustedHost: 400,
+    errors.LogInNeeded: 401,
     errors.CrossOrigin: 403,
+    errors.LogInRefused: 403,
+    errors.NotPermitted: 403,
+    errors.LocalOnly: 403,
     errors.ReadingNotFound: 404,
     errors.RadiographMissing: 404,
     errors.StudyNotKept: 404,
+    errors.NoAccounts: 404,
+    errors.UserNotFound: 404,
+    errors.AccountError: 409,
+    errors.LinkInvalid: 410,
     errors.FileTooLarge: 413,
     errors.TooManyPixels: 413,
     errors.UnsupportedFormat: 415,
     errors.UnsupportedEncoding: 415,
     errors.ImageError: 422,
+    errors.WeakPassword: 422,
+    errors.TooManyAttempts: 429,
     errors.NoModel: 503,
     errors.DamagedBundle: 503,
     errors.UnknownArchitecture: 503,
@@ -145,6 +156,8 @@ def note_breach(limit: RequestLimit) -> None:
 def _describe_domain(error: DomainError) -> Problem:
     status = _nearest(STATUS, error, 500)
     retry = _nearest(RETRY_AFTER_S, error, 60) if status == 503 else None
+    if isinstance(error, errors.TooManyAttempts):
+        retry = error.retry_after_s
     turn = error.clockwise if isinstance(error, errors.RadiographTurned) else None
     return Problem(status, error.code, error.title, error.detail, retry, turn)
 
@@ -169,8 +182,8 @@ def too_large() -> errors.FileTooLarge:
 
 
 def wants_json() -> bool:
-    """Whether a program is asking: the API, the health checks, or by its Accept header."""
-    if request.path.startswith(("/api/", "/healthz", "/readyz")):
+    """Whether a program is asking: the API, the health checks, by its token or Accept header."""
+    if bearer(request) is not None or request.path.startswith(("/api/", "/healthz", "/readyz")):
         return True
     accepted = request.accept_mimetypes
     kinds = ["text/html", "application/json", "application/problem+json"]
@@ -194,6 +207,8 @@ def complete(response: Response, problem: Problem, mimetype: str | None = None) 
         response.mimetype = mimetype
     if problem.retry_after_s is not None:
         response.headers["Retry-After"] = str(problem.retry_after_s)
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="pneumonia"'
     return response
 
 

@@ -13,6 +13,7 @@ from pneumonia.records import Opinion, OtherFinding, Review
 from pneumonia.web.forms import ReviewForm
 from pneumonia.web.pages import render_reading
 from pneumonia.web.services import services
+from pneumonia.web.visitor import visitor
 from pneumonia.web.worklist import find_neighbours
 
 blueprint = Blueprint("reviews", __name__)
@@ -24,7 +25,7 @@ _FIELDS = ("opinion", "findings", "note", "reviewer")
 def add(reading_id: str) -> BaseResponse | tuple[str, int]:
     """From the reading's page; with what was wrong, the page comes back as it was filled in."""
     reading = services().readings.get(reading_id)
-    form = ReviewForm()
+    form = ReviewForm.of_visitor()
     if not form.validate():
         return render_reading(reading, form), 400
     review = _review(form)
@@ -47,7 +48,7 @@ def history(reading_id: str) -> dict[str, Any]:
 @blueprint.post("/api/v1/readings/<reading_id>/reviews")
 def create(reading_id: str) -> tuple[dict[str, Any], int, dict[str, str]]:
     finding = services().readings.get(reading_id).finding
-    form = ReviewForm(_sent(), meta={"csrf": False})
+    form = ReviewForm.of_visitor(_sent(), meta={"csrf": False})
     if not form.validate():
         name = next(iter(form.errors))
         raise BadParameter(f"The field {name!r} cannot be taken: {form.errors[name][0]}")
@@ -58,9 +59,10 @@ def create(reading_id: str) -> tuple[dict[str, Any], int, dict[str, str]]:
 
 
 def _review(form: ReviewForm) -> Review:
+    account = visitor().user
     return Review(
         created_at=datetime.now(UTC),
-        reviewer=form.reviewer.data.strip(),
+        reviewer=account.name if account is not None else form.reviewer.data.strip(),
         opinion=Opinion(form.opinion.data),
         findings=tuple(OtherFinding(one) for one in form.findings.data or ()),
         note=(form.note.data or "").strip(),

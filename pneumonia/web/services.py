@@ -5,10 +5,11 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from pneumonia.accounts import Accounts
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.config import Settings
 from pneumonia.readings import Readings
-from pneumonia.records import Batches, Reviews, Store, Worklist
+from pneumonia.records import Audit, Batches, Reviews, Store, Worklist
 
 EXTENSION = "pneumonia"
 
@@ -22,6 +23,8 @@ class Services:
     worklist: Worklist
     batches: Batches
     reviews: Reviews
+    accounts: Accounts
+    audit: Audit
 
 
 def services(app: Flask | None = None) -> Services:

@@ -10,10 +10,14 @@ from pneumonia.presentation.describe import show_verdict
 from pneumonia.presentation.review import say_opinion
 from pneumonia.presentation.spreadsheet import as_csv
 from pneumonia.records import Page, Query, Reading
+from pneumonia.records.audit_chain import Action
+from pneumonia.records.user import Permission
 from pneumonia.records.worklist import KEPT
 from pneumonia.web.filters import FilterForm, place
 from pneumonia.web.forms import SelectionForm
+from pneumonia.web.guard import refuse
 from pneumonia.web.services import services
+from pneumonia.web.visitor import visitor
 
 blueprint = Blueprint("worklist", __name__)
 
@@ -34,7 +38,9 @@ def show() -> tuple[str, int]:
 @blueprint.get("/worklist.csv")
 def export() -> Response:
     """All readings that the filters let through."""
-    return _csv(services().worklist.all(FilterForm(request.args).query()))
+    query = FilterForm(request.args).query()
+    services().audit.note(Action.EXPORT, f"worklist, {services().worklist.count(query)} readings")
+    return _csv(services().worklist.all(query))
 
 
 @blueprint.post("/worklist")
@@ -44,8 +50,11 @@ def act() -> BaseResponse:
     if not chosen:
         flash("No reading is ticked. Tick those that are meant, then choose again.", "error")
     elif request.form.get("act") == "export":
+        services().audit.note(Action.EXPORT, f"worklist, {len(chosen)} readings")
         return _csv(services().readings.find(chosen))
     else:
+        if not visitor().may(Permission.DELETE):
+            refuse()
         number = services().worklist.remove(chosen)
         flash(
             f"{say_number(number)} deleted. For {KEPT.days} days they can be brought back from the "

@@ -11,8 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # The training machine of the contract: torch, torchvision, numpy, Pillow, OpenCV, click,
 # safetensors, tqdm, matplotlib and Jinja2. Whatever else our requirements name is not there.
 NOT_THERE = (
+    "argon2",
     "flask",
     "flask_limiter",
+    "flask_login",
     "flask_wtf",
     "wtforms",
     "werkzeug",
@@ -26,6 +28,7 @@ NOT_THERE = (
     "sklearn",
     "scipy",
     "optuna",
+    "zxcvbn",
 )
 
 BARE_MACHINE = f"""

@@ -294,7 +294,7 @@ def test_uploads_are_limited_together_over_both_doors(
     refused = send(client, radiograph_png)
     problem(refused, 429, "rate_limited")
     assert 3500 < int(refused.headers["Retry-After"]) <= 3601
-    other_client = {"REMOTE_ADDR": "192.0.2.7"}
+    other_client = {"REMOTE_ADDR": "127.0.0.7"}
     elsewhere = client.post("/api/v1/readings", environ_base=other_client)
     problem(elsewhere, 400, "no_image")
     assert client.get("/healthz").status_code == 200

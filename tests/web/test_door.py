@@ -10,6 +10,7 @@ from flask import Flask
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting
 from pneumonia.server import OVERLOADED
+from tests.people import add_person, give_token
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 CROSS = [
@@ -108,6 +109,7 @@ def test_this_computers_own_names_are_trusted(app: Flask, host: str) -> None:
 def test_names_are_added_by_settings(make_app: Any) -> None:
     app = make_app(
         start=False,
+        accounts="required",
         host="192.168.1.5",
         trusted_hosts="Reader.clinic.example, .ward.example",
     )
@@ -133,24 +135,29 @@ def test_what_is_no_name_or_address_is_a_bad_setting(bad: dict[str, str]) -> Non
         _ = settings.hosts, settings.proxy_networks
 
 
-def ask_as(client: Any, peer: str, claimed: str) -> int:
+def ask_as(client: Any, token: dict[str, str], peer: str, claimed: str) -> int:
     status: int = client.post(
         "/api/v1/readings",
-        headers={"X-Forwarded-For": claimed},
+        headers=token | {"X-Forwarded-For": claimed},
         environ_overrides={"REMOTE_ADDR": peer},
     ).status_code
     return status
 
 
 def test_only_a_proxys_address_may_say_who_asks(make_app: Any) -> None:
-    client = make_app(
-        start=False, proxies=1, rate_limit="3 per minute", trusted_proxies="10.0.0.0/24"
-    ).test_client()
-    direct = [ask_as(client, "192.168.1.9", f"8.8.8.{n}") for n in range(5)]
+    app = make_app(
+        start=False,
+        accounts="required",
+        proxies=1,
+        rate_limit="3 per minute",
+        trusted_proxies="10.0.0.0/24",
+    )
+    client, token = app.test_client(), give_token(app, add_person(app, "ada"))
+    direct = [ask_as(client, token, "192.168.1.9", f"8.8.8.{n}") for n in range(5)]
     assert direct == [400] * 3 + [429] * 2
-    through = [ask_as(client, "10.0.0.7", f"8.8.8.{n}") for n in range(5)]
+    through = [ask_as(client, token, "10.0.0.7", f"8.8.8.{n}") for n in range(5)]
     assert through == [400] * 5
-    same = [ask_as(client, "::ffff:10.0.0.7", "8.8.4.4") for n in range(5)]
+    same = [ask_as(client, token, "::ffff:10.0.0.7", "8.8.4.4") for n in range(5)]
     assert same == [400] * 3 + [429] * 2
 
 

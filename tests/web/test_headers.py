@@ -59,16 +59,22 @@ def test_the_session_cookie_is_out_of_reach_of_scripts(client: FlaskClient) -> N
     assert "Secure" not in plain
 
 
-def test_over_https_the_cookie_is_secure(app: Any) -> None:
-    cookie = app.test_client().get("/", base_url="https://localhost").headers["Set-Cookie"]
-    assert "; Secure" in cookie
+def test_over_https_the_cookie_is_secure_and_the_browser_stays_there(app: Any) -> None:
+    headers = app.test_client().get("/", base_url="https://localhost").headers
+    assert "; Secure" in headers["Set-Cookie"]
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in app.test_client().get("/").headers
 
 
 def test_only_a_trusted_proxy_is_believed(make_app: Any) -> None:
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/reader"}
-    plain = make_app().test_client().get("/", headers=forwarded)
-    assert 'href="/model"' in plain.get_data(as_text=True)
+    plain, proxied = (
+        make_app(start=False, accounts="required", proxies=proxies)
+        .test_client()
+        .get("/login", headers=forwarded)
+        for proxies in (0, 1)
+    )
+    assert 'href="/static/css/base.css"' in plain.get_data(as_text=True)
     assert "; Secure" not in plain.headers["Set-Cookie"]
-    proxied = make_app(proxies=1).test_client().get("/", headers=forwarded)
-    assert 'href="/reader/model"' in proxied.get_data(as_text=True)
+    assert 'href="/reader/static/css/base.css"' in proxied.get_data(as_text=True)
     assert "; Secure" in proxied.headers["Set-Cookie"]
