@@ -111,6 +111,7 @@ for _name, _column in {
 }.items():
     Index(f"ix_readings_{_name}", *(ReadingRow.__table__.c[c] for c in (_column, *_COVERED)))
 Index("ix_readings_batch", ReadingRow.batch)
+Index("ix_readings_model", ReadingRow.model_id)
 # Of the few that were deleted only: else it would be taken for the many that were not.
 _IS_DELETED = ReadingRow.deleted_at.is_not(None)
 Index(

@@ -22,6 +22,7 @@ def upgrade() -> None:
     for name, column in _SORTED_BY.items():
         op.create_index(f"ix_readings_{name}", "readings", [column, *_COVERED])
     op.create_index("ix_readings_batch", "readings", ["batch"])
+    op.create_index("ix_readings_model", "readings", ["model_id"])
     is_deleted = sa.text("deleted_at IS NOT NULL")
     op.create_index(
         "ix_readings_deleted",
@@ -46,7 +47,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("refusals")
-    for name in ("deleted", "batch", *_SORTED_BY):
+    for name in ("deleted", "model", "batch", *_SORTED_BY):
         op.drop_index(f"ix_readings_{name}", "readings")
     with op.batch_alter_table("readings") as table:
         for name in ("batch_position", "batch", "deleted_at", "margin"):
