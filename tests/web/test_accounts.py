@@ -1,6 +1,8 @@
 """Logging in and out, the first start, passwords, tokens: through the pages."""
 
+import contextlib
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from pneumonia.accounts import accounts, passwords
-from pneumonia.errors import WeakPassword
+from pneumonia.errors import LinkInvalid, WeakPassword
 from pneumonia.records import ways_in
 from pneumonia.records.audit import AuditQuery
 from pneumonia.records.user import Permission, Role
@@ -126,6 +128,26 @@ def test_a_link_of_the_first_start_is_void_once_there_is_an_account(clinic: Flas
     assert client.post(link, data=fields).status_code == 410
     assert client.get(link).status_code == 410
     assert [user.name for user in services(clinic).accounts.users.all()] == ["bob"]
+
+
+def test_of_many_who_open_the_first_link_at_once_one_is_the_first(clinic: Flask) -> None:
+    own = services(clinic).accounts
+    link = own.first_link()
+    assert link
+    gate, made = threading.Barrier(6), []
+
+    def redeem(name: str) -> None:
+        gate.wait()
+        with contextlib.suppress(LinkInvalid):
+            made.append(own.redeem(link, name, NEW).name)
+
+    threads = [threading.Thread(target=redeem, args=(f"user-{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [user.name for user in own.users.all()] == made
+    assert len(made) == 1
 
 
 def test_the_local_mode_prints_no_link(make_app: Any) -> None:
@@ -258,6 +280,15 @@ def test_an_address_that_fails_too_often_is_not_looked_at(
     elsewhere = clinic.test_client()
     elsewhere.environ_base["REMOTE_ADDR"] = "10.0.0.9"
     assert log_in(elsewhere, "ada") == 303
+
+
+def test_a_password_kept_by_older_parameters_is_hashed_anew(clinic: Flask) -> None:
+    older = passwords.PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
+    people = services(clinic).accounts.users
+    people.add("ada", Role.READER, older.hash(PASSWORD))
+    assert log_in(clinic.test_client(), "ada") == 303
+    assert "$m=19456,t=2,p=1$" in people.get("ada").password_hash
+    assert log_in(clinic.test_client(), "ada") == 303
 
 
 def test_a_log_in_starts_a_new_session_and_a_log_out_leaves_nothing(
