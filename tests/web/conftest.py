@@ -16,7 +16,9 @@ from app import create_app
 from pneumonia.config import Settings
 from pneumonia.imaging.display import encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
+from pneumonia.records.user import Role
 from pneumonia.web.services import services
+from tests.people import add_person, log_in
 from tests.running import running
 
 MakeApp = Callable[..., Flask]
@@ -158,3 +160,19 @@ def problem() -> Callable[..., str]:
         return detail
 
     return check
+
+
+# Not called ``app``: pytest-flask would push its context, and all requests would share one visitor.
+@pytest.fixture
+def clinic(make_app: MakeApp) -> Flask:
+    """An app with accounts; its model is not needed."""
+    return make_app(start=False, accounts="required")
+
+
+@pytest.fixture
+def ada(clinic: Flask) -> FlaskClient:
+    """An administrator's browser."""
+    add_person(clinic, "ada", Role.ADMINISTRATOR)
+    client = clinic.test_client()
+    assert log_in(client, "ada") == 303
+    return client
