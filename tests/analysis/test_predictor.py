@@ -19,7 +19,8 @@ from tests.inputs import apply
 
 @pytest.fixture(scope="module")
 def predictor(tiny_bundle) -> Predictor:
-    return Predictor.load(tiny_bundle, "cpu")
+    # What other engines may differ by is in test_engines.py and test_draft.py.
+    return Predictor.load(tiny_bundle, "cpu", engine="torch")
 
 
 def radiograph(seed: int, height: int = 200, width: int = 260) -> Radiograph:

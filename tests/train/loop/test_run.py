@@ -86,7 +86,7 @@ def test_one_line_an_epoch_with_its_figures(finished) -> None:
 
 def test_the_bundle_serves_and_measures_as_its_card_says(finished, radiographs, listener) -> None:
     _, bundle, _ = finished
-    predictor = Predictor.load(bundle, "cpu")
+    predictor = Predictor.load(bundle, "cpu", engine="torch")  # as the card was measured
     rows = select_rows(manifest.load(radiographs), "validation", predictor.card)
     found = evaluate(predictor, rows, listener).metrics()
     card = predictor.card.raw["validation"]
