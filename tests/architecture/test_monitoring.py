@@ -86,7 +86,7 @@ def test_every_alarm_is_explained() -> None:
     names = [rule["alert"] for rule in alerts()]
     assert len(set(names)) == len(names) > 10
     guide = (ROOT / "docs" / "operating.md").read_text()
-    assert re.findall(r"^\| `([A-Z]\w+)` \|", guide, flags=re.MULTILINE) == names
+    assert re.findall(r"^\| `([A-Z][a-z]\w+)` \|", guide, flags=re.MULTILINE) == names
     for rule in alerts():
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert rule["annotations"]["summary"]

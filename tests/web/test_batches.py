@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from pneumonia.web import batches, uploads
+from pneumonia.web.services import services
 
 BATCH = "ab" * 16
 
@@ -170,10 +171,9 @@ def test_each_file_of_a_form_counts_as_an_upload(make_app, token) -> None:
 
 def test_what_was_refused_is_forgotten_with_time(client, token, monkeypatch) -> None:
     post(client, token, b"no film", 1)
-    client.get("/worklist")
     assert lines(client.get(f"/batches/{BATCH}").get_data(as_text=True)) == [(1, "refused")]
     monkeypatch.setattr("pneumonia.records.worklist.KEPT", timedelta(0))
-    client.get("/worklist")
+    services(client.application).worklist.purge()  # as the housekeeping does
     assert lines(client.get(f"/batches/{BATCH}").get_data(as_text=True)) == []
 
 
