@@ -240,7 +240,11 @@ def test_what_is_no_place_is_refused(value: str) -> None:
 @pytest.mark.parametrize("sort", [Sort.NEWEST, Sort.LOWEST, Sort.UNCERTAIN])
 @pytest.mark.parametrize(
     "filters",
-    [{}, {"reference": "acc", "verdicts": (Verdict.NORMAL,)}, {"review": ReviewState.NONE, "model": "older"}],
+    [
+        {},
+        {"reference": "acc", "verdicts": (Verdict.NORMAL,)},
+        {"review": ReviewState.NONE, "model": "older"},
+    ],
 )
 def test_a_list_is_found_in_an_index_alone(
     worklist: Worklist, store: Store, sort: Sort, filters: dict[str, object]
