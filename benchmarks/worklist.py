@@ -34,7 +34,7 @@ from pneumonia.records.tables import ReadingRow
 READINGS = 100_000
 ROUNDS = 15
 CHUNK = 5_000
-LIMIT_S = 0.1
+LIMIT_S = 0.2
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _POINT = OperatingPoint("balanced", 0.4, (0.3, 0.5))
 # As many corners as the lungs of a film have, so that the rows are as large as real ones.
