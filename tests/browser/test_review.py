@@ -95,5 +95,6 @@ def test_refused_review_can_be_read_and_fits(visitor, unreviewed, theme):
     page.locator(".review form").evaluate("form => { form.noValidate = true; }")
     page.get_by_role("button", name="Keep", exact=True).click()
     expect(page.get_by_role("alert").first).to_have_text("Choose one: agree, disagree or unsure.")
+    page.wait_for_load_state()  # its style is there
     assert [entry for entry in page.evaluate(CONTRASTS) if entry[1] < entry[2]] == []
     assert overflow(page) == 0
