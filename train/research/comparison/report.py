@@ -109,7 +109,8 @@ as the network gives it, before any calibration, which is how papers report it. 
 is the split of the recipe, leaks and all, measured on the part that the paper reports;
 **by patient** is the same recipe with no patient on two sides ({shares} by patient, the same
 patients for every system), measured on validation. **Official test** is the model trained by
-patient, on the official films; those cells are filled once these lie in the folder.
+patient, on the official films; those cells are filled once these lie in the folder. Some were
+[measured elsewhere](measured-elsewhere.md).
 
 **A paper's figure and ours by patient are not of the same films.** Validation comes from where the
 training films come from and is easier than the official test: only a filled test column says who
