@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from pneumonia.errors import DamagedImage, ImageError, UnsupportedEncoding
 from pneumonia.imaging import colour
@@ -17,6 +17,14 @@ from pneumonia.imaging.raster_scan import MAX_JPEG_SCANS, check_parts
 # Pillow's own bound only warns, or raises before the size is known to us. Ours is checked in
 # `_open`, between reading the header and allocating the pixels, for every picture there is.
 Image.MAX_IMAGE_PIXELS = None
+
+CAMERA_WARNING = (
+    "The file says that a camera took this picture: a photograph of a film or of a screen has "
+    "reflections and other grey levels, and what is read from it is worth less. Upload the film as "
+    "it was exported."
+)
+# A broken EXIF block does not make the picture unreadable.
+_BROKEN_EXIF = (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error)
 
 
 def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
@@ -35,7 +43,7 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
         with _open(data, limits) as picture:
             picture.load()
             name = "PNG" if picture.format == "PNG" else "JPEG"
-            warnings = _frame_warnings(picture)
+            warnings = (*_frame_warnings(picture), *_camera_warnings(picture))
             _turn_upright(picture)
             stored, bits, is_coloured = _grey(picture)
     except ImageError:
@@ -106,6 +114,15 @@ def _frame_warnings(picture: Image.Image) -> tuple[str, ...]:
     return () if frames == 1 else (f"The file holds {frames} pictures; the first was read.",)
 
 
+def _camera_warnings(picture: Image.Image) -> tuple[str, ...]:
+    """A camera writes its exposure time, aperture or focal length; a film's export has none."""
+    taken: set[int] = set()
+    with suppress(*_BROKEN_EXIF):
+        taken = {ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.FocalLength}
+        taken &= set(picture.getexif().get_ifd(ExifTags.IFD.Exif))
+    return (CAMERA_WARNING,) if taken else ()
+
+
 def _grey(picture: Image.Image) -> tuple[NDArray[np.uint8 | np.uint16], int, bool]:
     """Stored grey values (height, width), the bits they use, and whether there was colour."""
     if picture.mode.startswith("I"):
@@ -143,8 +160,7 @@ def _over_black(picture: Image.Image) -> Image.Image:
 
 def _turn_upright(picture: Image.Image) -> None:
     """Undo the camera's rotation (EXIF 2.32, tag 0112), in place."""
-    # A broken EXIF block does not make the picture unreadable.
-    with suppress(OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error):
+    with suppress(*_BROKEN_EXIF):
         ImageOps.exif_transpose(picture, in_place=True)
 
 

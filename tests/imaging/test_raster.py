@@ -11,6 +11,7 @@ from PIL import Image
 from pneumonia.errors import DamagedImage, UnsupportedEncoding
 from pneumonia.imaging import decode
 from pneumonia.imaging.colour import WARNING as COLOUR_WARNING
+from pneumonia.imaging.raster import CAMERA_WARNING
 
 
 def test_grey_png_gives_levels_over_255(grey, encode):
@@ -181,6 +182,20 @@ def test_an_unknown_orientation_leaves_the_picture_as_it_is(grey, encode):
     exif[0x0112] = 99
     radiograph = decode(encode(Image.fromarray(grey), "PNG", exif=exif))
     np.testing.assert_array_equal(np.rint(radiograph.pixels * 255), grey)
+
+
+@pytest.mark.parametrize("tag", [33434, 33437, 37386], ids=["exposure", "aperture", "focal length"])
+def test_a_picture_that_a_camera_took_is_warned_of(tag, grey, encode):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[tag] = 4.0
+    radiograph = decode(encode(Image.fromarray(grey), "JPEG", exif=exif))
+    assert radiograph.warnings == (CAMERA_WARNING,)
+
+
+def test_a_scanner_that_names_itself_is_no_camera(grey, encode):
+    exif = Image.Exif()
+    exif[271], exif[305] = "A maker", "A program"
+    assert decode(encode(Image.fromarray(grey), "JPEG", exif=exif)).warnings == ()
 
 
 def test_cmyk_jpeg_is_refused(encode):
