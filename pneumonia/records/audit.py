@@ -63,10 +63,17 @@ class Audit:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def note(self, action: Action, subject: str = "", actor: Actor | None = None) -> None:
+    def note(
+        self,
+        action: Action,
+        subject: str = "",
+        *,
+        reading_id: str = "",
+        actor: Actor | None = None,
+    ) -> None:
         """Add an entry that belongs to no other change."""
         with self._store.session("write to the audit log") as session:
-            append(session, action, subject=subject, actor=actor)
+            append(session, action, reading_id=reading_id, subject=subject, actor=actor)
             session.commit()
 
     def note_view(self, reading_id: str) -> None:

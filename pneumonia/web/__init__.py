@@ -21,6 +21,7 @@ from pneumonia.web import (
     observing,
     pages,
     problems,
+    results,
     reviews,
     visitor,
     worklist,
@@ -44,7 +45,17 @@ def init_app(app: Flask, own: Services) -> None:
     csrf = CSRFProtect(app)
     csrf.exempt(reviews.create)  # As the API.
     csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
-    for views in (pages, batches, worklist, reviews, accounts, administration, api, health):
+    for views in (
+        pages,
+        results,
+        batches,
+        worklist,
+        reviews,
+        accounts,
+        administration,
+        api,
+        health,
+    ):
         app.register_blueprint(views.blueprint)
     limits.register(app, own.settings)
     problems.register(app)

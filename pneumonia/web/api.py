@@ -113,7 +113,7 @@ def _links(reading: Reading) -> dict[str, str]:
     }
     if reading.study:
         links |= {
-            "capture": url_for("pages.capture", reading_id=reading.id),
-            "report": url_for("pages.report", reading_id=reading.id),
+            "capture": url_for("results.capture", reading_id=reading.id),
+            "report": url_for("results.report", reading_id=reading.id),
         }
     return links

@@ -1,6 +1,6 @@
 """The pages, for a person with a browser, with or without JavaScript."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import (
     Blueprint,
@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.analysis.finding import PopulationMatch
-from pneumonia.errors import BadParameter, DomainError, StudyNotKept
+from pneumonia.errors import BadParameter, DomainError
 from pneumonia.imaging.overlay import colour_stops
 from pneumonia.presentation.calls import find_calls
 from pneumonia.presentation.etiology import find_etiology, say_caution
@@ -35,7 +35,6 @@ from pneumonia.presentation.meaning import (
 from pneumonia.presentation.review import OTHER_FINDINGS, say_choices, say_opinion
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
-from pneumonia.records.audit_chain import Action
 from pneumonia.web import problems
 from pneumonia.web.batches import read_all
 from pneumonia.web.forms import DeleteForm, ReviewForm, SampleForm, UploadForm
@@ -52,9 +51,6 @@ from pneumonia.web.uploads import (
     uploaded_turn,
 )
 from pneumonia.web.worklist import find_neighbours
-
-if TYPE_CHECKING:  # it imports pydicom
-    from pneumonia.dicom.results import Results
 
 blueprint = Blueprint("pages", __name__)
 
@@ -157,38 +153,6 @@ def overlay(reading_id: str) -> BaseResponse:
 @blueprint.get("/readings/<reading_id>/thumbnail.png")
 def thumbnail(reading_id: str) -> BaseResponse:
     return _picture(services().readings.thumbnail_png(reading_id), _PICTURE_CACHE)
-
-
-@blueprint.get("/readings/<reading_id>/capture.dcm")
-def capture(reading_id: str) -> BaseResponse:
-    return _dicom(reading_id, "capture", _results(reading_id).secondary_capture)
-
-
-@blueprint.get("/readings/<reading_id>/report.dcm")
-def report(reading_id: str) -> BaseResponse:
-    return _dicom(reading_id, "report", _results(reading_id).report)
-
-
-def _results(reading_id: str) -> "Results":
-    found = services().readings.get(reading_id)
-    if not found.study:
-        raise StudyNotKept(
-            "Nothing is known of the study that this film belongs to: it was no DICOM file, or "
-            "this server did not keep it (PNEUMONIA_KEEP_DICOM_STUDY)."
-        )
-    from pneumonia.dicom.results import make_results  # slow to import, and rarely asked for
-
-    with services().readings.radiograph(reading_id) as film:
-        return make_results(found.study, film, found.finding)
-
-
-def _dicom(reading_id: str, kind: str, data: bytes) -> BaseResponse:
-    services().audit.note(Action.EXPORT, f"{kind} of {reading_id}")
-    response = make_response(data)
-    response.mimetype = "application/dicom"
-    response.headers["Cache-Control"] = _PICTURE_CACHE
-    response.headers["Content-Disposition"] = f'attachment; filename="{reading_id}-{kind}.dcm"'
-    return response
 
 
 @blueprint.post("/readings/<reading_id>/delete")
