@@ -291,8 +291,8 @@ def _probe(card: Card) -> torch.Tensor:
     """Drawn films as the network is given them, float32 (2, 3, size, size)."""
     spec = card.preprocess
     drawn = [
-        preprocess.apply_to_square(square, square.shape, spec)[0]
-        for square in synthetic_squares(2, spec.grid)
+        preprocess.apply_to_square(preprocess.to_square(film, spec.grid), film.shape, spec)[0]
+        for film in synthetic_squares(2)
     ]
     return torch.from_numpy(np.stack(drawn))
 
