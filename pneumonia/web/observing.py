@@ -30,9 +30,9 @@ def metrics() -> Response:
 
 def _may_ask(settings: Settings) -> bool:
     # Sent on by a proxy that nobody has declared, the address is the proxy's and not the client's.
-    if not settings.proxies and "X-Forwarded-For" in request.headers:
+    if not request.remote_addr or (not settings.proxies and "X-Forwarded-For" in request.headers):
         return False
-    address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104
+    address = ipaddress.ip_address(request.remote_addr)
     address = getattr(address, "ipv4_mapped", None) or address
     return any(address in network for network in current_app.config[_NETWORKS])
 

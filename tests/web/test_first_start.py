@@ -73,7 +73,5 @@ def test_the_local_mode_goes_with_nothing_else(changes: dict[str, str]) -> None:
 
 
 def test_another_word_is_refused() -> None:
-    with pytest.raises(
-        BadSetting, match=r"^PNEUMONIA_ACCOUNTS is 'none'; it must be one of lo"
-    ):
+    with pytest.raises(BadSetting, match=r"^PNEUMONIA_ACCOUNTS is 'none'; it must be one of lo"):
         Settings(accounts="none")
