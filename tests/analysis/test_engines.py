@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,20 @@ def test_openvino_answers_as_pytorch(together: int) -> None:
     x = torch.rand(together, 3, 16, 16)
     with torch.inference_mode():
         torch.testing.assert_close(prepared(x), small()(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_each_thread_has_requests_of_its_own(together: int) -> None:
+    prepared = openvino().prepare(small(), PROBE)
+    own, x = prepared._request, torch.rand(together, 3, 16, 16)
+
+    def run() -> Tensor:
+        assert prepared._request is not own
+        with torch.inference_mode():
+            return prepared(x)
+
+    with ThreadPoolExecutor(1) as thread, torch.inference_mode():
+        torch.testing.assert_close(thread.submit(run).result(60), prepared(x))
 
 
 @pytest.mark.parametrize("bundle", ["tiny_bundle", "shipped_bundle"])

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from functools import cached_property
 from typing import Any, Literal
 
@@ -103,7 +104,9 @@ class OpenVinoEngine:
 class Compiled(nn.Module):
     """A network for one image at a time: alone with all threads, or several side by side.
 
-    So an image's answer does not depend on its company, and no size of a batch is compiled.
+    So an image's answer does not depend on its company, and no size of a batch is compiled. Each
+    thread has requests of its own: one that is left behind hanging makes the next wait, and so the
+    worker be replaced (docs/adr/0038), where a shared one would be busy and fail every image.
 
     Attributes
     ----------
@@ -115,31 +118,44 @@ class Compiled(nn.Module):
         super().__init__()
         self.model = model
         self._library, self._core, self._settings = library, core, settings
-        alone = core.compile_model(model, "CPU", settings | {"NUM_STREAMS": 1})
-        self._shapes = [tuple(output.shape)[1:] for output in alone.outputs]
-        self._alone = alone.create_infer_request()
+        self._alone = core.compile_model(model, "CPU", settings | {"NUM_STREAMS": 1})
+        self._shapes = [tuple(output.shape)[1:] for output in self._alone.outputs]
+        self._streams = min(settings["INFERENCE_NUM_THREADS"], _STREAMS)
+        self._of_thread = threading.local()
 
     @cached_property
     def _together(self) -> Any:
         """Compiled when it is first needed: it takes its own room in memory."""
-        streams = min(self._settings["INFERENCE_NUM_THREADS"], _STREAMS)
-        compiled = self._core.compile_model(
-            self.model, "CPU", self._settings | {"NUM_STREAMS": streams}
-        )
-        queue = self._library.AsyncInferQueue(compiled, streams)
-        queue.set_callback(_copy)
-        return queue
+        settings = self._settings | {"NUM_STREAMS": self._streams}
+        return self._core.compile_model(self.model, "CPU", settings)
+
+    @property
+    def _request(self) -> Any:
+        """For an image alone."""
+        if not hasattr(self._of_thread, "request"):
+            self._of_thread.request = self._alone.create_infer_request()
+        return self._of_thread.request
+
+    @property
+    def _queue(self) -> Any:
+        """For several images."""
+        if not hasattr(self._of_thread, "queue"):
+            self._of_thread.queue = self._library.AsyncInferQueue(self._together, self._streams)
+            self._of_thread.queue.set_callback(_copy)
+        return self._of_thread.queue
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         images = np.ascontiguousarray(x.numpy())
         outputs = [np.empty((len(images), *shape), np.float32) for shape in self._shapes]
         if len(images) == 1:
-            self._alone.infer([images], share_inputs=True)
-            _copy(self._alone, (outputs, 0))
+            request = self._request
+            request.infer([images], share_inputs=True)
+            _copy(request, (outputs, 0))
         else:
+            queue = self._queue
             for i in range(len(images)):
-                self._together.start_async([images[i : i + 1]], (outputs, i), share_inputs=True)
-            self._together.wait_all()
+                queue.start_async([images[i : i + 1]], (outputs, i), share_inputs=True)
+            queue.wait_all()
         tensors = tuple(torch.from_numpy(output) for output in outputs)
         return tensors if len(tensors) > 1 else tensors[0]
 
