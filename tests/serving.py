@@ -79,6 +79,7 @@ def start(
         "PNEUMONIA_MODEL": bundle.name,
         "PNEUMONIA_DEVICE": "cpu",
         "PNEUMONIA_THREADS": "1",
+        "PNEUMONIA_ENGINE": "torch",  # no time is spent on converting the network
         "PNEUMONIA_LONGEST_WAIT_S": "60",  # a test machine may be busy with other tests
     } | environment
     # A file, not a pipe: one that nobody reads fills up, and then the server waits for it.

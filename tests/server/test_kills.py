@@ -21,7 +21,7 @@ from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from tests.serving import Server, ends, start, stop, worker_of
 
-KILLS = int(os.environ.get("KILLS", "10"))
+KILLS = int(os.environ.get("KILLS", "5"))
 SEED = int(os.environ.get("SEED", "11"))
 CLIENTS = 4
 NO_LIMIT = {"PNEUMONIA_RATE_LIMIT": ""}

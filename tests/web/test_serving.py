@@ -21,7 +21,7 @@ CLIENTS = 32
 
 @pytest.fixture(scope="module")
 def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tiny_bundle, tmp_path_factory.mktemp("served") / "var")
+    server = start(tiny_bundle, tmp_path_factory.mktemp("served") / "var", PNEUMONIA_ENGINE="auto")
     server.seen = server.wait("/readyz", 200)  # type: ignore[attr-defined]
     yield server
     if server.process.poll() is None:
