@@ -120,7 +120,7 @@ def test_a_big_endian_palette_gives_the_same_picture(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["OBXXXX1A.dcm", "TestPattern_Palette_16.dcm"])
-def test_palettes_are_the_luma_of_pydicoms_colby_this_reader(name, folder: Path) -> None:
+def test_palettes_are_the_luma_of_pydicoms_colours(name, folder: Path) -> None:
     dataset = pydicom.dcmread(folder / name)
     rgb = apply_color_lut(by_pydicom(folder / name), dataset)
     luma = rgb @ np.array([0.299, 0.587, 0.114]) / 65535
