@@ -1,13 +1,17 @@
 """What all tests share: the real films where they lie, a tiny real bundle, the app over it."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from flask import Flask
+from sqlalchemy import Engine
 
 from pneumonia.analysis.population import Population
 from pneumonia.config import ROOT
@@ -15,6 +19,7 @@ from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks.classifier import Classifier, NetworkSpec, build
 from pneumonia.networks.outputs import pneumonia_logit
+from pneumonia.records import Store, database
 from tests.inputs import apply
 from tests.running import running
 from tests.three_classes import write_bundle
@@ -27,6 +32,38 @@ from train.recipes import recipe as recipes
 from train.recipes.recipe import Recipe
 
 SHIPPED = ROOT / "models" / "default"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_migrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new SQLite database begins as a copy of one that was migrated, and is migrated then.
+
+    All migrations together take longer than most tests. Those of tests/records/test_migrations.py
+    run them, and so does every server in a process of its own.
+    """
+    template = tmp_path_factory.mktemp("migrated") / "template.sqlite3"
+    migrated = Store(f"sqlite:///{template}", template.parent)
+    migrated.migrate()
+    migrated.close()
+
+    def migrate(engine: Engine) -> None:
+        if engine.dialect.name == "sqlite":
+            _begin_as(template, Path(str(engine.url.database)))
+        database.migrate(engine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pneumonia.records.store.migrate", migrate)
+        yield
+
+
+def _begin_as(template: Path, path: Path) -> None:
+    """Copy it to where no file is, whole or not at all: others may look at the same time."""
+    if path.exists() or not path.parent.is_dir():
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        copied = shutil.copyfile(template, Path(folder) / path.name)
+        with suppress(FileExistsError):
+            os.link(copied, path)
 
 
 @pytest.fixture(scope="session")

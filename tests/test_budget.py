@@ -9,6 +9,12 @@ from pneumonia.budget import Budget
 from pneumonia.errors import Overloaded
 
 
+def wait_for(budget: Budget, count: int) -> None:
+    """Until so many wait for their turn."""
+    while len(budget._waiting) < count:
+        time.sleep(0.001)
+
+
 def test_what_is_left_is_lent_and_no_more() -> None:
     budget = Budget(10, small=1, wait_s=0.05)
     with budget.hold(6), budget.hold(4):
@@ -38,7 +44,7 @@ def test_more_than_all_is_all() -> None:
 
 def test_who_waits_goes_on_when_it_is_given_back() -> None:
     budget = Budget(10, small=1, wait_s=30)
-    order = []
+    order: list[str] = []
 
     def second() -> None:
         with budget.hold(10):
@@ -47,7 +53,7 @@ def test_who_waits_goes_on_when_it_is_given_back() -> None:
     with ThreadPoolExecutor(1) as pool:
         with budget.hold(2):
             waiting = pool.submit(second)
-            time.sleep(0.05)
+            wait_for(budget, 1)
             order.append("first")
         waiting.result(10)
     assert order == ["first", "second"]
@@ -60,16 +66,12 @@ def test_nobody_overtakes_one_that_waits_for_much() -> None:
         with budget.hold(amount):
             order.append(amount)
 
-    def wait_for(count: int) -> None:
-        while len(budget._waiting) < count:
-            time.sleep(0.001)
-
     with ThreadPoolExecutor(2) as pool:
         with budget.hold(6):
             large = pool.submit(take, 10)
-            wait_for(1)
+            wait_for(budget, 1)
             small = pool.submit(take, 4)  # there is room for it, and it came later
-            wait_for(2)
+            wait_for(budget, 2)
             assert order == []
         large.result(10)
         small.result(10)

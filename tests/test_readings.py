@@ -169,32 +169,25 @@ def test_delete_takes_everything(make: Callable, tmp_path: Path) -> None:
         readings.overlay_png(reading.id, 0.5)
 
 
-class Slow(Analyst):
-    """Takes its time, and counts the films that are in work meanwhile."""
+class Together(Analyst):
+    """Goes on when so many films are in work at once, and fails where they never are.
 
-    def __init__(self) -> None:
+    Counts the most that ever were: more have time to come in.
+    """
+
+    def __init__(self, count: int) -> None:
         super().__init__()
+        self.barrier = threading.Barrier(count, timeout=60)
         self.lock, self.inside, self.most = threading.Lock(), 0, 0
 
     def analyse(self, radiograph: Radiograph) -> Finding:
         with self.lock:
             self.inside += 1
             self.most = max(self.most, self.inside)
+        self.barrier.wait()
         time.sleep(0.05)
         with self.lock:
             self.inside -= 1
-        return super().analyse(radiograph)
-
-
-class Together(Analyst):
-    """Goes on when so many films are in work at once, and fails where they never are."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.barrier = threading.Barrier(count, timeout=60)
-
-    def analyse(self, radiograph: Radiograph) -> Finding:
-        self.barrier.wait()
         return super().analyse(radiograph)
 
 
@@ -207,7 +200,7 @@ def submit_at_once(analyst: Analyst, folder: Path, count: int) -> list[Reading]:
 def test_large_radiographs_take_turns_from_decoding_to_keeping(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("pneumonia.readings.SMALL_PIXELS", RADIOGRAPH.size - 1)
     monkeypatch.setattr("pneumonia.readings.PIXELS_AT_ONCE", 3 * RADIOGRAPH.size)
-    analyst = Slow()
+    analyst = Together(3)
     found = submit_at_once(analyst, tmp_path, 9)
     assert len({one.id for one in found}) == 9
     assert analyst.most == 3

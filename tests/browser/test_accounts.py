@@ -1,5 +1,6 @@
 """The pages of accounts in a real browser: the first start, log-in, and all of them on a phone."""
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,8 +120,9 @@ def test_a_token_is_made_and_shown_once(visitor, clinic: Clinic) -> None:
     page.get_by_label("What it is for").fill("The scanner")
     page.get_by_label("upload").check()
     page.get_by_role("button", name="Make the token").click()
-    assert page.locator(".secret").inner_text().startswith("cxr_")
+    expect(page.locator(".secret")).to_have_text(re.compile("^cxr_"))
     page.goto(f"{clinic.address}/account/tokens")
-    assert page.locator(".secret").count() == 0
+    expect(page.get_by_role("button", name="Revoke The scanner")).to_be_visible()
+    expect(page.locator(".secret")).to_have_count(0)
     page.get_by_role("button", name="Revoke The scanner").click()
     expect(page.get_by_text("You have none.")).to_be_visible()

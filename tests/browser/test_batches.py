@@ -22,14 +22,15 @@ def files(radiograph: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
     return made
 
 
-def names(page: Page) -> list[str]:
-    return page.locator(".batch-lines [data-name]").all_inner_texts()
+def expect_names(page: Page, names: list[str]) -> None:
+    """Wait until the lines carry these names, in this order."""
+    expect(page.locator(".batch-lines [data-name]")).to_have_text(names)
 
 
 def expect_batch(page: Page, files: list[Path]) -> None:
     page.wait_for_url("**/batches/*")
     expect(page.get_by_text(re.compile("5 files: 4 read, 1 not read$"))).to_be_visible()
-    assert names(page) == [path.name for path in files]
+    expect_names(page, [path.name for path in files])
     refused = page.locator("[data-outcome='refused']")
     expect(refused).to_contain_text("This kind of file is not accepted")
     expect(page.locator("[data-outcome='read'] .entry-verdict").first).to_have_text("Pneumonia")
@@ -73,7 +74,8 @@ def test_folder_is_read_without_what_lies_beside_films(visitor, site, files, tmp
     page.get_by_label("Choose a folder").set_input_files(tmp_path)
     page.wait_for_url("**/batches/*")
     expect(page.get_by_text(re.compile("5 files: 4 read, 1 not read$"))).to_be_visible()
-    assert sorted(names(page)) == sorted(path.name for path in files)
+    lines = page.locator(".batch-lines [data-name]")
+    assert sorted(lines.all_inner_texts()) == sorted(path.name for path in files)
 
 
 def test_films_are_read_without_javascript_by_their_number_or_their_name(visitor, site, files):
@@ -87,7 +89,7 @@ def test_films_are_read_without_javascript_by_their_number_or_their_name(visitor
         page.wait_for_url("**/batches/*")
         expect(page.get_by_text("5 files: 4 read, 1 not read")).to_be_visible()
         expected = [p.name for p in files] if keeps_names else [f"File {n}" for n in range(1, 6)]
-        assert names(page) == expected
+        expect_names(page, expected)
 
 
 def test_page_waits_as_long_as_the_server_asks_and_then_goes_on(visitor, site, files):
@@ -104,15 +106,18 @@ def test_page_waits_as_long_as_the_server_asks_and_then_goes_on(visitor, site, f
             return
         route.fulfill(
             status=429,
-            headers={"Retry-After": "1", "Content-Type": "application/problem+json"},
+            headers={"Retry-After": "60", "Content-Type": "application/problem+json"},
             body='{"detail": "More images came than are accepted."}',
         )
 
     page.route("**/batches/**", refuse_twice)
+    page.clock.install()
     page.goto(site)
     hand_over(page, "drop", *files)
     wait = page.locator("[data-batch-wait]")
-    expect(wait).to_have_text("More images came than are accepted. Going on by itself in 1 s.")
+    expect(wait).to_have_text("More images came than are accepted. Going on by itself in 60 s.")
+    expect(page.get_by_text("Waiting for the server")).to_have_count(2)
+    page.clock.fast_forward(61_000)
     expect_batch(page, files)
     expect(wait).to_be_hidden()
     assert len(asked) == 7  # five files, and two of them again
@@ -128,7 +133,7 @@ def test_too_large_a_file_is_told_of_and_not_sent(visitor, site, files, tmp_path
     expect(page.get_by_text(re.compile("2 files: 1 read, 1 not read$"))).to_be_visible()
     page.reload()
     expect(page.locator("[data-outcome='refused']")).to_contain_text("larger than 2 MB")
-    assert names(page) == ["a.png", "large.png"]
+    expect_names(page, ["a.png", "large.png"])
 
 
 def test_what_was_stopped_is_said_not_to_have_been_sent(visitor, site, files):
@@ -141,6 +146,8 @@ def test_what_was_stopped_is_said_not_to_have_been_sent(visitor, site, files):
     page.goto(site)
     hand_over(page, "drop", *files)
     expect(page.get_by_text("Sending")).to_have_count(3)  # no more than three at once
+    while len(held) < 3:  # their requests are under way
+        page.wait_for_timeout(20)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Not sent")).to_have_count(2)
     for route in held:
@@ -148,7 +155,7 @@ def test_what_was_stopped_is_said_not_to_have_been_sent(visitor, site, files):
     expect(page.locator("[data-outcome='read']")).to_have_count(2)
     page.reload()
     expect(page.get_by_text("the page was closed before it was sent")).to_have_count(2)
-    assert names(page) == [path.name for path in files]
+    expect_names(page, [path.name for path in files])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -22,6 +22,12 @@ from pneumonia.records.tables import Base
 HEAD = "0010"
 
 
+@pytest.fixture(autouse=True)
+def all_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here a new database is not a copy of one that was migrated before."""
+    monkeypatch.setattr("pneumonia.records.store.migrate", database.migrate)
+
+
 def migrate(url: str, folder: Path, gate: "multiprocessing.synchronize.Barrier") -> None:
     """Run in a process of its own."""
     gate.wait(timeout=60)

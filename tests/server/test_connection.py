@@ -1,11 +1,11 @@
 """A connection's clocks, read off instead of waited for."""
 
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from pneumonia.server import connection as connections
 from pneumonia.server.bounds import Bounds
 from pneumonia.server.connection import Connection
 
@@ -21,34 +21,49 @@ def ends() -> Iterator[tuple[socket.socket, Connection]]:
     connection.close()
 
 
+class Clock:
+    """It stands still."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(connections, "time", clock)
+    return clock
+
+
 def late_after(connection: Connection) -> float:
     """In how many whole seconds from now its time is up."""
-    now = time.monotonic()
-    return next(s for s in range(1, 1000) if connection.is_late(now + s))
+    return next(s for s in range(1, 1000) if connection.is_late(Clock.now + s))
 
 
 def test_a_head_has_ten_seconds_however_often_a_byte_comes(
     ends: tuple[socket.socket, Connection],
 ) -> None:
     client, connection = ends
-    assert late_after(connection) <= 11
+    assert late_after(connection) == 11
     client.sendall(HEAD[:10])
     assert connection.receive()
     connection.since -= 9
     client.sendall(HEAD[10:20])
     assert connection.receive()
-    assert late_after(connection) <= 2
+    assert late_after(connection) == 2
 
 
 def test_a_body_has_a_second_more_for_each_16_kb(ends: tuple[socket.socket, Connection]) -> None:
     client, connection = ends
     client.sendall(HEAD + b"\r\n")
     assert connection.receive()
-    assert 20 <= late_after(connection) <= 21
+    assert late_after(connection) == 21
     client.sendall(b"x" * 2**16)
     while connection.exchange.moved_bytes < 2**16:
         assert connection.receive()
-    assert 24 <= late_after(connection) <= 25
+    assert late_after(connection) == 25
 
 
 def test_a_client_that_waits_for_a_word_gets_it(ends: tuple[socket.socket, Connection]) -> None:

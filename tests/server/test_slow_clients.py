@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -112,12 +113,15 @@ def test_a_second_request_in_the_same_breath_is_never_read_as_the_first(server: 
 
 
 def test_a_connection_serves_one_request_after_the_other(server: Server) -> None:
-    client = connect(server)
+    client = HTTPConnection("127.0.0.1", server.port, timeout=120)
+    client.connect()
+    first = client.sock
     for _ in range(3):
-        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = client.recv(2**16)
-        assert answer.startswith(b"HTTP/1.1 200 OK")
-        assert b"Connection: keep-alive" in answer
+        client.request("GET", "/healthz")
+        answer = client.getresponse()
+        answer.read()
+        assert (answer.status, answer.getheader("Connection")) == (200, "keep-alive")
+        assert client.sock is first
     client.close()
 
 

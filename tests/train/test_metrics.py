@@ -302,9 +302,9 @@ def test_several_statistics_have_the_intervals_each_has_alone() -> None:
 
 def test_bootstrap_of_the_test_split_is_quick() -> None:
     labels, p = with_ties(0, n=624)
-    started = time.perf_counter()
+    started = time.process_time()
     metrics.bootstrap(metrics.auroc, labels, p, groups=[str(i // 2) for i in range(624)])
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 # --- what would mislead silently -----------------------------------------------------------------
