@@ -162,8 +162,8 @@ def _radiographs(spec: PreprocessSpec, n: int) -> Iterator[tuple[np.ndarray, boo
         yield apply(radiograph.astype(np.float32) / 255, spec)[0], seed % 2 == 1
 
 
-@pytest.fixture
-def app(tiny_bundle: Path, tmp_path: Path) -> Iterator[Flask]:
-    """The app over the tiny bundle, ready; pytest-flask makes ``client`` of it."""
-    with running(tiny_bundle, tmp_path / "var") as app:
+@pytest.fixture(scope="module")
+def app(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """One for all tests of a file that ask for nothing special: a model takes a while to load."""
+    with running(tiny_bundle, tmp_path_factory.mktemp("var")) as app:
         yield app

@@ -63,7 +63,7 @@ def radiograph(**facts) -> Radiograph:
     ],
 )
 def test_each_is_read_by_the_calibration_of_its_population(bundle: Path, facts, used) -> None:
-    predictor = Predictor.load(bundle, "cpu")
+    predictor = Predictor.load(bundle, "cpu", engine="torch")
     (finding,) = predictor.predict([radiograph(**facts)])
     own = predictor.card.calibration_of(used)
     assert finding.population == used
@@ -76,14 +76,14 @@ def test_each_is_read_by_the_calibration_of_its_population(bundle: Path, facts, 
 
 
 def test_an_age_between_the_populations_is_told_and_not_repeated(bundle: Path) -> None:
-    predictor = Predictor.load(bundle, "cpu")
+    predictor = Predictor.load(bundle, "cpu", engine="torch")
     notes = find_contradictions(predictor.card, Facts(age_years=9.0))
     assert "calibrated on patients of 1 to 5 and 16 to 120 years" in notes[-1]
     assert "9" not in notes[-1]
 
 
 def test_the_age_in_the_file_counts_before_what_was_said(bundle: Path) -> None:
-    predictor = Predictor.load(bundle, "cpu")
+    predictor = Predictor.load(bundle, "cpu", engine="torch")
     (note,) = find_contradictions(predictor.card, Facts(age_years=61.0, population="child"))
     assert note.startswith("The film was said to be of the group child; by the age in the DICOM")
 

@@ -20,19 +20,14 @@ from train.recipes.sections import Split
 _TOGETHER = 32
 
 
-@pytest.fixture(scope="module")
-def predictor(shipped_bundle: Path) -> Predictor:
-    return Predictor.load(shipped_bundle, device="cpu")
-
-
-def examine(predictor: Predictor, radiographs: Iterable[Radiograph]) -> Iterator[Examined]:
+def examine(shipped: Predictor, radiographs: Iterable[Radiograph]) -> Iterator[Examined]:
     radiographs = list(radiographs)
     for start in range(0, len(radiographs), _TOGETHER):
-        yield from predictor.examine(radiographs[start : start + _TOGETHER])
+        yield from shipped.examine(radiographs[start : start + _TOGETHER])
 
 
-def codes(predictor: Predictor, radiographs: Iterable[Radiograph]) -> Counter[str]:
-    return Counter(e.refusal.code if e.refusal else "" for e in examine(predictor, radiographs))
+def codes(shipped: Predictor, radiographs: Iterable[Radiograph]) -> Counter[str]:
+    return Counter(e.refusal.code if e.refusal else "" for e in examine(shipped, radiographs))
 
 
 def read(paths: Iterable[Path]) -> list[Radiograph]:
@@ -63,34 +58,34 @@ def adults(real_data: Path) -> list[Radiograph]:
     return radiographs
 
 
-def test_the_samples_can_be_read(predictor: Predictor) -> None:
+def test_the_samples_can_be_read(shipped: Predictor) -> None:
     samples = [decode(sample_png(name)) for name in SAMPLES]
-    assert codes(predictor, samples) == {"": len(SAMPLES)}
+    assert codes(shipped, samples) == {"": len(SAMPLES)}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_drawn_chest_turned_and_inverted(predictor: Predictor, seed: int) -> None:
+def test_a_drawn_chest_turned_and_inverted(shipped: Predictor, seed: int) -> None:
     chest = synthetic_radiograph(seed, opacity=False, size=(480, 420)) / np.float32(255)
     lies = [radiograph(np.rot90(chest, quarters)) for quarters in range(4)]
-    assert [e.refusal.code if e.refusal else "" for e in predictor.examine(lies)] == [
+    assert [e.refusal.code if e.refusal else "" for e in shipped.examine(lies)] == [
         "",
         "film_turned",
         "film_turned",
         "film_turned",
     ]
-    (negative,) = predictor.examine([radiograph(1 - chest)])
+    (negative,) = shipped.examine([radiograph(1 - chest)])
     assert negative.refusal is None
     assert negative.quality.inverted
     np.testing.assert_allclose(negative.radiograph.pixels, chest, atol=1e-6)
 
 
-def test_what_was_never_a_picture_of_a_chest(predictor: Predictor) -> None:
+def test_what_was_never_a_picture_of_a_chest(shipped: Predictor) -> None:
     random = np.random.default_rng(0)
     down, across = np.mgrid[0:224, 0:224].astype(np.float32) / 223
     board = ((down * 8).astype(int) + (across * 8).astype(int)) % 2
     blots = np.abs(down - 0.5) + np.abs(np.abs(across - 0.5) - 0.2) < 0.15
     pictures = [random.random((224, 224)), down, across, board, blots, 1 - blots.astype(float)]
-    assert codes(predictor, map(radiograph, pictures)) == {"not_a_chest_film": len(pictures)}
+    assert codes(shipped, map(radiograph, pictures)) == {"not_a_chest_film": len(pictures)}
 
 
 @pytest.fixture(scope="module")
@@ -101,72 +96,72 @@ def other_pictures(real_data: Path) -> list[Radiograph]:
 
 
 @pytest.mark.real
-def test_pictures_of_something_else(predictor: Predictor, other_pictures: list[Radiograph]) -> None:
-    assert codes(predictor, other_pictures)[""] <= 0.005 * 334
+def test_pictures_of_something_else(shipped: Predictor, other_pictures: list[Radiograph]) -> None:
+    assert codes(shipped, other_pictures)[""] <= 0.005 * 334
 
 
 @pytest.mark.real
 def test_nobody_is_told_to_turn_a_picture_of_something_else(
-    predictor: Predictor, other_pictures: list[Radiograph]
+    shipped: Predictor, other_pictures: list[Radiograph]
 ) -> None:
     for quarters in range(4):
-        found = codes(predictor, turned(other_pictures[quarters::4], quarters))
+        found = codes(shipped, turned(other_pictures[quarters::4], quarters))
         assert (found[""], found["film_turned"]) == (0, 0)
 
 
 @pytest.mark.real
 def test_radiographs_beside_something_else(
-    predictor: Predictor, validation: list[Radiograph], adults: list[Radiograph]
+    shipped: Predictor, validation: list[Radiograph], adults: list[Radiograph]
 ) -> None:
     films = [cv2.resize(f.pixels, (400, 400)) for f in (*validation[::30], *adults[::20])]
     four = [np.block([films[i : i + 2], films[i + 2 : i + 4]]) for i in range(0, 36, 4)]
-    assert codes(predictor, map(radiograph, four))[""] == 0
+    assert codes(shipped, map(radiograph, four))[""] == 0
     slides = np.ones((len(films), 720, 1280), np.float32)
     slides[:, 200:600, 100:500] = films
-    assert codes(predictor, map(radiograph, slides))[""] == 0
+    assert codes(shipped, map(radiograph, slides))[""] == 0
 
 
 @pytest.mark.real
-def test_radiographs_of_children(predictor: Predictor, validation: list[Radiograph]) -> None:
-    assert codes(predictor, validation)[""] >= 0.995 * 570
+def test_radiographs_of_children(shipped: Predictor, validation: list[Radiograph]) -> None:
+    assert codes(shipped, validation)[""] >= 0.995 * 570
 
 
 @pytest.mark.real
-def test_radiographs_of_adults(predictor: Predictor, adults: list[Radiograph]) -> None:
-    assert codes(predictor, adults)[""] >= 0.99 * 388
+def test_radiographs_of_adults(shipped: Predictor, adults: list[Radiograph]) -> None:
+    assert codes(shipped, adults)[""] >= 0.99 * 388
 
 
 @pytest.mark.real
-def test_originals_and_dicom(predictor: Predictor, real_data: Path) -> None:
+def test_originals_and_dicom(shipped: Predictor, real_data: Path) -> None:
     files = [*real_data.glob("originals/*/*.jpeg"), *real_data.glob("dicom/*.dcm")]
     assert len(files) == 107
-    assert codes(predictor, read(files)) == {"": 107}
+    assert codes(shipped, read(files)) == {"": 107}
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_turned_radiographs(
-    predictor: Predictor, validation: list[Radiograph], quarters: int
+    shipped: Predictor, validation: list[Radiograph], quarters: int
 ) -> None:
     radiographs = validation[::3]
-    assert codes(predictor, turned(radiographs, quarters))["film_turned"] >= 0.99 * len(radiographs)
+    assert codes(shipped, turned(radiographs, quarters))["film_turned"] >= 0.99 * len(radiographs)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("radiographs", ["validation", "adults"])
 def test_inverted_radiographs(
-    predictor: Predictor, radiographs: str, request: pytest.FixtureRequest
+    shipped: Predictor, radiographs: str, request: pytest.FixtureRequest
 ) -> None:
     upright = request.getfixturevalue(radiographs)[::3]
-    found = [e.quality.inverted for e in examine(predictor, upright)]
+    found = [e.quality.inverted for e in examine(shipped, upright)]
     assert np.mean(found) <= 0.01
     negatives = [radiograph(1 - f.pixels) for f in upright]
-    assert np.mean([e.quality.inverted for e in examine(predictor, negatives)]) >= 0.99
+    assert np.mean([e.quality.inverted for e in examine(shipped, negatives)]) >= 0.99
 
 
 @pytest.mark.real
-def test_radiographs_cut_through_a_lung(predictor: Predictor, validation: list[Radiograph]) -> None:
-    whole = list(examine(predictor, validation[::6]))
+def test_radiographs_cut_through_a_lung(shipped: Predictor, validation: list[Radiograph]) -> None:
+    whole = list(examine(shipped, validation[::6]))
     halved = []
     for seen in whole:
         assert seen.lungs is not None
@@ -175,7 +170,7 @@ def test_radiographs_cut_through_a_lung(predictor: Predictor, validation: list[R
         # A lung is about two fifths of the pair's width: half of the one on the left goes.
         start = round((x0 + 0.2 * (x1 - x0)) * seen.radiograph.width)
         halved.append(radiograph(seen.radiograph.pixels[:, start:]))
-    seen = list(examine(predictor, halved))
+    seen = list(examine(shipped, halved))
     cut = [e.refusal is not None and e.refusal.code == "film_cut_off" for e in seen]
     assert np.mean(cut) >= 0.85
     for examined in seen:

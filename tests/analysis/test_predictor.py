@@ -59,7 +59,7 @@ def test_a_batch_keeps_its_order_and_changes_no_verdict(predictor) -> None:
 def test_an_answer_that_is_no_number_is_an_error_of_its_film_alone(
     tiny_bundle, monkeypatch, broken
 ) -> None:
-    own = Predictor.load(tiny_bundle, "cpu")
+    own = Predictor.load(tiny_bundle, "cpu", engine="torch")
     name = "forward_head" if broken == "logit" else "map"
     computed = getattr(own._network, name)
 
@@ -119,11 +119,6 @@ def test_a_gpu_that_is_not_there() -> None:
     assert choose_device("auto") == "cpu"
     with pytest.raises(BadSetting, match="torch finds no usable GPU"):
         choose_device("cuda")
-
-
-@pytest.fixture(scope="module")
-def shipped(shipped_bundle) -> Predictor:
-    return Predictor.load(shipped_bundle, "cpu")
 
 
 class TestShipped:

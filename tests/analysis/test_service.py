@@ -24,7 +24,7 @@ def test_from_stopped_to_ready_to_a_finding(tiny_bundle, radiograph) -> None:
 
     def load() -> Predictor:
         assert gate_open.wait(10)
-        return Predictor.load(tiny_bundle, "cpu")
+        return Predictor.load(tiny_bundle, "cpu", engine="torch")
 
     service = AnalysisService(load, **LIMITS)
     assert service.state == "stopped"
@@ -47,7 +47,7 @@ def test_starting_twice_loads_once(tiny_bundle) -> None:
 
     def load() -> Predictor:
         loads.append(1)
-        return Predictor.load(tiny_bundle, "cpu")
+        return Predictor.load(tiny_bundle, "cpu", engine="torch")
 
     service = AnalysisService(load, **LIMITS)
     service.start()
@@ -87,7 +87,7 @@ def test_a_bundle_put_in_place_after_a_failed_load_is_found(
     tiny_bundle, radiograph, tmp_path, monkeypatch
 ) -> None:
     folder = tmp_path / tiny_bundle.name
-    service = AnalysisService(lambda: Predictor.load(folder, "cpu"), **LIMITS)
+    service = AnalysisService(lambda: Predictor.load(folder, "cpu", engine="torch"), **LIMITS)
     service.start()
     assert service.wait(60) == "failed"
     shutil.copytree(tiny_bundle, folder)

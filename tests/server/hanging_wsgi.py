@@ -13,7 +13,7 @@ settings = Settings.from_environ()
 
 
 def load() -> Predictor:
-    predictor = Predictor.load(settings.models_dir / settings.model, "cpu", 1)
+    predictor = Predictor.load(settings.models_dir / settings.model, "cpu", 1, engine="torch")
     predict = predictor.predict
 
     def hang(radiographs: Sequence[Any]) -> Any:

@@ -19,7 +19,6 @@ from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.records.user import Role
 from pneumonia.web.services import services
 from tests.people import add_person, log_in
-from tests.running import running
 
 MakeApp = Callable[..., Flask]
 
@@ -74,13 +73,6 @@ def make_app(tiny_bundle: Path, tmp_path: Path) -> Iterator[MakeApp]:
     for app in made:
         services(app).analysis.close()
         services(app).store.close()
-
-
-@pytest.fixture(scope="module")
-def app(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """One for all tests of a file that ask for nothing special: a model takes a while to load."""
-    with running(tiny_bundle, tmp_path_factory.mktemp("var")) as app:
-        yield app
 
 
 @pytest.fixture

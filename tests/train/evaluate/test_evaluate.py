@@ -57,7 +57,7 @@ def test_the_report_is_whole(rows, tmp_path, listener) -> None:
 def test_a_bundle_of_three_classes_is_reported_whole(
     rows, etiology_bundle, tmp_path, listener
 ) -> None:
-    own = Predictor.load(etiology_bundle, "cpu")
+    own = Predictor.load(etiology_bundle, "cpu", engine="torch")
     report = assess(own, rows, SOURCE, tmp_path, listener, quick=True)
     figures, evidence = report.metrics(), report.evidence()
     assert (tmp_path / "confusion-classes.png").is_file()

@@ -27,7 +27,7 @@ def one_by_one(predictor: Predictor, manifest: Manifest) -> list[Finding]:
 def test_the_serving_predictor_gives_the_same_probabilities(
     tiny_bundle: Path, manifest: Manifest
 ) -> None:
-    predictor = Predictor.load(tiny_bundle, device="cpu")
+    predictor = Predictor.load(tiny_bundle, "cpu", engine="torch")
     measured = score(predictor, manifest.rows, batch_size=3)
     alone = one_by_one(predictor, manifest)
     assert measured.probabilities == pytest.approx([f.probability for f in alone], abs=1e-5)
@@ -42,7 +42,7 @@ def test_the_serving_predictor_gives_the_same_probabilities(
 def test_a_bundle_of_three_classes_is_measured_on_them(
     etiology_bundle: Path, manifest: Manifest
 ) -> None:
-    predictor = Predictor.load(etiology_bundle, device="cpu")
+    predictor = Predictor.load(etiology_bundle, "cpu", engine="torch")
     measured = score(predictor, manifest.rows, batch_size=2)
     alone = one_by_one(predictor, manifest)
     expected = [finding.class_probabilities for finding in alone]
@@ -63,7 +63,7 @@ def test_causes_that_could_not_be_calibrated_apart_are_measured_by_the_networks_
     copy = Path(shutil.copytree(etiology_bundle, tmp_path / etiology_bundle.name))
     card = json.loads((copy / "card.json").read_text())
     (copy / "card.json").write_text(json.dumps(card | {"etiology": None}))
-    predictor = Predictor.load(copy, device="cpu")
+    predictor = Predictor.load(copy, "cpu", engine="torch")
     measured = score(predictor, manifest.rows, batch_size=2)
     for i, alone in enumerate(one_by_one(predictor, manifest)):
         share = 1 / (1 + math.exp(-alone.viral_logit))
