@@ -23,6 +23,7 @@ from pneumonia.records import Store, database
 from tests.inputs import apply
 from tests.running import running
 from tests.three_classes import write_bundle
+from train import metrics
 from train.bundle.export import Origins, Served, export, round_to_half
 from train.bundle.provenance import SCRATCH
 from train.data.declaration import Declaration
@@ -53,6 +54,15 @@ def quick_migrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pneumonia.records.store.migrate", migrate)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_resamples() -> Iterator[None]:
+    """A bootstrap of a tenth of the resamples; tests/train/test_metrics.py has them all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(metrics.bootstrap_each.__kwdefaults__, "rounds", 100)
+        patch.setitem(metrics.bootstrap.__kwdefaults__, "rounds", 100)
         yield
 
 
@@ -102,11 +112,10 @@ def tiny_network(tiny_recipe: Recipe) -> Classifier:
     network = build(NetworkSpec("resnet18"))
     # Fresh statistics make all films alike: let the network see what films look like.
     network.train()
+    inputs = torch.from_numpy(np.stack([x for x, _ in _radiographs(tiny_recipe.preprocess, 8)]))
     with torch.no_grad():
         for _ in range(20):
-            network(
-                torch.from_numpy(np.stack([x for x, _ in _radiographs(tiny_recipe.preprocess, 8)]))
-            )
+            network(inputs)
     round_to_half(network)
     return network.eval()
 

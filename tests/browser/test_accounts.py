@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from pneumonia.records.user import Role
@@ -49,6 +50,14 @@ def log_in(page: Page, clinic: Clinic, name: str = "ada") -> None:
     page.wait_for_url(f"{clinic.address}/")
 
 
+@pytest.fixture(scope="module")
+def cookies(browser: Browser, clinic: Clinic) -> list[Any]:
+    """Of an administrator who has logged in."""
+    with browser.new_context() as context:
+        log_in(context.new_page(), clinic)
+        return context.cookies()
+
+
 PLACES = ("/login", "setup", "/account", "/account/tokens", "/users", "/audit")
 
 
@@ -59,11 +68,11 @@ def place(request: pytest.FixtureRequest, clinic: Clinic) -> str:
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
 def test_each_page_can_be_read_and_used(
-    visitor, clinic: Clinic, place: str, theme: str, width: int
+    visitor, clinic: Clinic, cookies: list[Any], place: str, theme: str, width: int
 ) -> None:
     page = visitor.page(theme=theme, size=(width, 800))
     if place.startswith(("/account", "/users", "/audit")):
-        log_in(page, clinic)
+        page.context.add_cookies(cookies)
     page.goto(clinic.address + place)
     assert page.evaluate("location.pathname") == place.partition("?")[0]
     assert overflow(page) == 0

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +13,14 @@ from train import metrics
 from train.metrics import Confusion
 
 SEEDS = range(8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_resamples(few_resamples: None) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(metrics.bootstrap_each.__kwdefaults__, "rounds", 1000)
+        patch.setitem(metrics.bootstrap.__kwdefaults__, "rounds", 1000)
+        yield
 
 
 def with_ties(seed: int, n: int = 300) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ def test_ready_once_the_model_is_warm_and_not_before(
 
     def load() -> Predictor:
         assert may_load.wait(60)
-        return Predictor.load(tiny_bundle, "cpu", 1, engine="torch")
+        return Predictor.load(tiny_bundle, "cpu", 1)
 
     service = AnalysisService(load, max_batch=4, queue_size=8, wait_s=30, timeout_s=30)
     client = create_app(settings_for(tiny_bundle, tmp_path / "var"), service).test_client()

@@ -96,13 +96,10 @@ def test_the_bundle_serves_and_measures_as_its_card_says(finished, radiographs, 
     assert found["brier"]["value"] == pytest.approx(card["brier"]["value"], abs=1e-3)
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_others(
-    finished, recipe, radiographs, tmp_path
-) -> None:
-    for seed, same in ((0, True), (1, False)):
-        out = tmp_path / str(seed)
-        run.start(recipe, options(radiographs, out, seed=seed), tmp_path / "runs", Listener())
-        assert (sha(out) == sha(finished[1])) is same
+def test_another_seed_gives_other_weights(finished, recipe, radiographs, tmp_path) -> None:
+    """That the same gives the same, the runs that are broken off say."""
+    run.start(recipe, options(radiographs, tmp_path / "own", seed=1), tmp_path / "runs", Listener())
+    assert sha(tmp_path / "own") != sha(finished[1])
 
 
 @pytest.mark.parametrize("stop_at", ["reading training films", "epoch 1/3", "epoch 3/3"])
