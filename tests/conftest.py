@@ -13,8 +13,9 @@ from pneumonia.analysis.population import Population
 from pneumonia.config import ROOT
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_radiograph
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.outputs import pneumonia_logit
+from pneumonia.networks.spec import NetworkSpec
 from tests.inputs import apply
 from tests.running import running
 from tests.three_classes import write_bundle
