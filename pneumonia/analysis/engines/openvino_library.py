@@ -1,11 +1,9 @@
 """OpenVINO, without the part of it that reports its use over the network."""
 
 import sys
-from functools import cache
 from typing import Any
 
 
-@cache
 def openvino() -> Any:
     """The library. Raises ImportError where it is not installed."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
