@@ -3,7 +3,8 @@
 import torch
 
 from benchmarks.measure import THREADS, Comparison, alternate
-from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.bundle import read_bundle
+from pneumonia.analysis.engines.pytorch import load_classifier
 from pneumonia.config import Settings
 
 LIMIT = 0.03
@@ -16,9 +17,8 @@ def compare(settings: Settings, *, rounds: int = 40) -> Comparison:
     ------
     NoModel, DamagedBundle
     """
-    loaded = load_bundle(settings.models_dir / settings.model)
-    card, network = loaded.card, loaded.network
-    network.eval()
+    loaded = read_bundle(settings.models_dir / settings.model)
+    card, network = loaded.card, load_classifier(loaded)
     torch.set_num_threads(THREADS)
     size = card.preprocess.size
     radiograph = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))

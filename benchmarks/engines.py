@@ -5,11 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.measure import PAUSE_S, THREADS
-from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.bundle import read_bundle
 from pneumonia.analysis.engines.candidates import candidates
+from pneumonia.analysis.engines.pytorch import load_classifier
 from pneumonia.config import Settings
 
 TOGETHER = 8
@@ -35,16 +38,18 @@ def compare(settings: Settings, *, rounds: int = 10) -> Speeds:
     """Measure all of them in turn. Raises NoModel, DamagedBundle."""
     torch.set_num_threads(THREADS)
     folder = settings.models_dir / settings.model
-    size = load_bundle(folder).card.preprocess.size
-    images = torch.rand(TOGETHER, 3, size, size, generator=torch.Generator().manual_seed(0))
-    bodies: dict[str, Callable[[torch.Tensor], object]] = {
-        "PyTorch eager float32": load_bundle(folder).network.body
+    bundle = read_bundle(folder)
+    size = bundle.card.preprocess.size
+    images = np.random.default_rng(0).random((TOGETHER, 3, size, size), np.float32)
+    eager = load_classifier(bundle).body
+    bodies: dict[str, Callable[[NDArray[np.float32]], object]] = {
+        "PyTorch eager float32": lambda some: eager(torch.from_numpy(some))
     }
     for engine in candidates("auto", "cpu", THREADS, None):
-        prepared = engine.prepare(load_bundle(folder).network.body, images[:2])
-        bodies[f"{engine.name}, float32"] = prepared
-        if (draft := engine.draft(prepared)) is not None:
-            bodies[f"{engine.name}, bfloat16"] = draft
+        networks = engine.load(bundle)
+        bodies[f"{engine.name}, float32"] = networks.body
+        if networks.draft is not None:
+            bodies[f"{engine.name}, bfloat16"] = networks.draft
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in bodies}
     with torch.inference_mode():
         for turn in range(rounds + 2):

@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, RandomSampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import InterpolationMode, transforms
 
-from pneumonia.networks.classifier import NetworkSpec, build
+from pneumonia.networks.classifier import build
+from pneumonia.networks.spec import NetworkSpec
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SIDE = 224  # pixels

@@ -46,6 +46,9 @@ class Settings:
         "auto",
         "What runs the networks: auto (the fastest that agrees with torch), torch or openvino",
     )
+    engines_dir: str = _setting(
+        "", "Folder of networks converted for OpenVINO; empty: engines in the data folder"
+    )
     threads: int = _setting(0, "CPU threads of one forward pass; 0: as many as cores", low=0)
     secret_key: str = _setting("", "Signs sessions and forms; empty: made once in the data folder")
     max_upload_bytes: int = _setting(50 * 2**20, "Largest upload accepted, bytes", low=1024)
@@ -126,7 +129,7 @@ class Settings:
     @property
     def conversions_dir(self) -> Path:
         """Where networks that were converted for an engine are kept; losing them costs time."""
-        return self.data_dir / "engines"
+        return Path(self.engines_dir) if self.engines_dir else self.data_dir / "engines"
 
     @property
     def resolved_database_url(self) -> str:

@@ -17,8 +17,9 @@ from pneumonia.analysis.population import Population
 from pneumonia.config import ROOT
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_radiograph
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.outputs import pneumonia_logit
+from pneumonia.networks.spec import NetworkSpec
 from pneumonia.records import Store, database
 from tests.inputs import apply
 from tests.running import running

@@ -10,8 +10,9 @@ import torch
 from pneumonia.analysis.bundle import file_sha256
 from pneumonia.imaging.preprocess import PreprocessSpec
 from pneumonia.imaging.synthetic import synthetic_radiograph
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.outputs import pneumonia_logit, viral_logit
+from pneumonia.networks.spec import NetworkSpec
 from tests.inputs import apply
 from train.bundle.export import round_to_half
 from train.files import write_weights

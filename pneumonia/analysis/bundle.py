@@ -6,50 +6,40 @@ A bundle whose files are not those that the card was made for is refused.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from pneumonia.analysis.card import Card, damaged, read_card
-from pneumonia.analysis.lung_segmenter import LungSegmenter
-from pneumonia.errors import DamagedBundle, UnknownArchitecture
-from pneumonia.networks import weights
-from pneumonia.networks.classifier import Classifier, build
+from pneumonia.analysis.lung_card import read_lung_card
+from pneumonia.errors import DamagedBundle
 
 WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Bundle:
-    """All of a bundle, its networks in float32 and in evaluation mode; ``lungs`` may be absent."""
+    """A bundle whose files are those of its card; the weights are left to an engine to read.
 
+    ``lungs`` is what ``lungs.json`` says; None for a bundle without a lung network.
+    """
+
+    folder: Path
     card: Card
-    network: Classifier
-    lungs: LungSegmenter | None
+    lungs: dict[str, Any] | None
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Read a bundle whole.
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle's cards and check its files.
 
     Raises
     ------
     NoModel, DamagedBundle
-        When the bundle is absent, or any of its parts is not what the card says.
+        When the bundle is absent, or any of its files is not what the card says.
     """
     card = read_card(folder)
     _check_hash(folder, WEIGHTS, card.weights_sha256)
-    try:
-        with torch.device("meta"):  # no memory, and no random weights that are thrown away
-            network = build(card.network)
-        state = weights.read(folder / WEIGHTS)
-        network.load_state_dict({n: _to_float32(t) for n, t in state.items()}, assign=True)
-    except (weights.WeightsFileError, UnknownArchitecture, RuntimeError) as error:
-        raise DamagedBundle(damaged(folder, f"{WEIGHTS} does not fit: {error}")) from None
-    lungs = None
-    if card.lungs_sha256 is not None:
-        for name, expected in card.lungs_sha256.items():
-            _check_hash(folder, name, expected)
-        lungs = LungSegmenter.load(folder)
-    return Bundle(card, network.eval(), lungs)
+    for name, expected in (card.lungs_sha256 or {}).items():
+        _check_hash(folder, name, expected)
+    return Bundle(folder, card, read_lung_card(folder) if card.lungs_sha256 else None)
 
 
 def _check_hash(folder: Path, name: str, expected: str) -> None:
@@ -65,10 +55,6 @@ def _check_hash(folder: Path, name: str, expected: str) -> None:
                 f"and the card was made for {expected[:12]}...",
             )
         )
-
-
-def _to_float32(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def file_sha256(path: Path) -> str:

@@ -17,11 +17,11 @@ from pneumonia.analysis.finding import (
     ModelRef,
     OperatingPoint,
 )
-from pneumonia.analysis.lung_segmenter import FILES as LUNG_FILES
+from pneumonia.analysis.lung_card import FILES as LUNG_FILES
 from pneumonia.analysis.population import Population
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel
 from pneumonia.imaging.preprocess import PreprocessSpec
-from pneumonia.networks.classifier import NetworkSpec
+from pneumonia.networks.spec import NetworkSpec
 
 CARD = "card.json"
 

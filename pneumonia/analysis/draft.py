@@ -4,10 +4,10 @@ import logging
 from dataclasses import dataclass
 from typing import Self
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-from pneumonia.networks.classifier import Classifier
+from pneumonia.analysis.engines.engine import Networks, Run
 
 TOLERANCE = 0.1
 """Largest distance of the draft's maps from the exact ones, as a part of the norm of these."""
@@ -30,20 +30,20 @@ class Draft:
         In logits: an exact pass gives a logit no farther away than this.
     """
 
-    body: nn.Module
+    body: Run
     margin: float
 
     @classmethod
-    @torch.inference_mode()
-    def of(cls, body: nn.Module, network: Classifier, probe: Tensor) -> Self | None:
-        """A draft held against the network whose body it stands for; None if it is far from it.
+    def of(cls, body: Run, networks: Networks, probe: NDArray[np.float32]) -> Self | None:
+        """A draft held against the body that it stands for; None if it is far from it.
 
         The logit is the mean of the map's cells and a constant. Rounding errors of different cells
         are independent, so the mean's deviation is that of a cell over the root of their number.
         """
-        exact = network.map(network.body(probe))
-        errors = network.map(body(probe)) - exact
-        distance = float(errors.norm() / exact.norm())
+        _, exact, *_ = networks.reader(networks.body(probe)[0])
+        _, drafted, *_ = networks.reader(body(probe)[0])
+        errors = drafted - exact
+        distance = float(np.linalg.norm(errors) / np.linalg.norm(exact))
         if not distance <= TOLERANCE:
             _log.warning(
                 "no draft: its maps are %.2g of their norm away from the exact ones, more than %g",
@@ -51,5 +51,5 @@ class Draft:
                 TOLERANCE,
             )
             return None
-        cell = float(errors.square().mean()) ** 0.5
-        return cls(body, DEVIATIONS * cell / errors[0].numel() ** 0.5)
+        cell = float(np.sqrt(np.mean(np.square(errors))))
+        return cls(body, DEVIATIONS * cell / errors[0].size ** 0.5)

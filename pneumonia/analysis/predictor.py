@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from pneumonia.analysis import gate
-from pneumonia.analysis.bundle import Bundle, load_bundle
+from pneumonia.analysis.bundle import Bundle, read_bundle
 from pneumonia.analysis.calibration import Calibration, sigmoid
 from pneumonia.analysis.card import Card
 from pneumonia.analysis.draft import Draft
-from pneumonia.analysis.engines.candidates import candidates
-from pneumonia.analysis.engines.engine import Engine, EngineRefusal, torch_threads
+from pneumonia.analysis.engines.candidates import candidates, choose_device
+from pneumonia.analysis.engines.engine import Engine, EngineRefusal, Networks
+from pneumonia.analysis.engines.probe import classifier_images
 from pneumonia.analysis.finding import (
     DEFAULT_OPERATING_POINT,
     ActivationMap,
@@ -27,18 +26,16 @@ from pneumonia.analysis.finding import (
     OperatingPoint,
 )
 from pneumonia.analysis.gate import Examined
-from pneumonia.analysis.lung_segmenter import LungSegmentation
+from pneumonia.analysis.lung_segmenter import LungSegmentation, LungSegmenter
 from pneumonia.analysis.population_match import (
     find_contradictions,
     find_mismatches,
     find_population,
     match_population,
 )
-from pneumonia.errors import AnalysisFailed, BadSetting, DomainError
+from pneumonia.errors import AnalysisFailed, DomainError
 from pneumonia.imaging import preprocess
 from pneumonia.imaging.radiograph import Radiograph
-from pneumonia.imaging.synthetic import synthetic_squares
-from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +57,11 @@ class Predictor:
     ) -> None:
         self.card = bundle.card
         self.operating_point = self.card.choose(operating_point)
-        self.engine, self._draft = _hand_over(bundle, engines)
-        self._network = bundle.network
-        self._segmenter = bundle.lungs
+        self.engine, self._networks = _first(bundle, engines)
+        self._draft = _draft(self.card, self._networks)
+        self._segmenter: LungSegmenter | None = None
+        if self._networks.lungs is not None:
+            self._segmenter = LungSegmenter(self._networks.lungs, bundle.lungs or {})
 
     @property
     def model(self) -> ModelRef:
@@ -98,12 +97,12 @@ class Predictor:
         Raises
         ------
         NoModel, DamagedBundle
-            See :func:`pneumonia.analysis.bundle.load_bundle`.
+            See :func:`pneumonia.analysis.bundle.read_bundle`.
         BadSetting
             When a GPU is asked for and there is none, or an operating point or population that the
             card has not.
         """
-        bundle = load_bundle(folder)
+        bundle = read_bundle(folder)
         if population:
             bundle = replace(bundle, card=bundle.card.of_population(population))
         if engine == "openvino" and device == "auto":
@@ -146,13 +145,12 @@ class Predictor:
                 )
                 for radiograph, square in zip(radiographs, squares, strict=True)
             ]
-        with torch_threads(self.engine.torch_threads):
-            return [
-                self._examine(radiograph, square, segmentation)
-                for radiograph, square, segmentation in zip(
-                    radiographs, squares, self._segmenter.segment(squares), strict=True
-                )
-            ]
+        return [
+            self._examine(radiograph, square, segmentation)
+            for radiograph, square, segmentation in zip(
+                radiographs, squares, self._segmenter.segment(squares), strict=True
+            )
+        ]
 
     def _examine(
         self, radiograph: Radiograph, square: NDArray[np.float32], segmentation: LungSegmentation
@@ -192,33 +190,29 @@ class Predictor:
             ),
             strict=True,
         )
-        x = torch.from_numpy(np.stack(inputs)).to(self.engine.device)
-        with torch.inference_mode(), torch_threads(self.engine.torch_threads):
-            features = self._features(x, examined)
-            outputs, maps = self._network.forward_head(features), self._network.map(features)
+        features = self._features(np.stack(inputs), examined)
+        logits, maps, *viral = self._networks.reader(features)
         return [
             self._finding(
-                radiograph, logit, viral, ActivationMap(values, self.card.map_full_scale, geometry)
+                radiograph,
+                float(logits[i]),
+                float(viral[0][i]) if viral else None,
+                ActivationMap(maps[i], self.card.map_full_scale, geometries[i]),
             )
-            for radiograph, logit, viral, values, geometry in zip(
-                examined,
-                pneumonia_logit(outputs).tolist(),
-                viral_logit(outputs).tolist() if outputs.shape[1] == 3 else [None] * len(outputs),
-                maps.cpu().numpy(),
-                geometries,
-                strict=True,
-            )
+            for i, radiograph in enumerate(examined)
         ]
 
-    def _features(self, x: torch.Tensor, examined: Sequence[Examined]) -> torch.Tensor:
+    def _features(
+        self, x: NDArray[np.float32], examined: Sequence[Examined]
+    ) -> NDArray[np.float32]:
         """The last feature map: of the draft, or exact where the draft leaves the label open."""
         if self._draft is None:
-            return self._network.forward_features(x)
-        features: torch.Tensor = self._draft.body(x)
-        logits = pneumonia_logit(self._network.forward_head(features)).tolist()
-        open_ = [i for i, e in enumerate(examined) if self._is_open(e, logits[i])]
+            return self._networks.body(x)[0]
+        (features,) = self._draft.body(x)
+        logits = self._networks.reader(features)[0]
+        open_ = [i for i, e in enumerate(examined) if self._is_open(e, float(logits[i]))]
         if open_:
-            features[open_] = self._network.forward_features(x[open_])
+            features[open_] = self._networks.body(x[open_])[0]
         return features
 
     def _is_open(self, radiograph: Examined, logit: float) -> bool:
@@ -265,36 +259,24 @@ class Predictor:
         )
 
 
-def _hand_over(bundle: Bundle, engines: Iterable[Engine]) -> tuple[Engine, Draft | None]:
-    """Have the first engine that does not refuse run the networks, but for the head and the map.
+def _first(bundle: Bundle, engines: Iterable[Engine]) -> tuple[Engine, Networks]:
+    """The first engine that does not refuse, and the networks on it.
 
-    So the logit and the map come from the same features, in float32, whatever made these. There is
-    a draft where the engine offers one, and pneumonia is all that is told.
+    Logit and map come from the same features, in float32, whatever made these.
     """
-    network, lungs, probe = bundle.network, bundle.lungs, _probe(bundle.card)
     for engine in engines:
         try:
-            body = engine.prepare(network.body, probe)
-            if lungs is not None:
-                lungs.run_on(engine)
+            return engine, engine.load(bundle)
         except EngineRefusal as error:
             _log.warning("%s does not run model %s: %s", engine.name, bundle.card.id, error)
-            continue
-        network.body = nn.Sequential(body)
-        network.to(engine.device)
-        draft = engine.draft(body) if bundle.card.etiology is None else None
-        return engine, Draft.of(draft, network, probe) if draft is not None else None
     raise AssertionError("the last engine refuses nothing")
 
 
-def _probe(card: Card) -> torch.Tensor:
-    """Drawn films as the network is given them, float32 (2, 3, size, size)."""
-    spec = card.preprocess
-    drawn = [
-        preprocess.apply_to_square(preprocess.to_square(film, spec.grid), film.shape, spec)[0]
-        for film in synthetic_squares(2)
-    ]
-    return torch.from_numpy(np.stack(drawn))
+def _draft(card: Card, networks: Networks) -> Draft | None:
+    """There is one where the engine offers it, and pneumonia is all that is told."""
+    if networks.draft is None or card.etiology is not None:
+        return None
+    return Draft.of(networks.draft, networks, classifier_images(card.preprocess))
 
 
 def _check_finite(finding: Finding) -> Finding | AnalysisFailed:
@@ -304,14 +286,3 @@ def _check_finite(finding: Finding) -> Finding | AnalysisFailed:
         "The network's answer to this image is not a number, and nothing is said of it. Export "
         "the image again; if it stays so, tell whoever runs this server."
     )
-
-
-def choose_device(wanted: str) -> str:
-    """``"auto"`` becomes ``"cuda"`` or ``"cpu"``. Raises BadSetting for a GPU that is not there."""
-    present = torch.cuda.is_available()
-    if wanted == "cuda" and not present:
-        raise BadSetting(
-            "The device cuda was asked for, but torch finds no usable GPU here. "
-            "Choose auto or cpu, or install a driver and a CUDA build of torch."
-        )
-    return "cuda" if present and wanted != "cpu" else "cpu"

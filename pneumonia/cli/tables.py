@@ -197,18 +197,22 @@ def models_table(models_dir: Path, served: str) -> str:
 
 
 def _model_line(folder: Path, served: bool) -> tuple[list[str], str]:
-    from pneumonia.analysis import lung_segmenter
-    from pneumonia.analysis.bundle import load_bundle
+    from pneumonia.analysis import lung_card
+    from pneumonia.analysis.bundle import read_bundle
     from pneumonia.analysis.card import CARD
+    from pneumonia.analysis.engines.pytorch import load_classifier, load_lung_network
 
     mark = "yes" if served else ""
     try:
-        if (folder / lung_segmenter.CARD).is_file() and not (folder / CARD).is_file():
-            own = lung_segmenter.LungSegmenter.load(folder).card
-            sha256 = lung_segmenter.digest(str(folder))[:12]
+        if (folder / lung_card.CARD).is_file() and not (folder / CARD).is_file():
+            own = lung_card.read_lung_card(folder)
+            load_lung_network(folder)
+            sha256 = lung_card.digest(str(folder))[:12]
             dice = f"a lung network: Dice {own['validation']['dice']:.4f}, for --lungs"
             return [folder.name, own["architecture"], sha256, "", mark, dice], ""
-        card = load_bundle(folder).card
+        bundle = read_bundle(folder)
+        card = bundle.card
+        load_classifier(bundle)
     except DomainError as error:
         return [folder.name, "damaged", "", "", mark, ""], f"{folder.name}: {error.detail}"
     auroc = card.raw.get("validation", {}).get("auroc")

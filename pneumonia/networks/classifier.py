@@ -1,7 +1,7 @@
 """A backbone, pooling and a small head: film in, K outputs and the map of pneumonia out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -16,35 +16,11 @@ from pneumonia.networks import (  # noqa: F401  (the architectures register thei
     xraychestnet,
 )
 from pneumonia.networks.cam import GlobalAverage, class_activation_map
+from pneumonia.networks.outputs import pneumonia_logit, viral_logit
 from pneumonia.networks.registry import Backbone
+from pneumonia.networks.spec import NetworkSpec
 
 _TRIAL_PIXELS = 96  # no architecture here needs more to reach its last layer
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSpec:
-    """What is needed to build a network again; the card carries it.
-
-    Attributes
-    ----------
-    architecture
-        A name in the registry.
-    hidden
-        Widths of the dense layers (each with ReLU) between pooling and the outputs.
-    dropout
-        Probability, before the last linear layer.
-    outputs
-        1: the logit of pneumonia. 2: normal, pneumonia. 3: normal, bacterial, viral.
-    until
-        Name of the last layer of the body that is kept; all of them when empty. The features of a
-        cut body are averaged over their cells, and the architecture's own dense layers left out.
-    """
-
-    architecture: str
-    hidden: tuple[int, ...] = ()
-    dropout: float = 0.0
-    outputs: int = 1
-    until: str = ""
 
 
 class Classifier(nn.Module):
@@ -104,6 +80,23 @@ class Classifier(nn.Module):
     def map(self, features: Tensor) -> Tensor:
         """(N, C, h, w) feature map -> (N, h, w) class activation map of the pneumonia logit."""
         return class_activation_map(features, self.pool, [*self.dense, *self.head])
+
+
+class Reader(nn.Module):
+    """What is read off a classifier's feature map: the last step of every pass."""
+
+    def __init__(self, network: Classifier) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, h, w) features -> (N,) logits of pneumonia, and the (N, h, w) map in logits.
+
+        A network of three outputs adds (N,) logits that a pneumonia is viral.
+        """
+        outputs = self.network.forward_head(features)
+        viral = (viral_logit(outputs),) if outputs.shape[1] == 3 else ()
+        return pneumonia_logit(outputs), self.network.map(features), *viral
 
 
 def build(spec: NetworkSpec) -> Classifier:

@@ -1,27 +1,22 @@
 """The model that is served, as the pages speak of it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pneumonia.analysis.card import Card, read_card
 from pneumonia.analysis.finding import ModelRef
 from pneumonia.errors import DomainError
 from pneumonia.web.services import services
 
-if TYPE_CHECKING:
-    from pneumonia.analysis.card import Card
 
-
-def served_card() -> "Card":
+def served_card() -> Card:
     """The card of the served bundle, also before it is loaded. Raises NoModel, DamagedBundle."""
-    # Reading a card brings torch with it: not before it is needed.
-    from pneumonia.analysis.card import read_card
-
     own = services()
     if own.analysis.error is not None:
         raise own.analysis.error
     return own.analysis.card or read_card(own.settings.models_dir / own.settings.model)
 
 
-def card_of(model: ModelRef) -> "Card | None":
+def card_of(model: ModelRef) -> Card | None:
     """The card of the model that made a reading, if that is the one served; else None."""
     try:
         card = served_card()

@@ -7,6 +7,7 @@ import torch
 
 from pneumonia.analysis import bundle
 from pneumonia.analysis.card import read_card
+from pneumonia.analysis.engines.pytorch import load_classifier
 from pneumonia.analysis.finding import OperatingPoint
 from pneumonia.analysis.frequency import Frequency
 from pneumonia.errors import BadSetting, DamagedBundle, NoModel
@@ -26,8 +27,8 @@ def change(folder: Path, **values) -> None:
 
 
 def test_a_bundle_gives_back_the_network_it_was_made_of(tiny_bundle, tiny_network) -> None:
-    loaded = bundle.load_bundle(tiny_bundle)
-    card, network = loaded.card, loaded.network
+    loaded = bundle.read_bundle(tiny_bundle)
+    card, network = loaded.card, load_classifier(loaded)
     assert card.id == "tiny"
     assert card.architecture == "resnet18"
     assert card.classes == ("normal", "pneumonia")
@@ -55,7 +56,7 @@ def test_the_card_says_all_it_must(tiny_bundle, tiny_recipe) -> None:
 
 def test_no_bundle(tmp_path) -> None:
     with pytest.raises(NoModel, match=r"no model bundle 'absent'.*flask train --data DIR"):
-        bundle.load_bundle(tmp_path / "absent")
+        bundle.read_bundle(tmp_path / "absent")
 
 
 def test_one_changed_byte_in_the_weights_is_refused(copy) -> None:
@@ -64,25 +65,25 @@ def test_one_changed_byte_in_the_weights_is_refused(copy) -> None:
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(DamagedBundle, match=r"has the SHA-256 [0-9a-f]{12}.*card was made for"):
-        bundle.load_bundle(copy)
+        bundle.read_bundle(copy)
 
 
 def test_missing_weights(copy) -> None:
     (copy / "weights.safetensors").unlink()
     with pytest.raises(DamagedBundle, match=r"weights\.safetensors is missing"):
-        bundle.load_bundle(copy)
+        bundle.read_bundle(copy)
 
 
 def test_a_card_cut_short(copy) -> None:
     (copy / "card.json").write_text((copy / "card.json").read_text()[:200])
     with pytest.raises(DamagedBundle, match="the card cannot be read"):
-        bundle.load_bundle(copy)
+        bundle.read_bundle(copy)
 
 
 def test_a_card_that_is_not_an_object(copy) -> None:
     (copy / "card.json").write_text("[]")
     with pytest.raises(DamagedBundle, match="'tiny' is refused"):
-        bundle.load_bundle(copy)
+        bundle.read_bundle(copy)
 
 
 def test_a_card_without_a_key(copy) -> None:
@@ -90,7 +91,7 @@ def test_a_card_without_a_key(copy) -> None:
     del card["calibration"]["temperature"]
     (copy / "card.json").write_text(json.dumps(card))
     with pytest.raises(DamagedBundle, match="the card has no 'temperature'"):
-        bundle.load_bundle(copy)
+        bundle.read_bundle(copy)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_a_card_without_a_key(copy) -> None:
 def test_a_card_that_does_not_match_is_refused(copy, values, said) -> None:
     change(copy, **values)
     with pytest.raises(DamagedBundle, match=said):
-        bundle.load_bundle(copy)
+        load_classifier(bundle.read_bundle(copy))
 
 
 def test_operating_points_and_frequency_are_those_of_the_card(copy) -> None:

@@ -5,34 +5,36 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
-from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.bundle import Bundle, read_bundle
 from pneumonia.analysis.draft import DEVIATIONS, Draft
-from pneumonia.analysis.engines.engine import TorchEngine
+from pneumonia.analysis.engines.engine import Arrays, Networks, Run
+from pneumonia.analysis.engines.pytorch import TorchEngine
 from pneumonia.analysis.finding import Finding
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.synthetic import synthetic_squares
 
 
-class Off(nn.Module):
+class Off:
     """A body whose features are off by a factor."""
 
-    def __init__(self, body: nn.Module, factor: float) -> None:
-        super().__init__()
+    def __init__(self, body: Run, factor: float) -> None:
         self.body, self.factor, self.images = body, factor, 0
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.images += len(x)
-        features: Tensor = self.body(x)
-        return features * self.factor
+    def __call__(self, images: NDArray[np.float32]) -> Arrays:
+        self.images += len(images)
+        (features,) = self.body(images)
+        return (features * np.float32(self.factor),)
+
+
+PROBE = np.random.default_rng(1).random((2, 3, 64, 64), np.float32)
 
 
 @pytest.fixture
 def predictor(tiny_bundle: Path) -> Predictor:
-    return Predictor(load_bundle(tiny_bundle), [TorchEngine("cpu")])
+    return Predictor(read_bundle(tiny_bundle), [TorchEngine("cpu")])
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +47,21 @@ def read(predictor: Predictor, some: list[Radiograph]) -> list[Finding]:
 
 
 def test_the_margin_is_eight_deviations_of_the_logit(predictor: Predictor) -> None:
-    network = predictor._network
-    probe = torch.rand(2, 3, 64, 64)
-    draft = Draft.of(Off(network.body, 1.01), network, probe)
+    networks = predictor._networks
+    draft = Draft.of(Off(networks.body, 1.01), networks, PROBE)
     assert draft is not None
-    with torch.inference_mode():
-        _, maps = network.forward_with_map(probe)
-    cell = float((0.01 * maps).square().mean().sqrt())
+    _, maps = networks.reader(networks.body(PROBE)[0])
+    cell = float(np.sqrt(np.mean((0.01 * maps) ** 2)))
     assert DEVIATIONS == 8
-    assert draft.margin == pytest.approx(8 * cell / maps[0].numel() ** 0.5, rel=1e-3)
+    assert draft.margin == pytest.approx(8 * cell / maps[0].size ** 0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize("factor", [1.2, float("nan")])
 def test_a_draft_that_is_far_off_is_none(
     predictor: Predictor, factor: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    network = predictor._network
-    assert Draft.of(Off(network.body, factor), network, torch.rand(2, 3, 64, 64)) is None
+    networks = predictor._networks
+    assert Draft.of(Off(networks.body, factor), networks, PROBE) is None
     assert "no draft: its maps are" in caplog.text
 
 
@@ -69,7 +69,7 @@ def test_an_exact_pass_decides_where_the_draft_could_be_wrong(
     predictor: Predictor, some: list[Radiograph]
 ) -> None:
     exact = read(predictor, some)
-    predictor._draft = Draft(Off(predictor._network.body, 1.5), margin=1e3)
+    predictor._draft = Draft(Off(predictor._networks.body, 1.5), margin=1e3)
     again = read(predictor, some)
     assert [f.logit for f in again] == pytest.approx([f.logit for f in exact], abs=1e-5)
     for a, b in zip(exact, again, strict=True):
@@ -78,8 +78,8 @@ def test_an_exact_pass_decides_where_the_draft_could_be_wrong(
 
 def test_no_exact_pass_where_the_label_stands(predictor: Predictor, some: list[Radiograph]) -> None:
     exact = read(predictor, some)
-    body = predictor._network.body
-    predictor._network.body = nn.Sequential(counted := Off(body, 1.0))
+    body = predictor._networks.body
+    predictor._networks = replace(predictor._networks, body=(counted := Off(body, 1.0)))
     predictor._draft = Draft(body, margin=0.0)
     assert [f.logit for f in read(predictor, some)] == [f.logit for f in exact]
     assert counted.images == 0
@@ -100,10 +100,11 @@ def test_no_exact_pass_where_the_label_stands(predictor: Predictor, some: list[R
 
 def test_bacterial_or_viral_is_always_told_exactly(etiology_bundle: Path) -> None:
     class Rounding(TorchEngine):
-        def draft(self, prepared: nn.Module) -> nn.Module:  # type: ignore[override]
-            return prepared
+        def load(self, bundle: Bundle) -> Networks:
+            networks = super().load(bundle)
+            return replace(networks, draft=networks.body)
 
-    bundle = load_bundle(etiology_bundle)
+    bundle = read_bundle(etiology_bundle)
     assert bundle.card.etiology is not None
     assert Predictor(bundle, [Rounding("cpu")])._draft is None
 

@@ -5,22 +5,28 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.bundle import Bundle, read_bundle
+from pneumonia.analysis.engines import convert
 from pneumonia.analysis.engines.candidates import candidates
-from pneumonia.analysis.engines.conversions import KEPT, Conversions
-from pneumonia.analysis.engines.engine import Engine, EngineRefusal, TorchEngine
+from pneumonia.analysis.engines.conversions import KEPT, Conversions, digest
+from pneumonia.analysis.engines.convert import write
+from pneumonia.analysis.engines.engine import Engine, EngineRefusal, Networks
 from pneumonia.analysis.engines.openvino_cpu import OpenVinoEngine
+from pneumonia.analysis.engines.pytorch import TorchEngine, as_run
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.config import ROOT
 from pneumonia.imaging import Radiograph
 from pneumonia.imaging.synthetic import synthetic_squares
+from pneumonia.networks.spec import NetworkSpec
 
 
 def openvino(folder: Path | None = None) -> OpenVinoEngine:
@@ -35,6 +41,18 @@ def small() -> nn.Module:
 PROBE = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(2))
 
 
+@pytest.fixture
+def converted(tmp_path: Path) -> Path:
+    """A folder with a small network in it, converted."""
+    write("small", small(), PROBE, tmp_path)
+    return tmp_path
+
+
+@torch.inference_mode()
+def of_small(images: np.ndarray) -> np.ndarray:
+    return np.asarray(small()(torch.from_numpy(images)))
+
+
 def radiographs(n: int) -> list[Radiograph]:
     return [Radiograph(square, "PNG", 8, (0, 255), "") for square in synthetic_squares(n, 200)]
 
@@ -43,25 +61,23 @@ def radiographs(n: int) -> list[Radiograph]:
 
 
 @pytest.mark.parametrize("together", [1, 2, 5])
-def test_openvino_answers_as_pytorch(together: int) -> None:
-    prepared = openvino().prepare(small(), PROBE)
-    x = torch.rand(together, 3, 16, 16)
-    with torch.inference_mode():
-        torch.testing.assert_close(prepared(x), small()(x), rtol=1e-4, atol=1e-5)
+def test_openvino_answers_as_pytorch(converted: Path, together: int) -> None:
+    images = np.random.default_rng(3).random((together, 3, 16, 16), np.float32)
+    (found,) = openvino().open(converted, "small")(images)
+    np.testing.assert_allclose(found, of_small(images), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("together", [1, 3])
-def test_each_thread_has_requests_of_its_own(together: int) -> None:
-    prepared = openvino().prepare(small(), PROBE)
-    own, x = prepared._request, torch.rand(together, 3, 16, 16)
+def test_each_thread_has_requests_of_its_own(converted: Path, together: int) -> None:
+    compiled = openvino().open(converted, "small")
+    own, images = compiled._request, np.zeros((together, 3, 16, 16), np.float32)
 
-    def run() -> Tensor:
-        assert prepared._request is not own
-        with torch.inference_mode():
-            return prepared(x)
+    def run() -> np.ndarray:
+        assert compiled._request is not own
+        return compiled(images)[0]
 
-    with ThreadPoolExecutor(1) as thread, torch.inference_mode():
-        torch.testing.assert_close(thread.submit(run).result(60), prepared(x))
+    with ThreadPoolExecutor(1) as thread:
+        np.testing.assert_array_equal(thread.submit(run).result(60), compiled(images)[0])
 
 
 @pytest.mark.parametrize("bundle", ["tiny_bundle", "shipped_bundle"])
@@ -101,26 +117,25 @@ class Unconvertible(nn.Module):
         return x if x.sum().item() > 0 else -x
 
 
-def test_an_engine_that_disagrees_is_refused() -> None:
-    with pytest.raises(EngineRefusal, match=r"answers are 0\.01 of their norm away"):
-        openvino().prepare(Crooked(), PROBE)
+def test_an_engine_that_disagrees_is_refused(tmp_path: Path) -> None:
+    write("crooked", Crooked(), PROBE, tmp_path)
+    with pytest.raises(EngineRefusal, match=r"answers are 0\.01 of their norm away.*\(crooked\)"):
+        openvino().open(tmp_path, "crooked")
 
 
-def test_a_network_that_cannot_be_converted_is_refused() -> None:
+def test_a_network_that_cannot_be_converted_is_refused(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "load_classifier", lambda _: Unconvertible())
     with pytest.raises(EngineRefusal):
-        openvino().prepare(Unconvertible(), PROBE)
+        openvino().load(read_bundle(tiny_bundle))
 
 
 class Refusing:
     name = "an engine that refuses"
-    device = "cpu"
-    torch_threads = 1
 
-    def prepare(self, network: nn.Module, probe: Tensor) -> nn.Module:
+    def load(self, bundle: Bundle) -> Networks:
         raise EngineRefusal("it has another opinion")
-
-    def draft(self, prepared: nn.Module) -> None:
-        raise AssertionError("nobody asks for what it refuses")
 
 
 def test_pytorch_serves_where_an_engine_refuses(
@@ -128,7 +143,7 @@ def test_pytorch_serves_where_an_engine_refuses(
 ) -> None:
     engines: Iterator[Engine] = iter([Refusing(), TorchEngine("cpu")])
     with caplog.at_level(logging.WARNING):
-        predictor = Predictor(load_bundle(tiny_bundle), engines)
+        predictor = Predictor(read_bundle(tiny_bundle), engines)
     assert predictor.engine.name == "PyTorch on cpu"
     assert caplog.messages == [
         "an engine that refuses does not run model tiny: it has another opinion"
@@ -154,12 +169,14 @@ def test_who_is_tried_and_in_which_order() -> None:
     assert names("auto", "cuda") == ["PyTorch on cuda"]
 
 
-def test_a_predictor_leaves_pytorchs_threads_as_they_were(tiny_bundle: Path) -> None:
-    before = torch.get_num_threads()
-    seen = []
-    predictor = Predictor.load(tiny_bundle, "cpu", before + 1, engine="torch")
-    predictor._network.body.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
-    predictor.predict(radiographs(1))
+def test_pytorchs_threads_are_left_as_they_were() -> None:
+    class Counting(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(torch.get_num_threads())
+            return x
+
+    before, seen = torch.get_num_threads(), []  # type: ignore[var-annotated]
+    as_run(Counting(), threads=before + 1)(np.zeros((1, 3, 4, 4), np.float32))
     assert seen == [before + 1]
     assert torch.get_num_threads() == before
 
@@ -168,57 +185,88 @@ def test_a_predictor_leaves_pytorchs_threads_as_they_were(tiny_bundle: Path) -> 
 
 
 def files(folder: Path) -> dict[str, int]:
-    return {
-        str(path.relative_to(folder)): path.stat().st_mtime_ns
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_network_is_converted_once(tmp_path: Path) -> None:
-    openvino(tmp_path / "engines").prepare(small(), PROBE)
+def read(networks: Networks) -> np.ndarray:
+    images = np.random.default_rng(3).random((1, 3, 64, 64), np.float32)
+    return networks.reader(networks.body(images)[0])[0]
+
+
+def test_a_bundle_is_converted_once(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(tiny_bundle)
+    first = openvino(tmp_path / "engines").load(bundle)
     kept = files(tmp_path / "engines")
-    assert [Path(name).name for name in sorted(kept)] == ["network.bin", "network.xml"]
-    prepared = openvino(tmp_path / "engines").prepare(small(), PROBE)
+    assert {Path(name).stem for name in kept} == {"body", "reader"}
+    again = openvino(tmp_path / "engines").load(bundle)
     assert files(tmp_path / "engines") == kept
-    torch.testing.assert_close(prepared(PROBE), small()(PROBE), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(read(first), read(again))
 
 
-def test_other_weights_are_another_network(tmp_path: Path) -> None:
-    openvino(tmp_path).prepare(small(), PROBE)
-    other = small()
-    with torch.no_grad():
-        other[0].weight.mul_(1.5)
-    prepared = openvino(tmp_path).prepare(other, PROBE)
-    assert len(list(tmp_path.iterdir())) == 2
-    torch.testing.assert_close(prepared(PROBE), other(PROBE), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"weights_sha256": "0" * 64},
+        {"lungs_sha256": {"lungs.json": "0" * 64}},
+        {"network": NetworkSpec("resnet18", hidden=(8,))},
+    ],
+)
+def test_another_bundle_is_converted_apart(tiny_bundle: Path, other: dict[str, Any]) -> None:
+    bundle = read_bundle(tiny_bundle)
+    changed = replace(bundle, card=replace(bundle.card, **other))
+    assert digest(changed, "1") != digest(bundle, "1") != digest(bundle, "2")
 
 
-@pytest.mark.parametrize("name", ["network.xml", "network.bin"])
-def test_a_damaged_conversion_is_made_anew(tmp_path: Path, name: str) -> None:
-    openvino(tmp_path).prepare(small(), PROBE)
+@pytest.mark.parametrize("name", ["body.xml", "body.bin", "reader.npz"])
+def test_a_damaged_conversion_is_made_anew(tiny_bundle: Path, tmp_path: Path, name: str) -> None:
+    bundle = read_bundle(tiny_bundle)
+    wanted = read(openvino(tmp_path).load(bundle))
     (damaged,) = tmp_path.rglob(name)
     damaged.write_bytes(b"\0" * damaged.stat().st_size)
-    prepared = openvino(tmp_path).prepare(small(), PROBE)
-    torch.testing.assert_close(prepared(PROBE), small()(PROBE), rtol=1e-4, atol=1e-5)
-    assert damaged.read_bytes().strip(b"\0")
+    np.testing.assert_array_equal(read(openvino(tmp_path).load(bundle)), wanted)
+    (mended,) = tmp_path.rglob(name)
+    assert mended.read_bytes().strip(b"\0")
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    prepared = openvino(tmp_path / "file").prepare(small(), PROBE)
-    assert "is not kept" in caplog.text
-    torch.testing.assert_close(prepared(PROBE), small()(PROBE), rtol=1e-4, atol=1e-5)
+    networks = openvino(tmp_path / "file").load(read_bundle(tiny_bundle))
+    assert "are not kept" in caplog.text
+    assert np.isfinite(read(networks))
 
 
 def test_the_oldest_conversions_are_forgotten(tmp_path: Path) -> None:
     conversions = Conversions(tmp_path)
     for i in range(KEPT + 3):
-        conversions.keep(f"{i:02d}", lambda path: path.write_text("network"))  # type: ignore[arg-type,return-value]
+        with conversions.make(f"{i:02d}", lambda folder: (folder / "body.xml").touch()):
+            pass
     assert len(list(tmp_path.iterdir())) == KEPT
-    assert (tmp_path / f"{KEPT + 2:02d}" / "network.xml").is_file()
+    assert conversions.find(f"{KEPT + 2:02d}").is_dir()
+
+
+SERVING = """
+import sys
+from pathlib import Path
+from pneumonia.analysis.predictor import Predictor
+from wsgi import app
+
+predictor = Predictor.load(Path(sys.argv[1]), "auto", 1, cache=Path(sys.argv[2]))
+predictor.warm()
+print(predictor.engine.name)
+print("torch" in sys.modules)
+"""
+
+
+def test_who_serves_does_not_load_pytorch(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Its 600 MB and its seconds are spent once, on the conversion, by another process."""
+    result = subprocess.run(
+        [sys.executable, "-c", SERVING, str(tiny_bundle), str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.stdout.splitlines() == ["OpenVINO on cpu", "False"], result.stderr
+    assert len(files(tmp_path)) == 6
 
 
 # --- and nobody is told -------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import torch
 
 from pneumonia.analysis import bundle
 from pneumonia.analysis.card import read_card
-from pneumonia.analysis.engines.engine import TorchEngine
+from pneumonia.analysis.engines.pytorch import TorchEngine, load_classifier
 from pneumonia.analysis.finding import Etiology, EtiologyFinding
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DamagedBundle
@@ -62,7 +62,7 @@ def test_where_the_network_ends_is_read_from_the_card(copy) -> None:
     change(copy, until="layer2")
     assert read_card(copy).network.until == "layer2"
     with pytest.raises(DamagedBundle, match=r"weights\.safetensors does not fit: "):
-        bundle.load_bundle(copy)
+        load_classifier(bundle.read_bundle(copy))
 
 
 def test_a_card_that_says_nothing_of_outputs_is_of_one(tiny_bundle, tmp_path) -> None:
@@ -71,7 +71,7 @@ def test_a_card_that_says_nothing_of_outputs_is_of_one(tiny_bundle, tmp_path) ->
     left = {key: value for key, value in card.items() if key not in ("until", "etiology")}
     left["head"] = {"hidden": [], "dropout": 0.1}
     (folder / "card.json").write_text(json.dumps(left))
-    found = bundle.load_bundle(folder).card
+    found = bundle.read_bundle(folder).card
     assert (found.network.outputs, found.network.until, found.etiology) == (1, "", None)
     assert found.classes == ("normal", "pneumonia")
 
@@ -104,19 +104,19 @@ def test_a_card_that_says_nothing_of_outputs_is_of_one(tiny_bundle, tmp_path) ->
 def test_a_card_that_contradicts_itself_is_refused(copy, head, values, said) -> None:
     change(copy, head={"hidden": [], "dropout": 0.0, "outputs": head}, **values)
     with pytest.raises(DamagedBundle, match=said):
-        bundle.load_bundle(copy)
+        load_classifier(bundle.read_bundle(copy))
 
 
 def test_a_finding_holds_what_the_three_outputs_say(etiology_bundle) -> None:
-    loaded = bundle.load_bundle(etiology_bundle)
-    predictor = Predictor(loaded, [TorchEngine("cpu")])
+    loaded = bundle.read_bundle(etiology_bundle)
+    predictor, network = Predictor(loaded, [TorchEngine("cpu")]), load_classifier(loaded)
     card, causes = predictor.card, set()
     for seed in range(6):
         one = radiograph(seed)
         (finding,) = predictor.predict([one])
         x, _ = apply(one.pixels, card.preprocess)
         with torch.inference_mode():
-            outputs, maps = loaded.network.forward_with_map(torch.from_numpy(x)[None])
+            outputs, maps = network.forward_with_map(torch.from_numpy(x)[None])
         normal, bacterial, viral = outputs[0].tolist()
         logit = math.log(math.exp(bacterial) + math.exp(viral)) - normal
         p = 1 / (1 + math.exp(-(logit + card.calibration.bias) / card.calibration.temperature))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pneumonia.analysis import lung_segmenter as lungs
+from pneumonia.analysis import lung_card
+from pneumonia.analysis.engines.pytorch import as_run, load_segmenter
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.errors import DamagedBundle
@@ -38,8 +39,8 @@ def radiograph(seed: int) -> np.ndarray:
 
 def test_what_is_read_sees_what_was_written(written) -> None:
     folder, network = written
-    (read,) = LungSegmenter.load(folder).segment([radiograph(1)])
-    (kept,) = LungSegmenter(network, {"size": 64}).segment([radiograph(1)])
+    (read,) = load_segmenter(folder).segment([radiograph(1)])
+    (kept,) = LungSegmenter(as_run(network), {"size": 64}).segment([radiograph(1)])
     np.testing.assert_allclose(read.lungs.probability, kept.lungs.probability, atol=1e-5)
     assert read.lungs.probability.shape == (128, 128)
     assert read.turned.sum() == pytest.approx(1, abs=1e-5)
@@ -48,13 +49,13 @@ def test_what_is_read_sees_what_was_written(written) -> None:
 
 
 def test_what_the_gate_expects_comes_with_it(written) -> None:
-    expected = LungSegmenter.load(written[0]).expected
+    expected = load_segmenter(written[0]).expected
     assert expected.outlier_model.as_dict() == TYPICAL
     assert expected.limits == LIMITS
 
 
 def test_order_is_kept(written) -> None:
-    segmenter = LungSegmenter.load(written[0])
+    segmenter = load_segmenter(written[0])
     one = radiograph(1)
     two = np.random.default_rng(0).random((128, 128), np.float32)
     first, second = (segmentation.features for segmentation in segmenter.segment([one, two]))
@@ -95,13 +96,13 @@ def test_damage_is_a_sentence(written, tmp_path, spoil) -> None:
         (tmp_path / name).write_bytes((written[0] / name).read_bytes())
     spoil(tmp_path)
     with pytest.raises(DamagedBundle, match=r"lung network in .* cannot be used: .*--recipe lungs"):
-        LungSegmenter.load(tmp_path)
+        load_segmenter(tmp_path)
 
 
 def test_the_digest_is_of_the_weights(written, tmp_path) -> None:
     (tmp_path / "lungs.safetensors").write_bytes((written[0] / "lungs.safetensors").read_bytes())
-    before = lungs.digest(str(tmp_path))
-    assert before == lungs.digest(str(written[0]))
+    before = lung_card.digest(str(tmp_path))
+    assert before == lung_card.digest(str(written[0]))
     (tmp_path / "lungs.safetensors").write_bytes(b"other")
-    assert lungs.digest(str(tmp_path)) != before
-    assert lungs.digest("none") == ""
+    assert lung_card.digest(str(tmp_path)) != before
+    assert lung_card.digest("none") == ""

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from pneumonia.analysis.bundle import read_bundle
 from pneumonia.analysis.calibration import Calibration
+from pneumonia.analysis.engines.candidates import choose_device
+from pneumonia.analysis.engines.pytorch import load_classifier
 from pneumonia.analysis.finding import Label, OperatingPoint
 from pneumonia.analysis.population import Population
-from pneumonia.analysis.predictor import Predictor, choose_device
+from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import AnalysisFailed, BadSetting
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.synthetic import synthetic_radiograph
@@ -60,16 +63,15 @@ def test_an_answer_that_is_no_number_is_an_error_of_its_film_alone(
     tiny_bundle, monkeypatch, broken
 ) -> None:
     own = Predictor.load(tiny_bundle, "cpu", engine="torch")
-    name = "forward_head" if broken == "logit" else "map"
-    computed = getattr(own._network, name)
+    computed = own._networks.reader
 
     def break_second(features):
-        found = computed(features).clone()
-        if len(found) > 1:
-            found[1].fill_(math.nan)
-        return found
+        logits, maps = computed(features)
+        if len(logits) > 1:
+            (logits if broken == "logit" else maps)[1] = math.nan
+        return logits, maps
 
-    monkeypatch.setattr(own._network, name, break_second)
+    monkeypatch.setattr(own, "_networks", dataclasses.replace(own._networks, reader=break_second))
     first, second, third = own.predict([radiograph(seed) for seed in range(3)])
     assert isinstance(second, AnalysisFailed)
     assert "not a number" in second.detail
@@ -137,7 +139,7 @@ class TestShipped:
         assert child["sensitivity_at_specificity_090"]["value"] >= 0.96
         assert adult["auroc"]["value"] >= 0.93
 
-    def test_its_map_is_gradcam_up_to_scale(self, shipped) -> None:
+    def test_its_map_is_gradcam_up_to_scale(self, shipped, shipped_bundle) -> None:
         x = torch.stack(
             [
                 torch.from_numpy(
@@ -146,7 +148,7 @@ class TestShipped:
                 for seed in range(3)
             ]
         )
-        network = shipped._network
+        network = load_classifier(read_bundle(shipped_bundle))
         features = network.forward_features(x).detach().requires_grad_()
         gradient = torch.autograd.grad(network.forward_head(features).sum(), features)[0]
         reference = torch.relu((gradient.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1))

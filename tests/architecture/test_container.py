@@ -18,7 +18,7 @@ COMPOSE = (ROOT / "compose.yaml").read_text()
 
 
 def copied() -> list[str]:
-    lines = re.findall(r"^COPY (.+)$", DOCKERFILE, flags=re.MULTILINE)
+    lines = re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, flags=re.MULTILINE)
     return [source for line in lines for source in line.split()[:-1]]
 
 
@@ -40,6 +40,14 @@ def test_the_image_has_nothing_of_research_alone() -> None:
     )
     assert "optuna" in development - ours
     assert "requirements-dev.lock" not in DOCKERFILE
+
+
+def test_the_image_for_a_cpu_serves_networks_that_its_build_converted() -> None:
+    assert "FROM base AS served-on-cpu\n" in DOCKERFILE
+    assert "\nCOPY --from=converted /engines/ engines/\n" in DOCKERFILE
+    assert "PNEUMONIA_ENGINES_DIR=/app/engines" in DOCKERFILE
+    (code,) = re.findall(r'^RUN python -c "(.+?)"$', DOCKERFILE, flags=re.MULTILINE | re.DOTALL)
+    compile(code.replace("\\\n", ""), "Dockerfile", "exec")
 
 
 def test_the_process_is_not_root() -> None:

@@ -8,8 +8,9 @@ from torch import nn
 
 from pneumonia.errors import UnknownArchitecture
 from pneumonia.networks import registry, weights
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.classifier import Classifier, build
 from pneumonia.networks.outputs import pneumonia_logit
+from pneumonia.networks.spec import NetworkSpec
 from tests.networks.settling import settle
 from train.files import write_weights
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision import models
 
-from pneumonia.networks.classifier import NetworkSpec, build
+from pneumonia.networks.classifier import build
+from pneumonia.networks.spec import NetworkSpec
 from tests.networks.settling import settle
 from train import initial
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from pneumonia.config import ROOT
-from pneumonia.networks.classifier import NetworkSpec, build
+from pneumonia.networks.classifier import build
+from pneumonia.networks.spec import NetworkSpec
 from tests.train.conftest import Listener
 from tests.train.small import write_recipe
 from train import ddp

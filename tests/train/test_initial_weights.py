@@ -8,7 +8,8 @@ import torch
 from pneumonia.config import ROOT
 from pneumonia.errors import ModelError
 from pneumonia.networks import weights
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.classifier import Classifier, build
+from pneumonia.networks.spec import NetworkSpec
 from train import initial
 from train.files import write_weights
 

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,18 @@ class Fault:
 
     def load(self) -> Predictor:
         predictor = Predictor.load(self._bundle, "cpu", 1, engine="torch")
-        self._forward = predictor._network.forward_head
-        predictor._network.forward_head = self.forward  # type: ignore[method-assign]
+        self._read = predictor._networks.reader
+        predictor._networks = replace(predictor._networks, reader=self.read)
         return predictor
 
-    def forward(self, x: Any) -> Any:
+    def read(self, features: Any) -> Any:
         kind, self.kind = self.kind, ""
         if kind == "raises":
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         if kind == "hangs":
             self.let_go.wait(60)
-        outputs = self._forward(x)
-        return outputs * math.nan if kind == "NaN" else outputs
+        logits, maps = self._read(features)
+        return logits * math.nan if kind == "NaN" else logits, maps
 
 
 @pytest.fixture(scope="module")

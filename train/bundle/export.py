@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pneumonia.analysis import lung_segmenter as lungs
+from pneumonia.analysis import lung_card as lungs
 from pneumonia.analysis.bundle import WEIGHTS, file_sha256
 from pneumonia.analysis.card import CARD
 from pneumonia.errors import RunError

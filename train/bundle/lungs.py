@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.bundle import file_sha256
 from pneumonia.analysis.card import CARD as BUNDLE_CARD
+from pneumonia.analysis.engines.pytorch import load_segmenter
 from pneumonia.analysis.gate_limits import GateLimits
-from pneumonia.analysis.lung_segmenter import CARD, WEIGHTS, LungSegmenter
+from pneumonia.analysis.lung_card import CARD, WEIGHTS
 from pneumonia.networks.lung_unet import ARCHITECTURE, LungUNet
 from train.bundle import outlier_model
 from train.files import write_text, write_weights
@@ -52,7 +53,7 @@ def fit_gate(
     -------
     The bundle's card.
     """
-    segmenter = LungSegmenter.load(bundle)
+    segmenter = load_segmenter(bundle)
     fitted = outlier_model.fit(segmenter, squares, sources)
     whole = (
         segmenter.card | {"outlier_model": fitted} | ({"gate": asdict(limits)} if limits else {})

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pneumonia.analysis.engines.engine import TorchEngine
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.preprocess import PreprocessSpec, apply_to_square, to_square
@@ -36,8 +35,6 @@ class Server:
         self._network, self._spec = network.eval(), spec
         self._device = next(network.parameters()).device
         self._segmenter = segmenter
-        if segmenter is not None:
-            segmenter.run_on(TorchEngine(self._device.type))
 
     @torch.inference_mode()
     def __call__(

@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from pneumonia.analysis.predictor import choose_device
+from pneumonia.analysis.engines.candidates import choose_device
 from train import ddp
 
 M = TypeVar("M", bound=nn.Module)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from pneumonia.analysis.engines.pytorch import as_run
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.errors import ModelError
 from pneumonia.networks import weights
@@ -125,7 +126,7 @@ def _finish(
         "size": recipe.size,
         "validation": evaluate_lungs(network, validation, recipe.size, TURNS),
         "outlier_model": outlier_model.fit(
-            LungSegmenter(network, {"size": recipe.size}, device.name), train.squares
+            LungSegmenter(as_run(network, device.name), {"size": recipe.size}), train.squares
         ),
         "gate": asdict(recipe.gate),
         "recipe": asdict(recipe),

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pneumonia.analysis.engines.pytorch import as_run
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.networks.lung_unet import LungOutputs, LungUNet
 from train import ddp
@@ -94,7 +95,9 @@ def evaluate_lungs(
     size
         Side of the network's input, pixels.
     """
-    segmenter = LungSegmenter(network, {"size": size}, next(network.parameters()).device.type)
+    segmenter = LungSegmenter(
+        as_run(network, next(network.parameters()).device.type), {"size": size}
+    )
     poses = [(k, negative) for k in range(turns) for negative in (False, True)]
     dice, turned, inverted = [], [], []
     for square, mask in zip(part.squares, part.masks, strict=True):

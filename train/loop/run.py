@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import torch
 
-from pneumonia.analysis.lung_segmenter import LungSegmenter
-from pneumonia.analysis.lung_segmenter import digest as lungs_digest
+from pneumonia.analysis.engines.candidates import choose_device
+from pneumonia.analysis.engines.pytorch import load_segmenter
+from pneumonia.analysis.lung_card import digest as lungs_digest
 from pneumonia.errors import RunError
 from train import ddp
 from train.bundle import lungs, provenance
@@ -109,8 +110,9 @@ class Run:
         if not radiographs.names_patients:
             reporter.warn(manifest.NO_PATIENTS)
         self._division = divide(pool, recipe.split, radiographs.split("test"))
-        folder = Path(options.lungs)
-        self._segmenter = LungSegmenter.load(folder) if options.lungs != "none" else None
+        self._segmenter = None
+        if options.lungs != "none":
+            self._segmenter = load_segmenter(Path(options.lungs), choose_device(options.device))
         with ddp.main_first():  # initial weights may have to be fetched
             network, weights, recipe = make_network(recipe, options.init_weights, options.seed)
         # A layer that is not there is told at once.

@@ -9,7 +9,7 @@ from pneumonia.analysis.finding import THREE_CLASSES, TWO_CLASSES
 from pneumonia.analysis.gate_limits import GateLimits
 from pneumonia.errors import RecipeError
 from pneumonia.imaging.preprocess import PreprocessSpec
-from pneumonia.networks.classifier import NetworkSpec
+from pneumonia.networks.spec import NetworkSpec
 from train.recipes import tables
 from train.recipes.sections import (
     Augmentation,

@@ -1,24 +1,30 @@
 """Converted networks on disk, by the hash of their source. Losing one costs time."""
 
 import hashlib
+import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
-from torch import Tensor, nn
+from pneumonia import networks
+from pneumonia.analysis.bundle import Bundle
 
-KEPT = 8  # a bundle has two networks: those of the last four bundles
+KEPT = 4  # bundles
 _log = logging.getLogger(__name__)
 
 
-def digest(network: nn.Module, image: Tensor, converter: str) -> str:
-    """SHA-256 (hex) of a network's layers and weights, its input's shape and the converter."""
-    hashed = hashlib.sha256(f"{converter} {tuple(image.shape)} {network}".encode())
-    for name, tensor in network.state_dict().items():
-        hashed.update(name.encode())
-        hashed.update(tensor.contiguous().numpy().tobytes())
+def digest(bundle: Bundle, converter: str) -> str:
+    """SHA-256 (hex) of a bundle's networks, the code that builds them, and the converter."""
+    card = bundle.card
+    said = [converter, asdict(card.network), asdict(card.preprocess)]
+    hashed = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    hashed.update(f"{card.weights_sha256} {card.lungs_sha256}".encode())
+    for path in sorted(Path(networks.__path__[0]).glob("*.py")):
+        hashed.update(path.read_bytes())
     return hashed.hexdigest()
 
 
@@ -32,30 +38,38 @@ class Conversions:
         self._folder = folder
 
     def find(self, key: str) -> Path:
-        """The file of a converted network. Raises FileNotFoundError."""
-        if self._folder is None or not (path := self._folder / key / "network.xml").is_file():
-            raise FileNotFoundError(f"no converted network {key}")
+        """The folder of a bundle's converted networks. Raises FileNotFoundError."""
+        if self._folder is None or not (path := self._folder / key).is_dir():
+            raise FileNotFoundError(f"no converted networks {key}")
         return path
 
-    def keep(self, key: str, save: Callable[[Path], None]) -> None:
-        """Have ``save`` write a converted network; it appears whole, in place of one of before."""
+    @contextmanager
+    def make(self, key: str, write: Callable[[Path], None]) -> Iterator[Path]:
+        """Have ``write`` fill a folder, which appears whole, in place of one of before.
+
+        For the length of the block alone where nothing is kept.
+        """
+        home = self._home()
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=home) as scratch:
+            part = Path(scratch) / "networks"
+            part.mkdir()
+            write(part)
+            yield self._keep(key, part, home) if home else part
+
+    def _home(self) -> Path | None:
         if self._folder is None:
-            return
+            return None
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            part = Path(tempfile.mkdtemp(prefix=".part-", dir=self._folder))
-            try:
-                save(part / "network.xml")
-                shutil.rmtree(self._folder / key, ignore_errors=True)
-                part.rename(self._folder / key)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-            self._forget_old()
-        except (OSError, RuntimeError) as error:
-            _log.warning("the converted network is not kept, and made anew next time: %s", error)
+        except OSError as error:
+            _log.warning("the converted networks are not kept, and made anew next time: %s", error)
+            return None
+        return self._folder
 
-    def _forget_old(self) -> None:
-        assert self._folder is not None
-        kept = sorted(self._folder.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-KEPT]:
+    def _keep(self, key: str, part: Path, home: Path) -> Path:
+        shutil.rmtree(home / key, ignore_errors=True)
+        kept = part.rename(home / key)
+        found = sorted(home.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)
+        for path in found[:-KEPT]:
             shutil.rmtree(path, ignore_errors=True)
+        return kept

@@ -1,31 +1,26 @@
-"""OpenVINO on the CPU: a network converted once, compiled at each start, held against PyTorch."""
+"""OpenVINO on the CPU: networks converted once, compiled at each start, held against PyTorch."""
 
 import os
+import subprocess  # nosec B404 - our own module, with our own Python
 import sys
 import threading
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from pneumonia.analysis.bundle import Bundle
 from pneumonia.analysis.engines.conversions import Conversions, digest
-from pneumonia.analysis.engines.engine import EngineRefusal
+from pneumonia.analysis.engines.engine import Arrays, EngineRefusal, Networks
+from pneumonia.analysis.engines.openvino_library import openvino
+from pneumonia.config import ROOT
 
 TOLERANCE = 0.001
 """Largest difference from PyTorch in any output of the probe, as a part of that output's norm."""
 
 _STREAMS = 8  # images side by side at most; further threads work on the same image
-
-
-def _openvino() -> Any:
-    """The library, without the part of it that reports its use over the network."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
 
 
 class OpenVinoEngine:
@@ -45,52 +40,44 @@ class OpenVinoEngine:
     """
 
     name = "OpenVINO on cpu"
-    device = "cpu"
-    torch_threads = 1  # Small things: further threads would wait for work in loops, on our cores.
 
     def __init__(self, threads: int, conversions: Conversions) -> None:
         self._threads = threads or _cores()
         self._kept = conversions
-        self._library = _openvino()
-        self._core = self._library.Core()
+        self._core = openvino().Core()
 
-    def prepare(self, network: nn.Module, probe: Tensor) -> "Compiled":
-        key = digest(network, probe[:1], self._library.get_version())
-        with torch.inference_mode():
-            expected = _as_tuple(network(probe))
-        reason = ""
-        for obtain in (self._read, self._convert):
-            try:
-                compiled = self._compile(obtain(key, network, probe[:1]), "f32")
-                difference = _difference(compiled, probe, expected)
-            except Exception as error:  # whatever it is, PyTorch can still serve
-                reason = f"{type(error).__name__}: {error}"
-                continue
-            if difference <= TOLERANCE:
-                return compiled
-            reason = (
+    def load(self, bundle: Bundle) -> Networks:
+        key = digest(bundle, openvino().get_version())
+        try:
+            return self._open(self._kept.find(key), bundle)
+        except Exception:  # noqa: S110  # nosec B110 - absent or damaged: it is made anew
+            pass
+        try:
+            with self._kept.make(key, lambda folder: _convert(bundle.folder, folder)) as folder:
+                return self._open(folder, bundle)
+        except EngineRefusal:
+            raise
+        except Exception as error:  # whatever it is, PyTorch can still serve
+            raise EngineRefusal(f"{type(error).__name__}: {error}") from None
+
+    def _open(self, folder: Path, bundle: Bundle) -> Networks:
+        body, reader = self.open(folder, "body"), self.open(folder, "reader")
+        lungs = self.open(folder, "lungs") if bundle.lungs else None
+        rounds = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return Networks(body, reader, lungs, self._compile(body.model, "bf16") if rounds else None)
+
+    def open(self, folder: Path, name: str) -> "Compiled":
+        """One converted network, in float32. Raises EngineRefusal where it does not agree."""
+        compiled = self._compile(self._core.read_model(folder / f"{name}.xml"), "f32")
+        with np.load(folder / f"{name}.npz") as probe:
+            answers = [probe[f"answer{i}"] for i in range(len(probe.files) - 1)]
+            difference = _difference(compiled, probe["images"], answers)
+        if not difference <= TOLERANCE:
+            raise EngineRefusal(
                 f"its answers are {difference:.2g} of their norm away from PyTorch's, more than "
-                f"{TOLERANCE:g}"
+                f"{TOLERANCE:g} ({name})"
             )
-        raise EngineRefusal(reason)
-
-    def draft(self, prepared: nn.Module) -> nn.Module | None:
-        has_bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        assert isinstance(prepared, Compiled)
-        return self._compile(prepared.model, "bf16") if has_bfloat16 else None
-
-    def _read(self, key: str, network: nn.Module, image: Tensor) -> Any:
-        del network, image
-        return self._core.read_model(self._kept.find(key))
-
-    def _convert(self, key: str, network: nn.Module, image: Tensor) -> Any:
-        with torch.no_grad():
-            model = self._library.convert_model(torch.export.export(network, (image,)))
-        model.reshape(list(image.shape))
-        self._kept.keep(
-            key, lambda path: self._library.save_model(model, path, compress_to_fp16=False)
-        )
-        return model
+        return compiled
 
     def _compile(self, model: Any, precision: Literal["f32", "bf16"]) -> "Compiled":
         settings = {
@@ -98,10 +85,10 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": self._threads,
             "ENABLE_CPU_PINNING": False,  # films are decoded and encoded on the same cores
         }
-        return Compiled(self._library, self._core, model, settings)
+        return Compiled(self._core, model, settings)
 
 
-class Compiled(nn.Module):
+class Compiled:
     """A network for one image at a time: alone with all threads, or several side by side.
 
     So an image's answer does not depend on its company, and no size of a batch is compiled. Each
@@ -114,10 +101,9 @@ class Compiled(nn.Module):
         What it was compiled from.
     """
 
-    def __init__(self, library: Any, core: Any, model: Any, settings: dict[str, Any]) -> None:
-        super().__init__()
+    def __init__(self, core: Any, model: Any, settings: dict[str, Any]) -> None:
         self.model = model
-        self._library, self._core, self._settings = library, core, settings
+        self._core, self._settings = core, settings
         self._alone = core.compile_model(model, "CPU", settings | {"NUM_STREAMS": 1})
         self._shapes = [tuple(output.shape)[1:] for output in self._alone.outputs]
         self._streams = min(settings["INFERENCE_NUM_THREADS"], _STREAMS)
@@ -140,13 +126,13 @@ class Compiled(nn.Module):
     def _queue(self) -> Any:
         """For several images."""
         if not hasattr(self._of_thread, "queue"):
-            self._of_thread.queue = self._library.AsyncInferQueue(self._together, self._streams)
+            self._of_thread.queue = openvino().AsyncInferQueue(self._together, self._streams)
             self._of_thread.queue.set_callback(_copy)
         return self._of_thread.queue
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        images = np.ascontiguousarray(x.numpy())
-        outputs = [np.empty((len(images), *shape), np.float32) for shape in self._shapes]
+    def __call__(self, images: NDArray[np.float32]) -> Arrays:
+        images = np.ascontiguousarray(images)
+        outputs = tuple(np.empty((len(images), *shape), np.float32) for shape in self._shapes)
         if len(images) == 1:
             request = self._request
             request.infer([images], share_inputs=True)
@@ -156,28 +142,38 @@ class Compiled(nn.Module):
             for i in range(len(images)):
                 queue.start_async([images[i : i + 1]], (outputs, i), share_inputs=True)
             queue.wait_all()
-        tensors = tuple(torch.from_numpy(output) for output in outputs)
-        return tensors if len(tensors) > 1 else tensors[0]
+        return outputs
 
 
-def _copy(request: Any, to: tuple[list[NDArray[np.float32]], int]) -> None:
+def _copy(request: Any, to: tuple[Arrays, int]) -> None:
     outputs, i = to
     for output, tensor in zip(outputs, request.output_tensors, strict=True):
         output[i] = tensor.data[0]
 
 
-@torch.inference_mode()
-def _difference(ours: nn.Module, images: Tensor, expected: tuple[Tensor, ...]) -> float:
+def _difference(
+    ours: Compiled, images: NDArray[np.float32], answers: list[NDArray[np.float32]]
+) -> float:
     """Largest distance of an output from what is expected of an image, as a part of its norm."""
     return max(
-        float((found - wanted[i]).norm() / wanted[i].norm())
+        float(np.linalg.norm(found[0] - wanted[i]) / np.linalg.norm(wanted[i]))
         for i in range(len(images))
-        for (found,), wanted in zip(_as_tuple(ours(images[i : i + 1])), expected, strict=True)
+        for found, wanted in zip(ours(images[i : i + 1]), answers, strict=True)
     )
 
 
-def _as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (outputs,) if isinstance(outputs, Tensor) else outputs
+def _convert(bundle: Path, to: Path) -> None:
+    """Where PyTorch is not loaded, in a process that gives its memory back."""
+    if "torch" in sys.modules:
+        from pneumonia.analysis.engines.convert import convert
+
+        convert(bundle, to)
+        return
+    command = [sys.executable, "-m", "pneumonia.analysis.engines.convert", str(bundle), str(to)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603  # nosec B603
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise EngineRefusal(f"the networks could not be converted: {said[-1]}")
 
 
 def _cores() -> int:

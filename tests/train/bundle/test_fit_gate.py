@@ -6,7 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.bundle import read_bundle
 from train import cli
 
 
@@ -31,7 +31,7 @@ def test_the_gate_is_fitted_to_the_films_and_the_rest_of_the_bundle_stays(
     for card in cards:
         del card["lungs"]["sha256"]["lungs.json"]
     assert cards[0] == cards[1]
-    assert load_bundle(model).lungs is not None  # the card's hash is that of the new file
+    assert read_bundle(model).lungs is not None  # the card's hash is that of the new file
 
 
 def test_a_model_without_a_lung_network_has_no_gate(tiny_bundle: Path, radiographs: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pneumonia.analysis.engines.pytorch import as_run
 from pneumonia.analysis.lung_segmenter import LungSegmenter
 from pneumonia.analysis.outlier_model import OutlierModel
 from pneumonia.imaging.synthetic import synthetic_radiograph
@@ -17,7 +18,7 @@ from train.bundle import outlier_model
 @pytest.fixture(scope="module")
 def segmenter() -> LungSegmenter:
     torch.manual_seed(5)
-    return LungSegmenter(LungUNet(), {"size": 64})
+    return LungSegmenter(as_run(LungUNet()), {"size": 64})
 
 
 @pytest.fixture(scope="module")

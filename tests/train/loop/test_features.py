@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pneumonia.imaging.preprocess import PreprocessSpec
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.classifier import Classifier, build
+from pneumonia.networks.spec import NetworkSpec
 from tests.train.conftest import Listener
 from train.data.dataset import Decoded, RadiographDataset
 from train.data.datasets import Datasets

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pneumonia.errors import RecipeError
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.networks.classifier import Classifier, build
+from pneumonia.networks.spec import NetworkSpec
 from train.loop.features import digest_of, frozen_part
 from train.loop.frozen import TrainableLayers, first_trainable, frozen_layers
 from train.recipes.sections import Training

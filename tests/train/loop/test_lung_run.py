@@ -12,7 +12,8 @@ import pytest
 import torch
 import torchvision
 
-from pneumonia.analysis.lung_segmenter import LungSegmenter, digest
+from pneumonia.analysis.engines.pytorch import load_segmenter
+from pneumonia.analysis.lung_card import digest
 from pneumonia.errors import DataError, ModelError, RunError
 from pneumonia.networks.lung_unet import LungOutputs
 from tests.train.conftest import Listener
@@ -88,7 +89,7 @@ def test_it_learns_where_the_lungs_are(finished, masked) -> None:
     card = json.loads((out / "lungs.json").read_text())
     assert card["validation"]["dice"] > 0.3
     assert card["data"]["masks"] + card["data"]["validation_masks"] == 28
-    segmenter = LungSegmenter.load(out)
+    segmenter = load_segmenter(out)
     assert segmenter.card["outlier_model"]["films"] == card["data"]["masks"]
     assert segmenter.expected.limits.far == 1.15
     path = masked / "train" / "PNEUMONIA" / "person9_virus_9.png"

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from pneumonia.networks.classifier import NetworkSpec, build
+from pneumonia.networks.classifier import build
+from pneumonia.networks.spec import NetworkSpec
 from train.loop.frozen import TrainableLayers
 from train.loop.optim import make_optimiser, make_schedule
 from train.recipes.sections import Optimiser, Schedule

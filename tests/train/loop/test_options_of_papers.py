@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.bundle import read_bundle
+from pneumonia.analysis.engines.pytorch import load_classifier
 from pneumonia.errors import DataError
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.networks import weights
-from pneumonia.networks.classifier import NetworkSpec, build
+from pneumonia.networks.classifier import build
+from pneumonia.networks.spec import NetworkSpec
 from tests.train.conftest import Listener
 from train.data.declaration import SHIPPED
 from train.files import write_weights
@@ -55,9 +57,9 @@ def options(radiographs: Path, out: Path, **changes) -> run.Options:
 def test_three_classes_from_folder_to_bundle(tiny_recipe, three, tmp_path) -> None:
     recipe = of_three(tiny_recipe, **{"training.epochs": 6, "optimiser.new_layer_rate": 2e-3})
     run.start(recipe, options(three, tmp_path / "own"), tmp_path / "runs", Listener())
-    bundle = load_bundle(tmp_path / "own")
+    bundle = read_bundle(tmp_path / "own")
     assert bundle.card.raw["classes"] == ["normal", "bacterial", "viral"]
-    assert bundle.network.head[-1].out_features == 3
+    assert load_classifier(bundle).head[-1].out_features == 3
     etiology = bundle.card.raw["etiology"]["validation"]
     assert etiology["n"] == bundle.card.raw["data"]["validation"]["pneumonia"]
     assert etiology["correct"] / etiology["n"] == pytest.approx(etiology["accuracy"], abs=1e-4)
@@ -124,8 +126,8 @@ def test_layers_are_frozen_until_they_are_unfrozen(tiny_recipe, radiographs, tmp
         out = tmp_path / str(epochs)
         own = recipe.with_changes({"training.epochs": epochs})
         run.start(own, options(radiographs, out, init_weights=init), tmp_path / "runs", Listener())
-        bundle = load_bundle(out)
-        after = bundle.network.body.state_dict()
+        bundle = read_bundle(out)
+        after = load_classifier(bundle).body.state_dict()
         for name, changes in (("layer4.1.conv2.weight", moved), ("layer3.1.conv2.weight", False)):
             same = np.array_equal(after[name].numpy(), before[name].half().float().numpy())
             assert same is not changes

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from pneumonia.analysis.bundle import load_bundle
+from pneumonia.analysis.bundle import read_bundle
 from pneumonia.analysis.card import read_card
+from pneumonia.analysis.engines.pytorch import load_classifier
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DataError, ModelError, RunError
 from pneumonia.networks import weights
-from pneumonia.networks.classifier import NetworkSpec, build
+from pneumonia.networks.classifier import build
+from pneumonia.networks.spec import NetworkSpec
 from tests.train.conftest import Listener
 from train.data import manifest
 from train.data.splits import select_rows
@@ -194,8 +196,8 @@ def test_a_frozen_body_stays_and_its_features_are_computed_once(
                 assert features.stat().st_mtime_ns == before_s
 
     run.resume(folder, {}, Watching())
-    loaded = load_bundle(tmp_path / "own")
-    card, network = loaded.card, loaded.network
+    loaded = read_bundle(tmp_path / "own")
+    card, network = loaded.card, load_classifier(loaded)
     n = card.raw["data"]["train"]["films"]
     assert stored.shape == (shape[0], n, *shape[1:])
     assert features.exists() == (without == "none")

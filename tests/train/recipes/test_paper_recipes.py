@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from pneumonia.networks.classifier import NetworkSpec, build
+from pneumonia.networks.classifier import build
+from pneumonia.networks.spec import NetworkSpec
 from train.recipes import recipe
 from train.recipes.recipe import Recipe
 from train.recipes.sections import Augmentation

@@ -7,9 +7,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from pneumonia.analysis.bundle import file_sha256, load_bundle
-from pneumonia.analysis.lung_segmenter import LungSegmenter
-from pneumonia.analysis.lung_segmenter import digest as lungs_digest
+from pneumonia.analysis.bundle import file_sha256, read_bundle
+from pneumonia.analysis.engines.pytorch import load_classifier, load_lung_network
+from pneumonia.analysis.lung_card import digest as lungs_digest
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.errors import DomainError, RunError
 from train.data import manifest, splits
@@ -74,7 +74,7 @@ class Comparison:
         # Of the very rows, so that test films that join them without a clash change nothing.
         self._pool_digest = digest(radiographs, self._pool)
         if options.lungs != "none":
-            LungSegmenter.load(Path(options.lungs))  # says what is wrong with it, if anything is
+            load_lung_network(Path(options.lungs))  # says what is wrong with it, if anything is
         self._lungs = lungs_digest(options.lungs)
 
     @property
@@ -187,7 +187,7 @@ class Comparison:
         # The split makes no network slower.
         if training.protocol is Protocol.PATIENT and kept.speed is None:
             side = training.recipe.preprocess.size
-            kept.speed = time_radiograph(load_bundle(bundle).network, side, self.rounds)
+            kept.speed = time_radiograph(load_classifier(read_bundle(bundle)), side, self.rounds)
 
     # --- where it is kept -----------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from typing import Any, Self
 
 import torch
 
-from pneumonia.analysis.predictor import choose_device
-from pneumonia.networks.classifier import Classifier, NetworkSpec, build
+from pneumonia.analysis.engines.candidates import choose_device
+from pneumonia.networks.classifier import Classifier, build
+from pneumonia.networks.spec import NetworkSpec
 
 BASELINE = "resnet50"
 BASELINE_SIDE = 224

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumonia.analysis.bundle import file_sha256
-from pneumonia.analysis.lung_segmenter import digest as lungs_digest
+from pneumonia.analysis.lung_card import digest as lungs_digest
 from train.data import manifest, splits
 from train.loop import run
 from train.recipes import dotted
