@@ -112,7 +112,8 @@ class _Texts(ast.NodeVisitor):
         return text
 
     def _constant(self, part: ast.FormattedValue) -> str | None:
-        return self._constants.get(part.value.id) if isinstance(part.value, ast.Name) else None
+        text = self._constants.get(part.value.id) if isinstance(part.value, ast.Name) else None
+        return repr(text) if text is not None and part.conversion == ord("r") else text
 
 
 def _name(node: ast.expr, taken: list[str]) -> str:

@@ -37,8 +37,9 @@ def say_location(finding: Finding) -> str | None:
         return f"The map is hot mostly outside the outlined lungs ({share} % of its colour)."
     hottest, *others = location.zones
     named = [str(zone) for zone in others if zone.share >= TOLD]
-    also = phrase(f", also in the {reduce(_and, named)}") if named else ""
-    return f"The map is hottest in the {hottest}{also}."
+    if not named:
+        return f"The map is hottest in the {hottest}."
+    return f"The map is hottest in the {hottest}, also in the {reduce(_and, named)}."
 
 
 def _and(one: str, other: str) -> str:

@@ -37,6 +37,10 @@ def forms(message: object) -> list[str]:
     return [message] if isinstance(message, str) else list(message)  # type: ignore[call-overload]
 
 
+def contents(known: Catalog) -> dict[tuple[object, ...], list[str]]:
+    return {(one.context, *forms(one.id)): forms(one.string) for one in known if one.id}
+
+
 @pytest.fixture(scope="module")
 def extracted() -> set[tuple[str | None, str]]:
     with (ROOT / "translations/babel.cfg").open() as file:
@@ -80,8 +84,8 @@ def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_is_read_is_what_was_written(language: str) -> None:
     with (ROOT / "translations" / language / "LC_MESSAGES/messages.mo").open("rb") as file:
-        compiled = {(one.context, one.id): one.string for one in read_mo(file) if one.id}
-    assert compiled == {(one.context, one.id): one.string for one in catalogue(language) if one.id}
+        compiled = contents(read_mo(file))
+    assert compiled == contents(catalogue(language))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.html")), ids=lambda p: p.name)
@@ -152,8 +156,9 @@ def test_sentences_are_found_by_their_pattern(client: FlaskClient) -> None:
             "The map is hottest in the right lower zone, also in the left upper zone and the "
             "left middle zone."
         ) == (
-            "La carte est la plus chaude ici\N{NO-BREAK SPACE}: zone inférieure, côté droit, et "
-            "aussi\N{NO-BREAK SPACE}: zone supérieure, côté gauche et zone moyenne, côté gauche."
+            "La carte est la plus chaude ici\N{NO-BREAK SPACE}: zone inférieure, côté "
+            "droit\N{NO-BREAK SPACE}; et aussi\N{NO-BREAK SPACE}: zone supérieure, côté gauche et "
+            "zone moyenne, côté gauche."
         )
         assert translate("Agree: no pneumonia") == "D’accord\N{NO-BREAK SPACE}: pas de pneumonie"
         assert translate("What nobody wrote.") == "What nobody wrote."
