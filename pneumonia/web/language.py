@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from babel import Locale
 from flask import Blueprint, Flask, Response, redirect, request
-from flask_babel import (  # type: ignore[import-untyped]
+from flask_babel import (
     Babel,
     format_datetime,
     format_decimal,
@@ -58,8 +59,15 @@ def select_language() -> str:
     return request.accept_languages.best_match(list(LANGUAGES)) or "en"
 
 
-def _page_context() -> dict[str, Any]:
+def _locale() -> Locale:
+    """Of this request; there is one in each."""
     locale = get_locale()
+    assert locale is not None
+    return locale
+
+
+def _page_context() -> dict[str, Any]:
+    locale = _locale()
     return {
         "language": {
             "tag": locale.language,
@@ -80,7 +88,7 @@ def _script_texts(language: str) -> str:
 
 def say_percent(share: float) -> str:
     """As :func:`percent`, in the page's language."""
-    if get_locale().language == "en":
+    if _locale().language == "en":
         return percent(share)
     if round(share * 100) >= 100:
         return gettext("over %(percent)s", percent=say_whole_percent(0.99))
@@ -91,7 +99,7 @@ def say_percent(share: float) -> str:
 
 def say_whole_percent(share: float) -> str:
     """ "93 %", for a share in [0, 1]; it may say 0 and 100."""
-    if get_locale().language == "en":
+    if _locale().language == "en":
         return f"{100 * share:.0f} %"
     return str(format_percent(share))
 
@@ -102,7 +110,7 @@ def say_decimal(value: float, digits: int) -> str:
 
 def say_score(probability: float) -> str:
     """As :func:`score`, in the page's language."""
-    if get_locale().language == "en" or not 0.0001 <= probability <= 0.9999:
+    if _locale().language == "en" or not 0.0001 <= probability <= 0.9999:
         return score(probability)
     return say_decimal(probability, 4)
 
@@ -123,7 +131,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
 
 
 def register(app: Flask) -> None:
-    Babel(app, locale_selector=select_language)
+    Babel(app, locale_selector=select_language)  # type: ignore[no-untyped-call]
     app.context_processor(_page_context)
     app.jinja_env.filters |= _FILTERS
     app.after_request(_vary)
@@ -131,6 +139,6 @@ def register(app: Flask) -> None:
 
 def _vary(response: Response) -> Response:
     if response.mimetype == "text/html":
-        response.headers["Content-Language"] = get_locale().language
+        response.headers["Content-Language"] = _locale().language
         response.vary.update(("Accept-Language", "Cookie"))
     return response
