@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from babel import Locale
+from babel import Locale, negotiate_locale
 from flask import Blueprint, Flask, Response, redirect, request
 from flask_babel import (
     Babel,
@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.presentation.describe import percent, score
 from pneumonia.web.paths import own_path
-from pneumonia.web.sentences import texts, translate
+from pneumonia.web.sentences import ISOLATED, texts, translate
 from pneumonia.web.visitor import bearer
 
 blueprint = Blueprint("language", __name__)
@@ -56,7 +56,8 @@ def select_language() -> str:
     chosen = request.cookies.get(COOKIE)
     if chosen in LANGUAGES:
         return chosen
-    return request.accept_languages.best_match(list(LANGUAGES)) or "en"
+    # "fr-CA, en;q=0.5" is French, though English alone is named as we name it.
+    return negotiate_locale([*request.accept_languages.values()], LANGUAGES, sep="-") or "en"
 
 
 def _locale() -> Locale:
@@ -101,7 +102,9 @@ def say_whole_percent(share: float) -> str:
     """ "93 %", for a share in [0, 1]; it may say 0 and 100."""
     if _locale().language == "en":
         return f"{100 * share:.0f} %"
-    return str(format_percent(share))
+    said = format_percent(share).replace("\N{LEFT-TO-RIGHT MARK}", "")
+    # Beside Arabic letters, sign and figure would part.
+    return ISOLATED % said if _locale().text_direction == "rtl" else said
 
 
 def say_decimal(value: float, digits: int) -> str:

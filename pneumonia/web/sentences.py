@@ -19,7 +19,7 @@ CONTEXT = "sentence"
 _LONGEST = 1000
 """Characters of a sentence that is compared with patterns: it bounds the time for it."""
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-_ISOLATED = "\N{FIRST STRONG ISOLATE}%s\N{POP DIRECTIONAL ISOLATE}"
+ISOLATED = "\N{FIRST STRONG ISOLATE}%s\N{POP DIRECTIONAL ISOLATE}"
 """What stays left to right (a file's name, a model's) does not upset a line from right to left."""
 
 
@@ -88,5 +88,5 @@ def _say_value(value: str, language: str, is_rtl: bool) -> str:
     bare = value.strip()
     said = _say(bare, language, is_rtl)
     if said == bare and is_rtl and bare:
-        said = _ISOLATED % bare
+        said = ISOLATED % bare
     return value.replace(bare, said) if bare else value
