@@ -46,6 +46,7 @@ COPY app.py wsgi.py gunicorn.conf.py ./
 COPY pneumonia/ pneumonia/
 COPY train/ train/
 COPY templates/ templates/
+COPY translations/ translations/
 COPY static/ static/
 COPY models/ models/
 COPY --from=converted /engines/ engines/

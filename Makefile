@@ -17,7 +17,7 @@ DEVELOPMENT := $(VENV)/.requirements-dev.stamp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup serve test lint types unit quick bench kills lock sbom audit format clean
+.PHONY: help setup serve test lint types unit quick bench kills lock messages sbom audit format clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET [PYTHON=python3.12] [PORT=8000]"
@@ -69,6 +69,15 @@ lock: | $(VENV)/bin/python ## Pin every dependency with its hashes (UPGRADE=--up
 	@$(APART) want=1 $(VENV)/app.lock > requirements-torch.lock
 	@$(APART) want=0 $(VENV)/app.lock > requirements.lock
 	@$(APART) want=0 $(VENV)/all.lock > requirements-dev.lock
+
+# The catalogues are committed as they are read (.mo) too: a clone serves every language as it is.
+BABEL = $(BIN)/python -m babel.messages.frontend
+messages: $(RUNTIME) ## Bring the catalogues in translations/ up to date with the texts
+	$(BABEL) --quiet extract -F translations/babel.cfg -k lazy_gettext --omit-header --add-location=file \
+	  --width=100 -o translations/messages.pot .
+	$(BABEL) --quiet update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=100 \
+	  -i translations/messages.pot -d translations
+	$(BABEL) --quiet compile -d translations
 
 sbom: $(DEVELOPMENT) ## Write sbom.json: what the app is made of, as CycloneDX
 	cat requirements-torch.lock requirements.lock | $(BIN)/cyclonedx-py requirements --output-reproducible \

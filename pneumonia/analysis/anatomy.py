@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from pneumonia.imaging.lungs import Lungs
+from pneumonia.phrases import phrase
 
 Edge = Literal["left", "right", "top", "bottom"]
 _RIM = 2  # grid pixels at an edge: outlines rarely reach the very last one
@@ -58,7 +59,7 @@ def measure(lungs: Lungs) -> LungPair:
     return LungPair(len(contours), certainty, evenness, shared, solidity, _touching(lungs))
 
 
-_EDGES: tuple[Edge, ...] = ("left", "right", "top", "bottom")
+_EDGES: tuple[Edge, ...] = (phrase("left"), phrase("right"), phrase("top"), phrase("bottom"))
 
 
 def _touching(lungs: Lungs) -> dict[Edge, float]:

@@ -21,6 +21,7 @@ from pneumonia.errors import (
 )
 from pneumonia.imaging.lungs import Lungs
 from pneumonia.imaging.radiograph import Radiograph
+from pneumonia.phrases import phrase
 from pneumonia.telemetry import OUTLIER_DISTANCES
 
 if TYPE_CHECKING:  # it comes from torch's side of the house
@@ -40,9 +41,9 @@ _SAMPLE = 256  # about this many pixels a side are enough to judge contrast
 _UPLOAD = "Upload the frontal film (PA or AP) itself, whole and with nothing beside it."
 _WHOLE = "Export the whole film, with both lungs and some margin, and upload it again."
 _LIES = {
-    1: "turned by 90 degrees anticlockwise. Turn it 90 degrees clockwise",
-    2: "upside down. Turn it by 180 degrees",
-    3: "turned by 90 degrees clockwise. Turn it 90 degrees anticlockwise",
+    1: phrase("turned by 90 degrees anticlockwise. Turn it 90 degrees clockwise"),
+    2: phrase("upside down. Turn it by 180 degrees"),
+    3: phrase("turned by 90 degrees clockwise. Turn it 90 degrees anticlockwise"),
 }
 
 
@@ -126,7 +127,7 @@ def check(radiograph: Radiograph) -> Quality:
         When no verdict on it could mean anything.
     """
     short, long = sorted((radiograph.width, radiograph.height))
-    size = f"{radiograph.width} x {radiograph.height} pixels"
+    size = phrase(f"{radiograph.width} x {radiograph.height} pixels")
     if short < MIN_SIDE_PIXELS:
         raise RadiographTooSmall(
             f"The image is {size}; at least {MIN_SIDE_PIXELS} on the shorter side are needed. "
@@ -207,7 +208,7 @@ def _check_edges(lungs: LungPair, limits: GateLimits) -> None:
         return
     for edge, share in lungs.touching.items():
         if share > limits.cut_off[edge]:
-            length = "height" if edge in ("left", "right") else "width"
+            length = phrase("height") if edge in ("left", "right") else phrase("width")
             raise RadiographCutOff(
                 f"The {edge} edge of the film runs through the lungs, over {share:.0%} of their "
                 f"{length}: a part of them is missing. {_WHOLE}"

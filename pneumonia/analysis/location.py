@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import ActivationMap, Outline
 from pneumonia.imaging.overlay import ramp
 from pneumonia.imaging.preprocess import Geometry
+from pneumonia.phrases import phrase
 
-SIDES = ("right", "left")
+SIDES = (phrase("right"), phrase("left"))
 """The patient's; on a film as it is hung, the patient's right is on the viewer's left."""
-ZONES = ("upper", "middle", "lower")
+ZONES = (phrase("upper"), phrase("middle"), phrase("lower"))
 """Thirds of the height of each lung's outline."""
 
 _GRID = 128  # of the film, on which areas are summed: far finer than the map's cells
@@ -34,7 +35,7 @@ class Zone:
     share: float
 
     def __str__(self) -> str:
-        return f"{self.side} {self.level} zone"
+        return phrase(f"{self.side} {self.level} zone")
 
 
 @dataclass(frozen=True, slots=True)

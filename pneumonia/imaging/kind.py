@@ -2,27 +2,29 @@
 
 from typing import Final
 
+from pneumonia.phrases import phrase
+
 _MAGIC: Final = (
-    (b"GIF87a", "a GIF picture"),
-    (b"GIF89a", "a GIF picture"),
-    (b"PK\x03\x04", "a ZIP archive (or an Office document)"),
-    (b"PK\x05\x06", "a ZIP archive (or an Office document)"),
-    (b"%PDF", "a PDF document"),
-    (b"II*\0", "a TIFF picture"),
-    (b"MM\0*", "a TIFF picture"),
-    (b"II+\0", "a TIFF picture"),
-    (b"MM\0+", "a TIFF picture"),
-    (b"BM", "a BMP picture"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"\x7fELF", "a program (ELF)"),
-    (b"{\\rtf", "an RTF document"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
+    (b"GIF87a", phrase("a GIF picture")),
+    (b"GIF89a", phrase("a GIF picture")),
+    (b"PK\x03\x04", phrase("a ZIP archive (or an Office document)")),
+    (b"PK\x05\x06", phrase("a ZIP archive (or an Office document)")),
+    (b"%PDF", phrase("a PDF document")),
+    (b"II*\0", phrase("a TIFF picture")),
+    (b"MM\0*", phrase("a TIFF picture")),
+    (b"II+\0", phrase("a TIFF picture")),
+    (b"MM\0+", phrase("a TIFF picture")),
+    (b"BM", phrase("a BMP picture")),
+    (b"\0\0\0\x0cjP  ", phrase("a JPEG 2000 picture")),
+    (b"\xff\x4f\xff\x51", phrase("a JPEG 2000 picture")),
+    (b"\0\0\0\x0cJXL ", phrase("a JPEG XL picture")),
+    (b"\xff\x0a", phrase("a JPEG XL picture")),
+    (b"\x1f\x8b", phrase("a gzip archive")),
+    (b"7z\xbc\xaf\x27\x1c", phrase("a 7-Zip archive")),
+    (b"Rar!\x1a\x07", phrase("a RAR archive")),
+    (b"\x7fELF", phrase("a program (ELF)")),
+    (b"{\\rtf", phrase("an RTF document")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", phrase("an old Office document")),
 )
 _HEIF_BRANDS: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _VALUE_REPRESENTATIONS: Final = frozenset(
@@ -39,9 +41,9 @@ def identify(data: bytes) -> str:
         return "PNG"
     if data[128:132] == b"DICM" or _is_bare_dataset(data):
         return "DICOM"
-    for magic, phrase in _MAGIC:
+    for magic, kind in _MAGIC:
         if data.startswith(magic):
-            return phrase
+            return kind
     return _container(data) or _text(data) or _unknown(data)
 
 
@@ -61,25 +63,25 @@ def _is_bare_dataset(data: bytes) -> bool:
 def _container(data: bytes) -> str | None:
     """Kinds whose mark is not at the very start."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "a WebP picture"
+        return phrase("a WebP picture")
     if data[4:8] == b"ftyp":
         brand = data[8:12]
         if brand in _HEIF_BRANDS:
-            return "a HEIC picture"
-        return "an AVIF picture" if brand in (b"avif", b"avis") else "a video (MP4)"
+            return phrase("a HEIC picture")
+        return phrase("an AVIF picture") if brand in (b"avif", b"avis") else phrase("a video (MP4)")
     if data[:2] == b"MZ":
-        return "a program (EXE)"
+        return phrase("a program (EXE)")
     if data[344:348] in (b"n+1\0", b"ni1\0"):
-        return "a NIfTI volume"
+        return phrase("a NIfTI volume")
     return None
 
 
 def _text(data: bytes) -> str | None:
     start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return "an HTML page"
+        return phrase("an HTML page")
     if start.startswith((b"<?xml", b"<svg")):
-        return "an XML or SVG file"
+        return phrase("an XML or SVG file")
     if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in data[:1024]):
         return None
     try:
@@ -87,8 +89,8 @@ def _text(data: bytes) -> str | None:
         data[:1024].decode("utf-8", "strict" if len(data) <= 1024 else "ignore")
     except UnicodeDecodeError:
         return None
-    return "a plain text file"
+    return phrase("a plain text file")
 
 
 def _unknown(data: bytes) -> str:
-    return f"an unknown kind of file (first bytes {data[:8].hex(' ')})"
+    return phrase(f"an unknown kind of file (first bytes {data[:8].hex(' ')})")

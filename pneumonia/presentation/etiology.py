@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pneumonia.analysis.finding import EtiologyFinding, Finding, Label
+from pneumonia.phrases import phrase
 
 if TYPE_CHECKING:  # it brings torch with it
     from pneumonia.analysis.card import Card
@@ -17,10 +18,14 @@ def say_caution(card: "Card | None") -> str:
     """How far the etiology can be trusted, by the card of the model that made the reading."""
     etiology = card.etiology if card else None
     measured = (
-        f"on the validation films the etiology was right for {etiology.correct} of "
-        f"{etiology.radiographs} pneumonias"
+        phrase(
+            f"on the validation films the etiology was right for {etiology.correct} of "
+            f"{etiology.radiographs} pneumonias"
+        )
         if etiology
-        else "how often the etiology is right is not known of a model that is no longer served"
+        else phrase(
+            "how often the etiology is right is not known of a model that is no longer served"
+        )
     )
     return f"Unreliable: {measured}. Do not choose treatment by it."
 

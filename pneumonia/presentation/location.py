@@ -1,9 +1,11 @@
 """Where the map is hot, in words and in JSON."""
 
+from functools import reduce
 from typing import Any
 
 from pneumonia.analysis.finding import Finding
 from pneumonia.analysis.location import Location, locate
+from pneumonia.phrases import phrase
 from pneumonia.readings import paints_map
 
 CONVENTION = (
@@ -35,8 +37,13 @@ def say_location(finding: Finding) -> str | None:
         return f"The map is hot mostly outside the outlined lungs ({share} % of its colour)."
     hottest, *others = location.zones
     named = [str(zone) for zone in others if zone.share >= TOLD]
-    also = f", also in the {' and the '.join(named)}" if named else ""
-    return f"The map is hottest in the {hottest}{also}."
+    if not named:
+        return f"The map is hottest in the {hottest}."
+    return f"The map is hottest in the {hottest}, also in the {reduce(_and, named)}."
+
+
+def _and(one: str, other: str) -> str:
+    return phrase(f"{one} and the {other}")
 
 
 def describe_location(finding: Finding) -> dict[str, Any] | None:

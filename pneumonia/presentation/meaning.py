@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pneumonia.analysis.finding import Finding, Label
 from pneumonia.analysis.frequency import Frequency, find_frequency
+from pneumonia.phrases import phrase
 from pneumonia.presentation.calls import Call
 from pneumonia.presentation.describe import percent
 
@@ -29,7 +30,7 @@ def say_population(finding: Finding, card: "Card | None") -> str | None:
             "for this patient is not known."
         )
     age = " A film does not tell the age." if card.population.age_years else ""
-    return f"For films of {card.population.text}: not for others.{age}"
+    return phrase(f"For films of {card.population.text}: not for others.{age}")
 
 
 def _say_which(name: str, card: "Card") -> str:
@@ -66,9 +67,15 @@ def say_frequency(finding: Finding, groups: Sequence[Frequency]) -> str | None:
     says_pneumonia = share >= point.threshold
     if label is not Label.INDETERMINATE and says_pneumonia != (label is Label.PNEUMONIA):
         return None
+    low, high = _percent(group.low), _percent(group.high)
+    if low == high:
+        return (
+            f"Of 100 films scored like this one, {_of_hundred(group)} show pneumonia in the "
+            f"validation data ({group.pneumonia} of {group.n} films, scored {low})."
+        )
     return (
         f"Of 100 films scored like this one, {_of_hundred(group)} show pneumonia in the "
-        f"validation data ({group.pneumonia} of {group.n} films, scored {_range(group)})."
+        f"validation data ({group.pneumonia} of {group.n} films, scored {low} to {high})."
     )
 
 
@@ -86,13 +93,10 @@ def say_prevalence(groups: Sequence[Frequency]) -> str | None:
 
 def _of_hundred(group: Frequency) -> str:
     if group.per_hundred == 0:
-        return "hardly any"
-    return "nearly all" if group.per_hundred == 100 else f"about {group.per_hundred}"
-
-
-def _range(group: Frequency) -> str:
-    low, high = _percent(group.low), _percent(group.high)
-    return low if low == high else f"{low} to {high}"
+        return phrase("hardly any")
+    if group.per_hundred == 100:
+        return phrase("nearly all")
+    return phrase(f"about {group.per_hundred}")
 
 
 def _percent(share: float) -> str:
@@ -100,14 +104,20 @@ def _percent(share: float) -> str:
     return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def say_others(calls: Sequence[Call]) -> str | None:
-    """What the operating points that do not decide call the film; None without others."""
-    others = [
-        f"{call.point.name} (from {_percent(call.point.threshold)}) {call.label}"
+_LABELS = {
+    Label.NORMAL: phrase("normal"),
+    Label.PNEUMONIA: phrase("pneumonia"),
+    Label.INDETERMINATE: phrase("indeterminate"),
+}
+
+
+def say_others(calls: Sequence[Call]) -> list[str]:
+    """What each of the operating points that do not decide calls the film."""
+    return [
+        phrase(f"{call.point.name} (from {_percent(call.point.threshold)}) {_LABELS[call.label]}")
         for call in calls
         if not call.decides
     ]
-    return "; ".join(others) if others else None
 
 
 def is_disputed(calls: Sequence[Call]) -> bool:

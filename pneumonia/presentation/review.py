@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from pneumonia.analysis.finding import Finding
+from pneumonia.phrases import phrase
 from pneumonia.presentation.describe import show_verdict, timestamp
 from pneumonia.records import Opinion, OtherFinding, Review, Verdict
 
@@ -14,19 +15,24 @@ class Agreement(StrEnum):
 
 
 OPINIONS = {
-    Opinion.PNEUMONIA: "pneumonia",
-    Opinion.NO_PNEUMONIA: "no pneumonia",
-    Opinion.UNSURE: "unsure",
+    Opinion.PNEUMONIA: phrase("pneumonia"),
+    Opinion.NO_PNEUMONIA: phrase("no pneumonia"),
+    Opinion.UNSURE: phrase("unsure"),
+}
+_ALONE = {
+    Opinion.PNEUMONIA: phrase("Pneumonia"),
+    Opinion.NO_PNEUMONIA: phrase("No pneumonia"),
+    Opinion.UNSURE: phrase("Unsure"),
 }
 OTHER_FINDINGS = {
-    OtherFinding.EFFUSION: "Pleural effusion",
-    OtherFinding.PNEUMOTHORAX: "Pneumothorax",
-    OtherFinding.ATELECTASIS: "Atelectasis",
-    OtherFinding.CARDIOMEGALY: "Cardiomegaly",
-    OtherFinding.NODULE_OR_MASS: "Nodule or mass",
-    OtherFinding.FRACTURE: "Fracture",
-    OtherFinding.LINE_OR_TUBE: "Line or tube",
-    OtherFinding.OTHER: "Other, see the note",
+    OtherFinding.EFFUSION: phrase("Pleural effusion"),
+    OtherFinding.PNEUMOTHORAX: phrase("Pneumothorax"),
+    OtherFinding.ATELECTASIS: phrase("Atelectasis"),
+    OtherFinding.CARDIOMEGALY: phrase("Cardiomegaly"),
+    OtherFinding.NODULE_OR_MASS: phrase("Nodule or mass"),
+    OtherFinding.FRACTURE: phrase("Fracture"),
+    OtherFinding.LINE_OR_TUBE: phrase("Line or tube"),
+    OtherFinding.OTHER: phrase("Other, see the note"),
 }
 _SAID = {Verdict.PNEUMONIA: Opinion.PNEUMONIA, Verdict.NORMAL: Opinion.NO_PNEUMONIA}
 
@@ -44,9 +50,13 @@ def judge(finding: Finding, opinion: Opinion) -> Agreement | None:
 
 def say_opinion(finding: Finding, opinion: Opinion) -> str:
     """ "Agree: pneumonia", "Disagree: no pneumonia", "Unsure"; "Pneumonia" where none was said."""
-    agreement = judge(finding, opinion)
     word = OPINIONS[opinion]
-    return f"{agreement.value.capitalize()}: {word}" if agreement else word.capitalize()
+    match judge(finding, opinion):
+        case Agreement.AGREE:
+            return phrase(f"Agree: {word}")
+        case Agreement.DISAGREE:
+            return phrase(f"Disagree: {word}")
+    return _ALONE[opinion]
 
 
 def say_choices(finding: Finding) -> list[tuple[str, str]]:

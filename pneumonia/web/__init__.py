@@ -7,7 +7,6 @@ from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 
 from pneumonia import __version__
 from pneumonia.config import Settings
-from pneumonia.presentation.describe import percent, score
 from pneumonia.web import (
     accounts,
     administration,
@@ -17,6 +16,7 @@ from pneumonia.web import (
     guard,
     headers,
     health,
+    language,
     limits,
     observing,
     pages,
@@ -37,6 +37,7 @@ def init_app(app: Flask, own: Services) -> None:
     app.extensions[EXTENSION] = own
     _configure(app, own.settings)
     app.session_interface = SessionInterface()
+    language.register(app)
     observing.register(app, own.settings)
     door.register(app)
     app.before_request(require_session)  # Before the CSRF check, which looks into the session.
@@ -44,6 +45,7 @@ def init_app(app: Flask, own: Services) -> None:
     guard.register(app)
     csrf = CSRFProtect(app)
     csrf.exempt(reviews.create)  # As the API.
+    csrf.exempt(language.choose)  # It changes nothing but how pages are said.
     csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
     for views in (
         pages,
@@ -55,14 +57,13 @@ def init_app(app: Flask, own: Services) -> None:
         administration,
         api,
         health,
+        language,
     ):
         app.register_blueprint(views.blueprint)
     limits.register(app, own.settings)
     problems.register(app)
     headers.register(app)
     app.context_processor(_page_context)
-    app.add_template_filter(percent)
-    app.add_template_filter(score)
     # The outermost is the first to see a request: who it is from, then for whom, then the app.
     wrapped: Any = TrustedHosts(app.wsgi_app, own.settings.hosts)
     if own.settings.proxies:

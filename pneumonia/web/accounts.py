@@ -1,7 +1,5 @@
 """Logging in and out, the first start, and a person's own account."""
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_login import login_user, logout_user  # type: ignore[import-untyped]
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
@@ -21,6 +19,7 @@ from pneumonia.web.account_forms import (
     TokenForm,
 )
 from pneumonia.web.limits import attempts
+from pneumonia.web.paths import own_path
 from pneumonia.web.services import services
 from pneumonia.web.visitor import Visitor, address, user, visitor
 
@@ -146,12 +145,8 @@ def revoke_token(token_id: str) -> BaseResponse:
 
 
 def next_page() -> str:
-    """Where to go after the log-in: a path of this server, whatever was asked for."""
-    there = request.args.get("next", "")
-    is_path = there.startswith("/") and not there.startswith(("//", "/\\"))
-    if not is_path or not there.isprintable() or "\\" in there or urlsplit(there).netloc:
-        return url_for("pages.home")
-    return there
+    """Where to go after the log-in."""
+    return own_path(request.args.get("next", ""))
 
 
 def _begin_session(who: User | None, secret: str) -> None:

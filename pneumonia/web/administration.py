@@ -4,6 +4,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.errors import BadParameter, DomainError
+from pneumonia.phrases import phrase
 from pneumonia.records.audit import AuditQuery
 from pneumonia.records.audit_chain import Action
 from pneumonia.records.user import Role
@@ -14,11 +15,10 @@ from pneumonia.web.services import services
 blueprint = Blueprint("administration", __name__)
 
 ROLES = {
-    Role.READER: ("A", "sees readings and sends films"),
-    Role.REVIEWER: ("a", "also reviews and deletes readings"),
-    Role.ADMINISTRATOR: ("an", "also manages users and sees the audit log"),
+    Role.READER: phrase("reader"),
+    Role.REVIEWER: phrase("reviewer"),
+    Role.ADMINISTRATOR: phrase("administrator"),
 }
-"""What each may do, in words, with the article before its name."""
 AT_ONCE = 100
 """Entries of the log on one page."""
 _MAX_SEQUENCE = 2**53

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import request
+from flask_babel import lazy_gettext
 from werkzeug.datastructures import MultiDict
 from wtforms import (  # type: ignore[import-untyped]
     Field,
@@ -59,51 +60,51 @@ class DayField(Field):  # type: ignore[misc]
 class FilterForm(Form):  # type: ignore[misc]
     """The filters, under the names they have in an address."""
 
-    reference = SearchField("Reference", [Length(max=MAX_REFERENCE)])
+    reference = SearchField(lazy_gettext("Reference"), [Length(max=MAX_REFERENCE)])
     verdict = SelectMultipleField(
-        "Verdict",
+        lazy_gettext("Verdict"),
         choices=[
-            SelectChoice(Verdict.PNEUMONIA, "Pneumonia"),
-            SelectChoice(Verdict.INDETERMINATE, "Indeterminate"),
-            SelectChoice(Verdict.NORMAL, "Normal"),
-            SelectChoice(Verdict.OUTSIDE, "Outside"),
+            SelectChoice(Verdict.PNEUMONIA, lazy_gettext("Pneumonia")),
+            SelectChoice(Verdict.INDETERMINATE, lazy_gettext("Indeterminate")),
+            SelectChoice(Verdict.NORMAL, lazy_gettext("Normal")),
+            SelectChoice(Verdict.OUTSIDE, lazy_gettext("Outside")),
         ],
         option_widget=CheckboxInput(),
     )
     match = SelectField(
-        "Patient",
+        lazy_gettext("Patient"),
         choices=[
-            SelectChoice("", "Any"),
-            SelectChoice(PopulationMatch.YES, "Known to the model"),
-            SelectChoice(PopulationMatch.UNKNOWN, "Not stated"),
-            SelectChoice(PopulationMatch.NO, "Outside what it knows"),
+            SelectChoice("", lazy_gettext("Any")),
+            SelectChoice(PopulationMatch.YES, lazy_gettext("Known to the model")),
+            SelectChoice(PopulationMatch.UNKNOWN, lazy_gettext("Not stated")),
+            SelectChoice(PopulationMatch.NO, lazy_gettext("Outside what it knows")),
         ],
         default="",
     )
-    model = SelectField("Model", default="")
+    model = SelectField(lazy_gettext("Model"), default="")
     review = SelectField(
-        "Review",
+        lazy_gettext("Review"),
         choices=[
-            SelectChoice("", "Any"),
-            SelectChoice(ReviewState.NONE, "Not reviewed"),
-            SelectChoice(ReviewState.ANY, "Reviewed"),
-            SelectChoice(ReviewState.AGREE, "Agrees"),
-            SelectChoice(ReviewState.DISAGREE, "Disagrees"),
-            SelectChoice(ReviewState.UNSURE, "Unsure"),
+            SelectChoice("", lazy_gettext("Any")),
+            SelectChoice(ReviewState.NONE, lazy_gettext("Not reviewed")),
+            SelectChoice(ReviewState.ANY, lazy_gettext("Reviewed")),
+            SelectChoice(ReviewState.AGREE, lazy_gettext("Agrees")),
+            SelectChoice(ReviewState.DISAGREE, lazy_gettext("Disagrees")),
+            SelectChoice(ReviewState.UNSURE, lazy_gettext("Unsure")),
         ],
         default="",
     )
-    since = DayField("Since")
-    until = DayField("Until", end=True)
+    since = DayField(lazy_gettext("Since"))
+    until = DayField(lazy_gettext("Until"), end=True)
     batch = HiddenField(validators=[Optional(), Regexp(r"^[0-9a-f]{32}$")])
     sort = SelectField(
-        "Order",
+        lazy_gettext("Order"),
         choices=[
-            SelectChoice(Sort.NEWEST, "Newest first"),
-            SelectChoice(Sort.OLDEST, "Oldest first"),
-            SelectChoice(Sort.UNCERTAIN, "Least certain first"),
-            SelectChoice(Sort.HIGHEST, "Most probable first"),
-            SelectChoice(Sort.LOWEST, "Least probable first"),
+            SelectChoice(Sort.NEWEST, lazy_gettext("Newest first")),
+            SelectChoice(Sort.OLDEST, lazy_gettext("Oldest first")),
+            SelectChoice(Sort.UNCERTAIN, lazy_gettext("Least certain first")),
+            SelectChoice(Sort.HIGHEST, lazy_gettext("Most probable first")),
+            SelectChoice(Sort.LOWEST, lazy_gettext("Least probable first")),
         ],
         default=Sort.NEWEST,
     )
@@ -111,7 +112,7 @@ class FilterForm(Form):  # type: ignore[misc]
     def __init__(self, arguments: "MultiDict[str, str]") -> None:
         super().__init__(arguments)
         self.model.choices = [
-            SelectChoice("", "Any"),
+            SelectChoice("", lazy_gettext("Any")),
             *map(SelectChoice, services().worklist.models()),
         ]
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
 from flask_wtf.file import FileField  # type: ignore[import-untyped]
 from wtforms import (  # type: ignore[import-untyped]
@@ -21,16 +22,16 @@ from pneumonia.web.visitor import visitor
 
 
 class UploadForm(FlaskForm):  # type: ignore[misc]
-    image = FileField("Chest X-ray", name=FIELD)
-    submit = SubmitField("Read this film")
+    image = FileField(lazy_gettext("Chest X-ray"), name=FIELD)
+    submit = SubmitField(lazy_gettext("Read this film"))
 
 
 class DeleteForm(FlaskForm):  # type: ignore[misc]
-    submit = SubmitField("Delete this reading")
+    submit = SubmitField(lazy_gettext("Delete this reading"))
 
 
 class SampleForm(FlaskForm):  # type: ignore[misc]
-    submit = SubmitField("Read this sample")
+    submit = SubmitField(lazy_gettext("Read this sample"))
 
 
 class SelectionForm(FlaskForm):  # type: ignore[misc]
@@ -41,18 +42,20 @@ class ReviewForm(FlaskForm):  # type: ignore[misc]
     """What a clinician says of a reading."""
 
     opinion = RadioField(
-        "Do you agree?",
+        lazy_gettext("Do you agree?"),
         [InputRequired("Choose one: agree, disagree or unsure.")],
         choices=[SelectChoice(name.value, text) for name, text in OPINIONS.items()],
     )
     findings = SelectMultipleField(
-        "Other findings",
+        lazy_gettext("Other findings"),
         choices=[SelectChoice(name.value, text) for name, text in OTHER_FINDINGS.items()],
         option_widget=CheckboxInput(),
     )
-    note = TextAreaField("Note", [Length(max=2000, message="At most 2,000 characters.")])
+    note = TextAreaField(
+        lazy_gettext("Note"), [Length(max=2000, message="At most 2,000 characters.")]
+    )
     reviewer = StringField(
-        "Your name",
+        lazy_gettext("Your name"),
         [
             InputRequired("Say who reviews: a name or initials."),
             Length(max=64, message="At most 64 characters."),

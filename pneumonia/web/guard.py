@@ -15,7 +15,7 @@ from pneumonia.web.visitor import address, is_from_here, visitor
 
 # For whoever watches the server: /metrics looks at the address itself (PNEUMONIA_METRICS_FROM).
 WATCHING = frozenset(("health.live", "health.ready", "observing.metrics"))
-PUBLIC = WATCHING | {"static", "accounts.log_in", "accounts.set_up"}
+PUBLIC = WATCHING | {"static", "language.choose", "accounts.log_in", "accounts.set_up"}
 """All that the anonymous get."""
 
 # Everybody who is logged in; a token needs the scope all the same.

@@ -7,7 +7,7 @@ with the same sentence.
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from flask import Flask, Response, g, json, make_response, render_template, request
@@ -17,7 +17,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pneumonia import errors
 from pneumonia.errors import DomainError
+from pneumonia.phrases import phrase
 from pneumonia.telemetry import REFUSALS
+from pneumonia.web.sentences import translate
 from pneumonia.web.services import services
 from pneumonia.web.visitor import bearer
 
@@ -70,32 +72,32 @@ RETRY_AFTER_S: dict[type[DomainError], int] = {
 _HTTP: dict[int, tuple[str, str, str]] = {
     400: (
         "bad_request",
-        "The request cannot be understood",
+        phrase("The request cannot be understood"),
         "The request is not well formed. Send it again; a form is best reloaded first.",
     ),
     404: (
         "not_found",
-        "There is nothing here",
+        phrase("There is nothing here"),
         "There is no page at this address. Check it, or start from the home page.",
     ),
     405: (
         "method_not_allowed",
-        "This is not how to ask",
+        phrase("This is not how to ask"),
         "This address does not answer that HTTP method; the Allow header lists those it does.",
     ),
     413: (
         "request_too_large",
-        "The request is too large",
+        phrase("The request is too large"),
         "The form holds more or longer fields than are accepted. Send one image, nothing else.",
     ),
     429: (
         "rate_limited",
-        "Too many uploads",
+        phrase("Too many uploads"),
         "More images came from your address than are accepted in this time. Wait, then go on.",
     ),
     500: (
         "internal_error",
-        "Something went wrong on the server",
+        phrase("Something went wrong on the server"),
         "The server made a mistake and logged it. If it goes on, tell whoever runs this server.",
     ),
 }
@@ -134,7 +136,7 @@ def describe(error: Exception) -> Problem:
         return Problem(
             400,
             "csrf_failed",
-            "The form is out of date",
+            phrase("The form is out of date"),
             "The form did not come from this page, or the page was open for too long. Reload "
             "the page and send it again.",
         )
@@ -144,8 +146,8 @@ def describe(error: Exception) -> Problem:
     if status in _HTTP:
         code, title, detail = _HTTP[status]
         return Problem(status, code, title, detail, g.get("retry_after_s"))
-    phrase = HTTPStatus(status).phrase
-    return Problem(status, phrase.lower().replace(" ", "_"), phrase, f"{phrase}.")
+    name = HTTPStatus(status).phrase
+    return Problem(status, name.lower().replace(" ", "_"), name, f"{name}.")
 
 
 def note_breach(limit: RequestLimit) -> None:
@@ -193,7 +195,9 @@ def wants_json() -> bool:
 def respond(problem: Problem) -> Response:
     """The problem as JSON or as a page, whichever was asked for."""
     if wants_json():
-        body = json.dumps(problem.as_dict())
+        # A page's script shows it; a program, which asks for no language, is answered in English.
+        said = replace(problem, title=translate(problem.title), detail=translate(problem.detail))
+        body = json.dumps(said.as_dict())
         return complete(make_response(body), problem, "application/problem+json")
     page = render_template("problem.html", problem=problem.as_dict())
     return complete(make_response(page), problem)

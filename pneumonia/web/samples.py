@@ -6,14 +6,15 @@ from werkzeug.exceptions import NotFound
 
 from pneumonia.imaging.display import encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
+from pneumonia.phrases import phrase
 
 # name -> (title, seed, with an opacity). The model was trained on people, not on drawings: the one
 # that ships calls all of them pneumonia. They show how the page works, as the page says.
 SAMPLES: dict[str, tuple[str, int, bool]] = {
-    "clear-1": ("Synthetic chest, clear lungs", 31, False),
-    "opacity-1": ("Same synthetic chest, one opacity", 31, True),
-    "clear-2": ("Second synthetic chest, clear lungs", 38, False),
-    "opacity-2": ("Second synthetic chest, one opacity", 38, True),
+    "clear-1": (phrase("Synthetic chest, clear lungs"), 31, False),
+    "opacity-1": (phrase("Same synthetic chest, one opacity"), 31, True),
+    "clear-2": (phrase("Second synthetic chest, clear lungs"), 38, False),
+    "opacity-2": (phrase("Second synthetic chest, one opacity"), 38, True),
 }
 SIZE = (896, 768)
 """Height and width, pixels."""

@@ -5,6 +5,7 @@ from werkzeug.datastructures import FileStorage
 
 from pneumonia.errors import BadParameter, NoImage
 from pneumonia.imaging.radiograph import OTHER_POPULATION, QUARTER_TURNS
+from pneumonia.phrases import phrase
 from pneumonia.web.served_model import known_populations
 
 FIELD = "image"
@@ -115,7 +116,9 @@ def uploaded_name(file: FileStorage | None = None) -> str:
 
 
 def _missing() -> str:
-    accepted = f"Send a JPEG, PNG or DICOM file as multipart/form-data in the field {FIELD!r}"
+    accepted = phrase(
+        f"Send a JPEG, PNG or DICOM file as multipart/form-data in the field {FIELD!r}"
+    )
     if FIELD in request.form:
         return f"The field {FIELD!r} holds text, not a file. {accepted} (curl: -F {FIELD}=@FILE)."
     if request.files and FIELD not in request.files:

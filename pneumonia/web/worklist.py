@@ -6,6 +6,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.errors import BadParameter
+from pneumonia.phrases import phrase
 from pneumonia.presentation.describe import show_verdict
 from pneumonia.presentation.review import say_opinion
 from pneumonia.presentation.spreadsheet import as_csv
@@ -98,7 +99,7 @@ def settle() -> BaseResponse:
 
 def say_number(number: int) -> str:
     """ "1 reading", "12,000 readings"."""
-    return "1 reading" if number == 1 else f"{number:,} readings"
+    return phrase("1 reading") if number == 1 else phrase(f"{number:,} readings")
 
 
 def find_neighbours(reading: Reading) -> dict[str, str | None] | None:

@@ -2,6 +2,8 @@
 // the batch is the server's; this script sends, and shows what the server cannot know: what waits,
 // and the files' names, which stay in this tab (sessionStorage) and are gone with it.
 
+import { say } from "./texts.js";
+
 const AT_ONCE = 3;
 const NO_ANSWER_S = 5;
 
@@ -35,10 +37,12 @@ function newBatch() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+const fileNumber = (position) => say("File {number}", { number: position });
+
 // The name where the line says no reference.
 function putName(line, name) {
   const label = line.querySelector("[data-name]");
-  if (name && /^File \d+$/.test(label.textContent)) label.textContent = name;
+  if (name && label.textContent === fileNumber(line.dataset.position)) label.textContent = name;
 }
 
 function lineFor(position, name, words) {
@@ -47,7 +51,7 @@ function lineFor(position, name, words) {
   line.dataset.position = position;
   line.dataset.outcome = "waiting";
   const entry = text("div", "entry", "");
-  const label = text("span", "entry-name", name || `File ${position}`);
+  const label = text("span", "entry-name", name || fileNumber(position));
   label.dataset.name = "";
   entry.append(label, text("span", "soft", words));
   line.append(text("span", "thumbnail missing", ""), entry);
@@ -124,11 +128,13 @@ class Batch {
     for (const file of files.slice(0, room)) {
       this.files.push(file);
       const position = this.files.length;
-      this.lines.append(lineFor(position, file.name, "Waiting"));
+      this.lines.append(lineFor(position, file.name, say("Waiting")));
       this.waiting.push({ position, turn: 0 });
     }
     names.remember(this.id, this.files.map((file) => file.name));
-    if (files.length > room) this.sayWait(`Only the first ${this.root.dataset.most} files are taken.`);
+    if (files.length > room) {
+      this.sayWait(say("Only the first {most} files are taken.", { most: this.root.dataset.most }));
+    };
     this.go();
   }
 
@@ -150,16 +156,16 @@ class Batch {
       await this.untilWelcome();
       const line = this.line(position);
       if (this.stopped) {
-        line.querySelector(".soft").textContent = "Not sent";
+        line.querySelector(".soft").textContent = say("Not sent");
         return;
       }
-      sayOn(line, "Sending", 0);
+      sayOn(line, say("Sending"), 0);
       const answer = await post(`${this.address}/${position}`, this.body(file, turn), (share) =>
-        sayOn(line, share < 1 ? "Sending" : "Reading", share < 1 ? share : null),
+        sayOn(line, share < 1 ? say("Sending") : say("Reading"), share < 1 ? share : null),
       );
       if (answer.status === 429 || answer.status === 503 || answer.status === 0) {
         this.pause(answer);
-        sayOn(line, "Waiting for the server", 0);
+        sayOn(line, say("Waiting for the server"), 0);
         continue;
       }
       this.settle(line, answer, position);
@@ -200,15 +206,15 @@ class Batch {
     try {
       return JSON.parse(answer.text).detail;
     } catch {
-      return "The server gave no answer that can be read. Send this file again.";
+      return say("The server gave no answer that can be read. Send this file again.");
     }
   }
 
   // Everything waits as long as the server asks for, not only the film that it said so of.
   pause(answer) {
     this.pausedUntil = Math.max(this.pausedUntil, Date.now() + answer.retryAfterS * 1000);
-    const reason = answer.status === 0 ? "The server cannot be reached." : this.problem(answer);
-    this.sayWait(`${reason} Going on by itself in ${answer.retryAfterS} s.`);
+    const reason = answer.status === 0 ? say("The server cannot be reached.") : this.problem(answer);
+    this.sayWait(say("{reason} Going on by itself in {seconds} s.", { reason, seconds: answer.retryAfterS }));
   }
 
   async untilWelcome() {
@@ -230,7 +236,7 @@ class Batch {
   stop() {
     this.stopped = true;
     for (const { position } of this.waiting.splice(0)) {
-      this.line(position).querySelector(".soft").textContent = "Not sent";
+      this.line(position).querySelector(".soft").textContent = say("Not sent");
     }
     this.sayWait("");
     this.showState();
@@ -243,7 +249,7 @@ class Batch {
     const position = Number(line.dataset.position);
     this.stopped = false;
     this.settled -= 1;
-    line.replaceWith(lineFor(position, this.files[position - 1].name, "Waiting"));
+    line.replaceWith(lineFor(position, this.files[position - 1].name, say("Waiting")));
     this.waiting.push({ position, turn: Number(button.dataset.turnLine) });
     this.go();
   }
@@ -258,11 +264,13 @@ class Batch {
     const all = this.files.length;
     const unread = all - read - refused;
     this.root.querySelector("[data-batch-state]").textContent =
-      `${all} files: ${read} read, ${refused} not read` + (this.isDone || !unread ? "" : `, ${unread} to go`);
+      this.isDone || !unread
+        ? say("{all} files: {read} read, {refused} not read", { all, read, refused })
+        : say("{all} files: {read} read, {refused} not read, {unread} to go", { all, read, refused, unread });
     const progress = this.root.querySelector("[data-batch-progress]");
     progress.hidden = this.isDone;
     progress.querySelector("progress").value = all ? this.settled / all : 0;
-    document.title = document.title.replace(/^(\(\d+ of \d+\) )?/, this.isDone ? "" : `(${this.settled} of ${all}) `);
+    document.title = document.title.replace(/^(\(\d+ \/ \d+\) )?/, this.isDone ? "" : `(${this.settled} / ${all}) `);
     if (this.isDone && !this.stopped && all) this.complete();
   }
 
@@ -304,7 +312,7 @@ if (shown) {
       putName(line, name);
       return;
     }
-    const unsent = lineFor(index + 1, name, "Not here: it was deleted, or the page was closed before it was sent. Send it again.");
+    const unsent = lineFor(index + 1, name, say("Not here: it was deleted, or the page was closed before it was sent. Send it again."));
     const next = [...lines.children].find((one) => Number(one.dataset.position) > index + 1);
     lines.insertBefore(unsent, next ?? null);
   });

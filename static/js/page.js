@@ -1,5 +1,6 @@
 // Every page: the theme switch, and times in the reader's own time zone.
 
+import { locale } from "./texts.js";
 import { recall, remember } from "./memory.js";
 
 function offerThemes() {
@@ -17,7 +18,7 @@ function offerThemes() {
 }
 
 function localiseTimes() {
-  const format = new Intl.DateTimeFormat("en-GB", {
+  const format = new Intl.DateTimeFormat(locale, {
     dateStyle: "medium",
     timeStyle: "long", // to the second, with the zone: films are told apart, and paper travels
   });

@@ -5,6 +5,7 @@
 import { sendTogether } from "./batch.js";
 import { filesOf, withoutLitter } from "./files.js";
 import { isLoading, ready } from "./model-state.js";
+import { say } from "./texts.js";
 
 const form = document.querySelector("form.upload");
 const input = form.querySelector("input[type='file']");
@@ -18,7 +19,10 @@ const maxMegabytes = Number(form.dataset.maxMegabytes);
 
 function describe(file) {
   const kilobytes = file.size / 1024;
-  const size = kilobytes < 1024 ? `${Math.ceil(kilobytes)} kB` : `${(kilobytes / 1024).toFixed(1)} MB`;
+  const size =
+    kilobytes < 1024
+      ? say("{size} kB", { size: Math.ceil(kilobytes) })
+      : say("{size} MB", { size: (kilobytes / 1024).toFixed(1) });
   return `${file.name}, ${size}`;
 }
 
@@ -36,17 +40,22 @@ function isTooLarge(file) {
   if (file.size <= maxMegabytes * 2 ** 20) return false;
   const size = (file.size / 2 ** 20).toFixed(1);
   refuse(
-    "The file is too large",
-    `${file.name} has ${size} MB; at most ${maxMegabytes} MB are accepted. Export the film at a lower resolution or as JPEG.`,
+    say("The file is too large"),
+    say("{name} has {size} MB; at most {most} MB are accepted. Export the film at a lower resolution or as JPEG.", {
+      name: file.name,
+      size,
+      most: maxMegabytes,
+    }),
   );
   return true;
 }
 
 function showChoice() {
   const [file, ...others] = input.files;
-  const many = `Chosen: ${input.files.length} files`;
-  state.textContent = file ? (others.length ? many : `Chosen: ${describe(file)}`) : "";
-  button.textContent = others.length ? `Read ${input.files.length} films` : buttonText;
+  const number = input.files.length;
+  const one = file ? say("Chosen: {file}", { file: describe(file) }) : "";
+  state.textContent = others.length ? say("Chosen: {number} files", { number }) : one;
+  button.textContent = others.length ? say("Read {number} films", { number }) : buttonText;
 }
 
 function showBusy(text) {
@@ -77,7 +86,7 @@ function take(files) {
 
 // Sends the form; a refusal comes back as JSON, and the film stays chosen.
 async function send(turn = 0) {
-  showBusy("Reading…");
+  showBusy(say("Reading…"));
   const body = new FormData(form);
   body.set("turn", String(turn));
   let answer;
@@ -130,7 +139,7 @@ form.addEventListener("submit", (event) => {
     send();
     return;
   }
-  showBusy("Waiting for the model…");
+  showBusy(say("Waiting for the model…"));
   ready.then(() => send());
 });
 
@@ -141,7 +150,7 @@ input.addEventListener("change", () => {
 
 form.querySelector("[data-folder]").addEventListener("change", (event) => {
   const files = withoutLitter(event.target.files);
-  if (files.length === 0) refuse("The folder is empty", "There is no file in it. Choose another one.");
+  if (files.length === 0) refuse(say("The folder is empty"), say("There is no file in it. Choose another one."));
   else take(files);
 });
 

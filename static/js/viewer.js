@@ -1,6 +1,7 @@
 // The reading page: the opacity of the map, the view, the keys, print.
 
 import { recall, remember } from "./memory.js";
+import { percent as inPercent, say } from "./texts.js";
 
 const viewer = document.querySelector(".viewer");
 const slider = document.querySelector("#map-opacity");
@@ -9,7 +10,7 @@ const showLungs = document.querySelector("#show-lungs");
 const views = document.querySelectorAll("input[name='view']");
 
 function setOpacity(percent) {
-  const text = `${percent} %`;
+  const text = inPercent(percent / 100);
   viewer.style.setProperty("--map-opacity", String(percent / 100));
   slider.setAttribute("aria-valuetext", text);
   document.querySelector("output[for='map-opacity']").textContent = text;
@@ -85,8 +86,8 @@ function sayMissing(image) {
   note.className = "message refusal";
   note.setAttribute("role", "alert");
   note.textContent = image.classList.contains("overlay")
-    ? "The map could not be loaded. Reload the page to try again."
-    : "The film could not be loaded. Reload the page to try again.";
+    ? say("The map could not be loaded. Reload the page to try again.")
+    : say("The film could not be loaded. Reload the page to try again.");
   image.closest(".stack").replaceChildren(note);
 }
 

@@ -1,5 +1,7 @@
 // The worklist: days of the viewer's own time zone, how many are ticked, all of a page at once.
 
+import { say } from "./texts.js";
+
 const filters = document.querySelector("form.filters");
 const selection = document.querySelector("form.selection");
 
@@ -20,14 +22,14 @@ filters?.addEventListener("formdata", ({ formData }) => {
 });
 
 filters?.addEventListener("submit", () => {
-  filters.querySelector("button[type='submit']").textContent = "Looking…";
+  filters.querySelector("button[type='submit']").textContent = say("Looking…");
   document.querySelector(".entries")?.setAttribute("aria-busy", "true");
 });
 
 // A page that comes back from the browser's history must not still say that it is looking.
 window.addEventListener("pageshow", () => {
   const button = filters?.querySelector("button[type='submit']");
-  if (button) button.textContent = "Show";
+  if (button) button.textContent = say("Show");
   document.querySelector(".entries")?.removeAttribute("aria-busy");
 });
 
@@ -40,7 +42,7 @@ if (selection) {
     const ticked = ticks.filter((tick) => tick.checked).length;
     all.checked = ticked === ticks.length;
     all.indeterminate = ticked > 0 && !all.checked;
-    chosen.textContent = ticked ? `${ticked} ticked` : "";
+    chosen.textContent = ticked ? say("{number} ticked", { number: ticked }) : "";
   };
 
   all.addEventListener("change", () => {

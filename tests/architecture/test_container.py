@@ -30,7 +30,7 @@ def test_what_is_copied_exists_and_is_let_in() -> None:
 
 def test_every_package_the_app_needs_is_copied() -> None:
     assert {"app.py", "wsgi.py", "gunicorn.conf.py", "pneumonia/", "train/"} <= set(copied())
-    assert {"templates/", "static/", "models/"} <= set(copied())
+    assert {"templates/", "translations/", "static/", "models/"} <= set(copied())
 
 
 def test_the_image_has_nothing_of_research_alone() -> None:

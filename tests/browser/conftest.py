@@ -144,12 +144,14 @@ class Visitor:
         scripted: bool = True,
         theme: str = "light",
         size: tuple[int, int] = (1280, 800),
+        language: str = "en",
     ) -> Page:
         context = self.browser.new_context(
             java_script_enabled=scripted,
             color_scheme="dark" if theme == "dark" else "light",
             viewport={"width": size[0], "height": size[1]},
             reduced_motion="reduce",
+            locale=language,
         )
         context.set_default_timeout(10_000)
         self.contexts.append(context)

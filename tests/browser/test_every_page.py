@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 PLACES = ("home", "reading", "model", "problem", "worklist")
@@ -59,6 +60,42 @@ def place(request, site, reading_url) -> str:
         "worklist": f"{site}/worklist",
         "problem": f"{site}/readings/{'0' * 32}",
     }[request.param]
+
+
+WCAG = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    }
+}
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
+def test_axe_finds_no_violation(visitor, place, theme, width, language):
+    page = visitor.page(theme=theme, size=(width, 800), language=language)
+    page.goto(place)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    found = Axe().run(page, options=WCAG).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert overflow(page) == 0
+
+
+def test_the_language_is_chosen_at_the_foot_without_a_script(visitor, site):
+    page = visitor.page(scripted=False)
+    page.goto(f"{site}/worklist?sort=oldest")
+    page.get_by_role("button", name="العربية").click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    assert page.url == f"{site}/worklist?sort=oldest"
+    page.get_by_role("button", name="Français").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Liste de travail")
+
+
+def test_the_scripts_speak_the_language_of_the_page(visitor, site, radiograph):
+    page = visitor.page(language="fr")
+    page.goto(site)
+    page.locator("#image").set_input_files(radiograph)
+    expect(page.locator("[data-upload-state]")).to_contain_text("Choisi")
 
 
 def overflow(page: Page) -> int:

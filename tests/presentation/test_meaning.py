@@ -130,8 +130,8 @@ def test_every_point_calls_the_radiograph_and_one_decides() -> None:
         Call(BALANCED, "pneumonia", True),
         Call(CONFIRMING, "indeterminate", False),
     ]
-    said = "screening (from 10 %) pneumonia; confirming (from 90 %) indeterminate"
-    assert plain(say_others(found)) == said
+    said = ["screening (from 10 %) pneumonia", "confirming (from 90 %) indeterminate"]
+    assert [plain(one) for one in say_others(found)] == said
     assert is_disputed(found)
     assert not is_disputed(found[:2])
 
@@ -140,7 +140,7 @@ def test_every_point_calls_the_radiograph_and_one_decides() -> None:
 def test_points_of_another_card_say_nothing_of_this_reading(known: Any) -> None:
     found = find_calls(finding(0.4, BALANCED), known)
     assert found == [Call(BALANCED, "normal", True)]
-    assert say_others(found) is None
+    assert say_others(found) == []
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_model_for_all_takes_none(make_app, radiograph_png) -> None:
 def test_the_page_asks_only_where_the_model_tells_them_apart(client, make_app) -> None:
     page = client.get("/").get_data(as_text=True)
     assert 'name="population" value="child"' in page
-    assert "<small>people of 1 to 5</small>" in page
+    assert ">people of 1 to 5</small>" in page
 
 
 def test_the_page_does_not_ask_where_there_is_one_calibration_for_all(make_app) -> None:
