@@ -1,6 +1,6 @@
 """The forms of accounts. Each carries the CSRF token, as those of the readings do."""
 
-from flask_babel import lazy_gettext
+from flask_babel import lazy_gettext  # type: ignore[import-untyped]
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
 from wtforms import (  # type: ignore[import-untyped]
     PasswordField,

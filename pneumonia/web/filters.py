@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import request
-from flask_babel import lazy_gettext
+from flask_babel import lazy_gettext  # type: ignore[import-untyped]
 from werkzeug.datastructures import MultiDict
 from wtforms import (  # type: ignore[import-untyped]
     Field,

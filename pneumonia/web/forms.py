@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from flask_babel import lazy_gettext
+from flask_babel import lazy_gettext  # type: ignore[import-untyped]
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]
 from flask_wtf.file import FileField  # type: ignore[import-untyped]
 from wtforms import (  # type: ignore[import-untyped]

@@ -7,7 +7,7 @@ from typing import Any
 
 from babel import Locale, negotiate_locale
 from flask import Blueprint, Flask, Response, redirect, request
-from flask_babel import (
+from flask_babel import (  # type: ignore[import-untyped]
     Babel,
     format_datetime,
     format_decimal,
@@ -62,7 +62,7 @@ def select_language() -> str:
 
 def _locale() -> Locale:
     """Of this request; there is one in each."""
-    locale = get_locale()
+    locale: Locale | None = get_locale()
     assert locale is not None
     return locale
 
@@ -92,9 +92,9 @@ def say_percent(share: float) -> str:
     if _locale().language == "en":
         return percent(share)
     if round(share * 100) >= 100:
-        return gettext("over %(percent)s", percent=say_whole_percent(0.99))
+        return str(gettext("over %(percent)s", percent=say_whole_percent(0.99)))
     if round(share * 100) <= 0:
-        return gettext("under %(percent)s", percent=say_whole_percent(0.01))
+        return str(gettext("under %(percent)s", percent=say_whole_percent(0.01)))
     return say_whole_percent(share)
 
 
@@ -102,7 +102,7 @@ def say_whole_percent(share: float) -> str:
     """ "93 %", for a share in [0, 1]; it may say 0 and 100."""
     if _locale().language == "en":
         return f"{100 * share:.0f} %"
-    said = format_percent(share).replace("\N{LEFT-TO-RIGHT MARK}", "")
+    said = str(format_percent(share)).replace("\N{LEFT-TO-RIGHT MARK}", "")
     # Beside Arabic letters, sign and figure would part.
     return ISOLATED % said if _locale().text_direction == "rtl" else said
 
@@ -134,7 +134,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
 
 
 def register(app: Flask) -> None:
-    Babel(app, locale_selector=select_language)  # type: ignore[no-untyped-call]
+    Babel(app, locale_selector=select_language)
     app.context_processor(_page_context)
     app.jinja_env.filters |= _FILTERS
     app.after_request(_vary)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from babel.messages.mofile import read_mo
-from flask_babel import get_locale
+from flask_babel import get_locale  # type: ignore[import-untyped]
 
 from pneumonia.config import ROOT
 
