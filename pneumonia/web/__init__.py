@@ -11,6 +11,7 @@ from pneumonia.presentation.describe import percent, score
 from pneumonia.web import (
     accounts,
     administration,
+    agreement,
     api,
     batches,
     door,
@@ -53,6 +54,7 @@ def init_app(app: Flask, own: Services) -> None:
         reviews,
         accounts,
         administration,
+        agreement,
         api,
         health,
     ):
