@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumonia.analysis.population import Population
-from pneumonia.errors import BadParameter, RadiographMissing, ReadingNotFound, StorageUnavailable
+from pneumonia.errors import (
+    BadParameter,
+    DomainError,
+    RadiographMissing,
+    ReadingNotFound,
+    StorageUnavailable,
+)
 from pneumonia.records import Opinion, Store
 from pneumonia.records.observed import ReviewedReading, find_reviewed
 
@@ -73,13 +79,13 @@ def find(store: Store) -> Reviewed:
     return Reviewed(kept, unsure, len(sure) - len(known), len(known) - len(kept))
 
 
-def export(store: Store, reviewed: Reviewed, populations: dict[str, Population], to: Path) -> None:
+def export(store: Store, reviewed: Reviewed, bundle: Path, to: Path) -> None:
     """Write the folder.
 
     Parameters
     ----------
-    populations
-        Of the card, by the names that readings have.
+    bundle
+        The folder of the model that is served, whose card describes its populations.
 
     Raises
     ------
@@ -93,7 +99,7 @@ def export(store: Store, reviewed: Reviewed, populations: dict[str, Population],
         to.mkdir(parents=True, exist_ok=True)
         if any(to.iterdir()):
             raise BadParameter(f"The folder {to} is not empty. Name a new one.")
-        for name, content in _files(store, reviewed, populations):
+        for name, content in _files(store, reviewed, bundle):
             path = to / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
@@ -104,7 +110,7 @@ def export(store: Store, reviewed: Reviewed, populations: dict[str, Population],
         ) from None
 
 
-def zipped(store: Store, reviewed: Reviewed, populations: dict[str, Population]) -> Iterator[bytes]:
+def zipped(store: Store, reviewed: Reviewed, bundle: Path) -> Iterator[bytes]:
     """The same folder as a ZIP, piece by piece; pictures are compressed as they are.
 
     Raises
@@ -120,7 +126,7 @@ def zipped(store: Store, reviewed: Reviewed, populations: dict[str, Population])
             f"{ZIP_BYTES >> 20} MB at most. Whoever runs this server writes them to a folder: "
             "flask export-reviewed DIR"
         )
-    return _zip(_files(store, reviewed, populations))
+    return _zip(_files(store, reviewed, bundle))
 
 
 class _Pieces(io.RawIOBase):
@@ -158,9 +164,7 @@ def _check(reviewed: Reviewed) -> None:
         )
 
 
-def _files(
-    store: Store, reviewed: Reviewed, populations: dict[str, Population]
-) -> Iterator[tuple[str, bytes]]:
+def _files(store: Store, reviewed: Reviewed, bundle: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file; the table comes last, and lists what was really there."""
     patients: dict[str, str] = {}
     table = io.StringIO()
@@ -182,10 +186,21 @@ def _files(
                 repr(one.probability), one.model.id, one.model.sha256,
             )
         )  # fmt: skip
-    named = {one.population for one in reviewed.readings}
-    known = {name: one for name, one in populations.items() if name in named}
-    yield DATA, _declare(known).encode()
+    yield DATA, _declare(_populations(bundle, reviewed)).encode()
     yield MANIFEST, table.getvalue().encode()
+
+
+def _populations(bundle: Path, reviewed: Reviewed) -> dict[str, Population]:
+    """Of the films, as the card describes them; none where there is no such card."""
+    # Reading a card brings torch with it: not before it is needed.
+    from pneumonia.analysis.card import read_card
+
+    try:
+        populations = read_card(bundle).populations
+    except DomainError:
+        return {}
+    named = {one.population for one in reviewed.readings}
+    return {name: one.population for name, one in populations.items() if name in named}
 
 
 def _declare(populations: dict[str, Population]) -> str:

@@ -7,7 +7,6 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from pneumonia import reviewed
-from pneumonia.analysis.population import Population
 from pneumonia.errors import BackupError, DomainError
 from pneumonia.records import Store
 from pneumonia.records.audit_chain import Action
@@ -82,25 +81,14 @@ def export_reviewed(folder: Path) -> None:
     own = current_app.extensions["pneumonia"]
     try:
         found = reviewed.find(_store())
-        reviewed.export(_store(), found, _populations(), folder)
+        bundle = own.settings.models_dir / own.settings.model
+        reviewed.export(_store(), found, bundle, folder)
         own.audit.note(Action.EXPORT, f"reviewed films, {len(found.readings)}")
     except DomainError as error:
         raise click.ClickException(error.detail) from None
     click.echo(f"{folder}: {len(found.readings)} films.")
     if found.left_out:
         click.echo(f"Left out: {found.left_out}.", err=True)
-
-
-def _populations() -> dict[str, Population]:
-    """Those of the served model's card; none where there is no such model."""
-    from pneumonia.analysis.card import read_card
-
-    settings = current_app.extensions["pneumonia"].settings
-    try:
-        card = read_card(settings.models_dir / settings.model)
-    except DomainError:
-        return {}
-    return {name: one.population for name, one in card.populations.items()}
 
 
 def _store() -> Store:

@@ -10,8 +10,7 @@ from flask import Blueprint, Response, render_template, request
 from wtforms import Form, SelectChoice, SelectField  # type: ignore[import-untyped]
 
 from pneumonia import reviewed
-from pneumonia.analysis.population import Population
-from pneumonia.errors import BadParameter, DomainError
+from pneumonia.errors import BadParameter
 from pneumonia.monitoring.drift import MIN_FILMS, REFERENCE
 from pneumonia.monitoring.periods import Period
 from pneumonia.presentation.agreement import (
@@ -28,7 +27,7 @@ from pneumonia.presentation.site_calibration import find_site_bundles
 from pneumonia.records.audit_chain import Action
 from pneumonia.records.observed import UNSTATED, observe
 from pneumonia.web.filters import DayField
-from pneumonia.web.served_model import known_populations, served_card
+from pneumonia.web.served_model import known_populations
 from pneumonia.web.services import services
 
 blueprint = Blueprint("agreement", __name__)
@@ -119,9 +118,10 @@ def describe() -> dict[str, Any]:
 @blueprint.get("/agreement/reviewed.zip")
 def export() -> Response:
     """The reviewed films as a folder that training and evaluation take."""
-    found = reviewed.find(services().store)
-    pieces = reviewed.zipped(services().store, found, _populations())
-    services().audit.note(Action.EXPORT, f"reviewed films, {len(found.readings)}")
+    own = services()
+    found = reviewed.find(own.store)
+    pieces = reviewed.zipped(own.store, found, own.settings.models_dir / own.settings.model)
+    own.audit.note(Action.EXPORT, f"reviewed films, {len(found.readings)}")
     response = Response(pieces, mimetype="application/zip")
     response.headers["Content-Disposition"] = 'attachment; filename="reviewed.zip"'
     return response
@@ -142,12 +142,3 @@ def calibration() -> str:
         bundles=find_site_bundles(own.settings.models_dir),
         served=own.settings.model,
     )
-
-
-def _populations() -> dict[str, Population]:
-    """Those of the served card; none where there is no card."""
-    try:
-        card = served_card()
-    except DomainError:
-        return {}
-    return {name: one.population for name, one in card.populations.items()}
