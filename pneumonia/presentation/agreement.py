@@ -173,7 +173,9 @@ def _describe_share(share: Share) -> dict[str, Any]:
 
 
 def _describe_comparison(one: Comparison | None) -> dict[str, Any] | None:
-    return one and {
+    if one is None:
+        return None
+    return {
         "n": one.n,
         "difference": round(one.difference, 4),
         "p": one.p,
@@ -200,23 +202,18 @@ Point = tuple[date, float | None, float | None, float | None, bool]
 """Of a chart: a period's first day, low, value and high in [0, 1], and whether it is an alarm."""
 
 
-def chart_share(summary: Summary, name: str) -> list[Point]:
-    """A rate of each period, with its interval."""
-    points: list[Point] = []
-    for one in summary.periods:
-        share: Share = getattr(one.agreement, name)
-        low, high = share.interval
-        figures = (low, share.value, high) if share.n else (None, None, None)
-        points.append((one.begins, *figures, False))
-    return points
-
-
-def chart_spread(summary: Summary, name: str) -> list[Point]:
-    """The middle half of each period's films."""
+def chart(summary: Summary) -> dict[str, list[Point]]:
+    """By its name, each curve: rates with their intervals, and the middle half of a figure."""
+    curves: dict[str, list[Point]] = {}
     alarms = find_alarms(summary.periods)
-    points: list[Point] = []
     for one in summary.periods:
-        spread: Spread | None = getattr(one, name)
-        figures = (spread.low, spread.value, spread.high) if spread else (None, None, None)
-        points.append((one.begins, *figures, one in alarms))
-    return points
+        for rate in ("sensitivity", "specificity"):
+            share: Share = getattr(one.agreement, rate)
+            low, high = share.interval
+            figures = (low, share.value, high) if share.n else (None, None, None)
+            curves.setdefault(rate, []).append((one.begins, *figures, False))
+        for figure in ("probabilities", "distances"):
+            spread: Spread | None = getattr(one, figure)
+            figures = (spread.low, spread.value, spread.high) if spread else (None, None, None)
+            curves.setdefault(figure, []).append((one.begins, *figures, one in alarms))
+    return curves

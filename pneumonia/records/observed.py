@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, DateTime, func, select, type_coerce
 
 from pneumonia.analysis.finding import Label, ModelRef, PopulationMatch
 from pneumonia.monitoring.observations import Observations, Seen
@@ -84,7 +84,8 @@ def observe(store: Store, model_id: str, population: str = "") -> Observed:
         .group_by(row.model_sha256)
     )
     columns = (
-        row.created_at, row.probability, row.threshold, row.logit, row.label,
+        type_coerce(row.created_at, DateTime()),  # without a zone, as numpy has it
+        row.probability, row.threshold, row.logit, row.label,
         row.population_match, row.opinion, row.outlier_distance,
     )  # fmt: skip
     with store.session("look through the readings") as session:
@@ -111,12 +112,12 @@ def _is_of(population: str) -> ColumnElement[bool]:
     return ReadingRow.population == population
 
 
-def _to_arrays(rows: Sequence[Row[Any]]) -> Observations:
+def _to_arrays(rows: Sequence[Any]) -> Observations:
     at, probabilities, thresholds, logits, labels, matches, opinions, distances = (
         zip(*rows, strict=True) if rows else [()] * 8
     )
     return Observations(
-        at=np.array([moment.replace(tzinfo=None) for moment in at], "datetime64[us]"),
+        at=np.array(at, "datetime64[us]"),
         probabilities=np.array(probabilities, np.float64),
         thresholds=np.array(thresholds, np.float64),
         logits=np.array(logits, np.float64),

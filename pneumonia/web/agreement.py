@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ from pneumonia.monitoring.periods import Period
 from pneumonia.presentation.agreement import (
     SHIFTS,
     Summary,
-    chart_share,
-    chart_spread,
+    chart,
     describe_summary,
     find_alarms,
     say_share,
@@ -97,8 +95,7 @@ def show() -> tuple[str, int]:
         alarms=find_alarms(summary.periods) if summary else [],
         shifts=SHIFTS,
         say_share=say_share,
-        rated=partial(chart_share, summary),
-        spread=partial(chart_spread, summary),
+        curves=chart(summary) if summary else {},
         reference=REFERENCE,
         min_films=MIN_FILMS,
     )

@@ -245,7 +245,7 @@ def _figures(films: HeldOut, answers: Answers) -> dict[str, Any]:
             .as_share(len(labels))
             .as_dict(4),
         }
-    brier = (answers.probabilities - labels) ** 2
+    brier = np.square(answers.probabilities - labels, dtype=np.float64)
     return {
         "log_loss": estimate_mean(answers.losses(labels), patients).as_dict(4),
         "brier": estimate_mean(brier, patients).as_dict(4),
