@@ -159,10 +159,11 @@ def test_the_reviewed_films_come_as_a_zip_without_names(watched: Flask) -> None:
 def test_what_is_too_large_or_not_there_is_no_download(
     client: Any, watched: Flask, problem: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = problem(client.get("/agreement/reviewed.zip"), 400, "bad_parameter")
+    asked = {"path": "/agreement/reviewed.zip", "headers": {"Accept": "application/json"}}
+    words = problem(client.get(**asked), 400, "bad_parameter")
     assert words.startswith("There is no reviewed film to export.")
     monkeypatch.setattr(reviewed, "ZIP_BYTES", 10)
-    large = watched.test_client().get("/agreement/reviewed.zip")
+    large = watched.test_client().get(**asked)
     assert "flask export-reviewed DIR" in problem(large, 400, "bad_parameter")
 
 
@@ -230,7 +231,7 @@ def test_reviewers_see_it_readers_do_not_and_administrators_export(clinic: Flask
             client.get(path).status_code
             for path in ("/agreement", "/api/v1/agreement", "/agreement/reviewed.zip")
         ]
-        assert ("/agreement" in page_of(client, "/worklist")) == (role is not Role.READER)
+        assert ('href="/agreement"' in page_of(client, "/worklist")) == (role is not Role.READER)
     assert status == {
         Role.READER: [403, 403, 403],
         Role.REVIEWER: [200, 200, 403],
