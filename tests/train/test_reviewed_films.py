@@ -85,7 +85,7 @@ def test_a_kept_film_is_read_as_the_upload_was(shipped_bundle: Path, real_data: 
     """The kept picture has 8 bits. Of these an upload of 8 bits loses none, DICOM some."""
     predictor = Predictor.load(shipped_bundle, "cpu", engine="torch")
     paths = sorted((real_data / "originals").rglob("*.jp*g"))[::8]
-    paths += sorted((real_data / "nih").rglob("*.png"))[::40]
+    paths += sorted((real_data / "nih").rglob("*.jpg"))[::40]
     paths += sorted((real_data / "dicom").rglob("*.dcm"))
     uploads = []
     for path in paths:
