@@ -123,8 +123,8 @@ def zipped(store: Store, reviewed: Reviewed, bundle: Path) -> Iterator[bytes]:
     if size > ZIP_BYTES:
         raise BadParameter(
             f"The {len(reviewed.readings)} films take {size >> 20} MB, and a download holds "
-            f"{ZIP_BYTES >> 20} MB at most. Whoever runs this server writes them to a folder: "
-            "flask export-reviewed DIR"
+            f"{ZIP_BYTES >> 20} MB at most. Whoever runs this server can write them to a "
+            "folder, with flask export-reviewed DIR."
         )
     return _zip(_files(store, reviewed, bundle))
 
