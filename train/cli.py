@@ -247,19 +247,53 @@ def _evaluate(options: dict[str, Any]) -> Path:
     "--predictions",
     metavar="FILE",
     type=PATH,
-    required=True,
     multiple=True,
     help="A predictions.csv of flask evaluate. May be repeated: of a film that several have, the "
     "last counts.",
 )
-def calibrate(model: Path, predictions: tuple[Path, ...]) -> None:
+@click.option(
+    "--from-reviews",
+    metavar="DIR",
+    type=PATH,
+    help="A folder of flask export-reviewed: calibrate on a clinic's own films instead, into a new "
+    "bundle, if that is shown to be better.",
+)
+@click.option("--out", type=PATH, help="The new bundle's folder. [default: MODEL-site]")
+@click.option(
+    "--population",
+    metavar="NAME",
+    default="",
+    help="With --from-reviews: whose calibration, where the films are of several (child, adult, "
+    "unknown).",
+)
+def calibrate(
+    model: Path,
+    predictions: tuple[Path, ...],
+    from_reviews: Path | None,
+    out: Path | None,
+    population: str,
+) -> None:
     """Calibrate a bundle anew on films that no network learnt from.
 
     Probabilities, operating points and bands, for each population apart, from what networks said
     of films held out from their training. Films of whole sources that were left out of a training
     (split.leave_out) tell how scores shift where a film comes from a new place.
+
+    With --from-reviews, on the films that a clinic's own reviewers saw. The bundle stays as it is:
+    a new one is written, and only if cross-validation shows a gain.
     """
+    if bool(predictions) == bool(from_reviews):
+        raise click.UsageError("Give --predictions or --from-reviews.")
+    if predictions and (out or population):
+        raise click.UsageError("--out and --population belong to --from-reviews.")
     try:
+        if from_reviews:
+            from train.bundle import site
+
+            to = out or model.with_name(f"{model.resolve().name}-site")
+            card = site.calibrate_on_reviews(model, from_reviews, to, population)
+            _tell_gain(card, to)
+            return
         from train.bundle import held_out, measure
 
         card = measure.recalibrate(model, held_out.read(predictions))
@@ -274,6 +308,24 @@ def calibrate(model: Path, predictions: tuple[Path, ...]) -> None:
             f"{figures['specificity']['value']:.3f}, "
             f"{figures['share_in_band']:.0%} in the band"
         )
+
+
+def _tell_gain(card: dict[str, Any], out: Path) -> None:
+    """Before and after, each with its 95 % interval."""
+    found = card["site_calibration"]
+    before, after = found["before"], found["after"]
+    lines = {"log loss": (before["log_loss"], after["log_loss"])}
+    for point, old in before["operating_points"].items():
+        new = after["operating_points"][point]
+        for name in ("sensitivity", "specificity", "missed", "false_alarms", "share_in_band"):
+            lines[f"{point}: {name.replace('_', ' ')}"] = old[name], new[name]
+    for title, figures in lines.items():
+        old, new = ("{value:.3f} ({0:.3f} to {1:.3f})".format(*f["ci95"], **f) for f in figures)
+        click.echo(f"{title:<28} {old:<26} {new}")
+    click.echo(
+        f"{found['films']['n']} films; before, and after by cross-validation. The new bundle is "
+        f"{out}. It is served once PNEUMONIA_MODEL names it."
+    )
 
 
 @click.command()

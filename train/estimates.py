@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumonia.monitoring.wilson import wilson
 from train import metrics
 from train.metrics import Statistics
 
@@ -37,7 +38,7 @@ class Estimate:
         """The figure as a share of n films: of none or all of them, with Wilson's interval."""
         if not n or self.value not in (0.0, 1.0):
             return self
-        return Estimate(self.value, *metrics.wilson(round(self.value * n), n))
+        return Estimate(self.value, *wilson(round(self.value * n), n))
 
 
 def estimate(

@@ -96,11 +96,14 @@ class Quality:
     """What the gate says of the film; a refused film raises instead and has no finding.
 
     ``inverted``: the film came with air bright and bone dark; its grey levels were inverted back.
+    ``outlier_distance``: how far it is from chest films, 1 where it would be refused; None where
+    that was not measured.
     """
 
     accepted: bool = True
     warnings: tuple[str, ...] = ()
     inverted: bool = False
+    outlier_distance: float | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,6 +1,6 @@
 """Can this film be read at all? Refusals are errors; doubts become warnings beside the verdict."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,12 +101,14 @@ def judge(
     try:
         quality = check(radiograph)
         doubts: tuple[str, ...] = ()
+        distance = None
         if segmentation is not None and expected is not None:
-            doubts = check_segmentation(segmentation, expected, population, turns)
+            doubts, distance = check_segmentation(segmentation, expected, population, turns)
     except UnreadableRadiograph as error:
         return Quality(False, radiograph.warnings, inverted), error
     notes += (INVERTED_NOTICE,) if inverted else ()
-    return replace(quality, warnings=quality.warnings + notes + doubts, inverted=inverted), None
+    warnings = quality.warnings + notes + doubts
+    return Quality(True, warnings, inverted, distance), None
 
 
 def is_inverted(segmentation: "LungSegmentation") -> bool:
@@ -154,8 +156,10 @@ def check_segmentation(
     expected: Expected,
     population: Population | None = None,
     turns: int = 0,
-) -> tuple[str, ...]:
-    """Judge what the lung network sees, of a film that is not inverted. Returns warnings.
+) -> tuple[tuple[str, ...], float]:
+    """Warnings on what the lung network sees, and how far the film is from chest films.
+
+    The film is not inverted; the distance is 1 where it would be refused.
 
     Parameters
     ----------
@@ -171,7 +175,8 @@ def check_segmentation(
     """
     lungs, limits = anatomy.measure(segmentation.lungs), expected.limits
     distance = expected.outlier_model.distance(segmentation.features)
-    OUTLIER_DISTANCES.observe(distance / limits.far)
+    relative = distance / limits.far
+    OUTLIER_DISTANCES.observe(relative)
     # What still seems to lie turned when it is turned upright has no way up: it is no chest film.
     is_chest = distance <= limits.far and (not turns or find_turns(segmentation) == 0)
     if not turns:
@@ -188,7 +193,7 @@ def check_segmentation(
             f"Only one whole lung can be made out: the other is cut off, or hidden. {_WHOLE}"
         )
     _check_shape(lungs, limits)
-    return _doubts(segmentation, lungs, distance, limits, population)
+    return _doubts(segmentation, lungs, distance, limits, population), relative
 
 
 def _check_shape(lungs: LungPair, limits: GateLimits) -> None:

@@ -1,4 +1,4 @@
-"""``flask backup``, ``flask restore`` and ``flask purge``: what is kept, and for how long."""
+"""``flask backup``, ``restore``, ``purge`` and ``export-reviewed``: what is kept, what goes out."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from pneumonia import reviewed
 from pneumonia.errors import BackupError, DomainError
 from pneumonia.records import Store
+from pneumonia.records.audit_chain import Action
 from pneumonia.records.backup import write_backup
 from pneumonia.records.restore import restore_backup
 from pneumonia.retention import parse_age, sweep
@@ -65,6 +67,28 @@ def purge(age: str) -> None:
     except DomainError as error:
         raise click.ClickException(error.detail) from None
     click.echo(f"{deleted} readings deleted, and {swept} films that had none.")
+
+
+@click.command("export-reviewed")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@with_appcontext
+def export_reviewed(folder: Path) -> None:
+    """Write the reviewed films to DIR, a new folder, with what the last review of each saw.
+
+    flask train, flask evaluate and flask calibrate --from-reviews take it. It holds films of
+    patients: keep it as safe as the data folder.
+    """
+    own = current_app.extensions["pneumonia"]
+    try:
+        found = reviewed.find(_store())
+        bundle = own.settings.models_dir / own.settings.model
+        reviewed.export(_store(), found, bundle, folder)
+        own.audit.note(Action.EXPORT, f"reviewed films, {len(found.readings)}")
+    except DomainError as error:
+        raise click.ClickException(error.detail) from None
+    click.echo(f"{folder}: {len(found.readings)} films.")
+    if found.left_out:
+        click.echo(f"Left out: {found.left_out}.", err=True)
 
 
 def _store() -> Store:

@@ -54,6 +54,7 @@ def to_row(reading: Reading) -> ReadingRow:
         quality_accepted=finding.quality.accepted,
         quality_warnings=list(finding.quality.warnings),
         quality_inverted=finding.quality.inverted,
+        outlier_distance=finding.quality.outlier_distance,
         map_values=activation.values.astype("<f4").tobytes(),
         map_rows=rows,
         map_columns=columns,
@@ -83,7 +84,10 @@ def to_reading(row: ReadingRow) -> Reading:
             operating_point=_operating_point(row),
             model=ModelRef(row.model_id, row.model_sha256),
             quality=Quality(
-                row.quality_accepted, tuple(row.quality_warnings), row.quality_inverted
+                row.quality_accepted,
+                tuple(row.quality_warnings),
+                row.quality_inverted,
+                row.outlier_distance,
             ),
             activation=_activation(row),
             outline=_outline(row),

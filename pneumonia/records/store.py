@@ -171,6 +171,11 @@ class Store:
         """Whether the film's file is there. Raises ReadingNotFound for what is no id."""
         return self._radiographs.path(reading_id).is_file()
 
+    def radiograph_bytes(self, reading_id: str) -> int:
+        """Size of the film's file; 0 where it is gone. Raises ReadingNotFound for what is no id."""
+        path = self._radiographs.path(reading_id)
+        return path.stat().st_size if path.is_file() else 0
+
     def delete(self, reading_id: str) -> None:
         """Remove the reading and its film. Raises ReadingNotFound.
 

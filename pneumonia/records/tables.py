@@ -80,6 +80,8 @@ class ReadingRow(Base):
     quality_accepted: Mapped[bool] = mapped_column(Boolean)
     quality_warnings: Mapped[list[str]] = mapped_column(JSON)
     quality_inverted: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    # From chest films, 1 where the gate refuses; NULL where it was not measured.
+    outlier_distance: Mapped[float | None] = mapped_column(Double)
 
     # float32 little-endian, row by row: bit for bit what the network gave.
     map_values: Mapped[bytes] = mapped_column(LargeBinary)
@@ -111,7 +113,12 @@ for _name, _column in {
 }.items():
     Index(f"ix_readings_{_name}", *(ReadingRow.__table__.c[c] for c in (_column, *_COVERED)))
 Index("ix_readings_batch", ReadingRow.batch)
-Index("ix_readings_model", ReadingRow.model_id)
+# All that agreement and drift of a model are worked out from, likewise.
+_OBSERVED = (
+    "model_id", "model_sha256", "created_at", "population", "probability", "threshold", "logit",
+    "label", "population_match", "opinion", "outlier_distance", "synthetic", "deleted_at",
+)  # fmt: skip
+Index("ix_readings_observed", *(ReadingRow.__table__.c[c] for c in _OBSERVED))
 # Of the few that were deleted only: else it would be taken for the many that were not.
 _IS_DELETED = ReadingRow.deleted_at.is_not(None)
 Index(

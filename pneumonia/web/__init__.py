@@ -10,6 +10,7 @@ from pneumonia.config import Settings
 from pneumonia.web import (
     accounts,
     administration,
+    agreement,
     api,
     batches,
     door,
@@ -55,6 +56,7 @@ def init_app(app: Flask, own: Services) -> None:
         reviews,
         accounts,
         administration,
+        agreement,
         api,
         health,
         language,

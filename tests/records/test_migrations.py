@@ -19,7 +19,7 @@ from pneumonia.errors import StorageUnavailable
 from pneumonia.records import Reading, Store, database
 from pneumonia.records.tables import Base
 
-HEAD = "0010"
+HEAD = "0011"
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +47,10 @@ def test_the_comparison_would_see_a_difference(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.sqlite3'}"
     Store(url, tmp_path).migrate()
     with sqlite3.connect(tmp_path / "x.sqlite3") as raw:
-        raw.execute("ALTER TABLE readings DROP COLUMN logit")
+        raw.execute("ALTER TABLE readings DROP COLUMN image_format")
     with create_engine(url).connect() as connection:
         changes = compare_metadata(MigrationContext.configure(connection), Base.metadata)
-    assert [(change[0], change[3].name) for change in changes] == [("add_column", "logit")]
+    assert [(change[0], change[3].name) for change in changes] == [("add_column", "image_format")]
 
 
 def test_eight_processes_migrate_at_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from math import nan
 import numpy as np
 import pytest
 
+from pneumonia.monitoring.wilson import wilson
 from train import metrics
 from train.estimates import Estimate, estimate, estimate_mean, estimate_rates
 
@@ -25,10 +26,10 @@ def test_a_share_has_the_interval_of_patients_resampled() -> None:
 
 def test_a_share_of_all_or_none_has_wilsons() -> None:
     found = estimate_rates(TRUTH, SCORES, ALONE, 0.5)
-    assert found.specificity == Estimate(1.0, *metrics.wilson(5, 5))
-    assert found.precision == Estimate(1.0, *metrics.wilson(2, 2))
+    assert found.specificity == Estimate(1.0, *wilson(5, 5))
+    assert found.precision == Estimate(1.0, *wilson(2, 2))
     none = estimate_rates(TRUTH, SCORES, ALONE, 0.95).sensitivity
-    assert none == Estimate(0.0, *metrics.wilson(0, 3))
+    assert none == Estimate(0.0, *wilson(0, 3))
 
 
 def test_films_of_one_patient_make_it_wider() -> None:

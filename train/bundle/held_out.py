@@ -77,7 +77,10 @@ class HeldOut:
         return weights
 
     def of_population(self, name: str) -> Self:
-        own = self.populations == name
+        return self.where(self.populations == name)
+
+    def where(self, own: NDArray[np.bool_]) -> Self:
+        """Those of the films that are chosen, by a bool (n,)."""
         return type(self)(
             self.labels[own], self.logits[own], self.patients[own], self.sources[own],
             self.populations[own], self.perturbed[:, own],

@@ -46,17 +46,17 @@ def measure(films: HeldOut, populations: Mapping[str, Population]) -> dict[str, 
         Those that may be told apart, by the name that the films have.
     """
     parts = {name: films.of_population(name) for name in populations}
-    fitted = {name: _fit(part) for name, part in parts.items() if part.has_both_classes}
+    fitted = {name: fit(part) for name, part in parts.items() if part.has_both_classes}
     if len(fitted) < 2:
-        return _describe(films, *_fit(films)) | {"populations": {}}
+        return describe(films, *fit(films)) | {"populations": {}}
     scaling = calibrate.fit_calibration(films.labels, films.logits, films.weights)
     cautious = {
         name: _be_cautious(name, scaling, fitted)
         for name in choose_operating_points(films.labels, scaling.probabilities(films.logits))
     }
-    return _describe(films, scaling, cautious) | {
+    return describe(films, scaling, cautious) | {
         "populations": {
-            name: {"population": populations[name].as_dict()} | _describe(parts[name], *one)
+            name: {"population": populations[name].as_dict()} | describe(parts[name], *one)
             for name, one in fitted.items()
         }
     }
@@ -83,7 +83,8 @@ def recalibrate(folder: Path, films: HeldOut) -> dict[str, Any]:
     return card
 
 
-def _fit(films: HeldOut) -> Fitted:
+def fit(films: HeldOut) -> Fitted:
+    """Temperature and bias, and the operating points, for films that are taken together."""
     scaling = calibrate.fit_calibration(films.labels, films.logits, films.weights)
     probabilities, perturbed = map(scaling.probabilities, (films.logits, films.perturbed))
     points = choose_operating_points(films.labels, probabilities, perturbed, films.sources.tolist())
@@ -106,7 +107,8 @@ def _be_cautious(name: str, scaling: PlattScaling, fitted: Mapping[str, Fitted])
     return OperatingPoint(name, at, (low, high) if low < high else None)
 
 
-def _describe(films: HeldOut, scaling: PlattScaling, points: Points) -> dict[str, Any]:
+def describe(films: HeldOut, scaling: PlattScaling, points: Points) -> dict[str, Any]:
+    """What was fitted as a card holds it, with its figures on the films it was fitted to."""
     probabilities, perturbed = map(scaling.probabilities, (films.logits, films.perturbed))
     patients, labels = films.patients.tolist(), films.labels
     balanced = points[DEFAULT_OPERATING_POINT]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from train import metrics
+from pneumonia.monitoring.wilson import wilson
 from train.evaluate.curves import precision_recall_curve, roc_curve, selective_accuracy
 from train.evaluate.discrimination import AtPoint
 from train.evaluate.predictions import Predictions
@@ -136,7 +136,7 @@ def plot_reliability(report: EvaluationReport, out: Path) -> None:
         np.array([getattr(b, name) for b in bins]) for name in ("n", "predicted", "observed")
     )
     pneumonias = np.rint(observed * counts).astype(int)
-    ends = [metrics.wilson(int(k), int(n)) for k, n in zip(pneumonias, counts, strict=True)]
+    ends = [wilson(int(k), int(n)) for k, n in zip(pneumonias, counts, strict=True)]
     figure = new_figure(5.6, 6.9)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot((0, 1), (0, 1), color=GREY, linewidth=1, linestyle=":", label="perfectly calibrated")

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from pneumonia.monitoring.wilson import wilson
 from tests.train.evaluate.builders import POINTS, N, reported, some_predictions, whole_report
 from tests.train.fakes import FakePredictor
 from train import perturbations
 from train.evaluate import text
 from train.evaluate.perturbed import PerturbationProbe, Perturbations
 from train.evaluate.predictions import Predictions, Refusal
-from train.metrics import bootstrap, expected_calibration_error, wilson
+from train.metrics import bootstrap, expected_calibration_error
 
 
 @pytest.fixture(scope="module")
