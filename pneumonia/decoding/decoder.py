@@ -1,9 +1,11 @@
 """A decoder: takes films from its socket one after the other and answers with their pixels."""
 
 import json
+import mmap
 import resource
 import socket
-from typing import BinaryIO
+
+import numpy as np
 
 from pneumonia.decoding import bounds, confinement
 from pneumonia.decoding.messages import TOO_MUCH_MEMORY, describe, pack
@@ -12,7 +14,7 @@ from pneumonia.imaging import Limits, open_upload
 from pneumonia.imaging.dicom import extract_study
 
 
-def serve(channel: socket.socket, limits: Limits) -> None:
+def serve(channel: socket.socket, memory: mmap.mmap, limits: Limits) -> None:
     """Decode what comes, until the other side hangs up or it is time for a fresh decoder.
 
     A film that is refused is the last one: what it may have left behind must not meet the next
@@ -23,32 +25,28 @@ def serve(channel: socket.socket, limits: Limits) -> None:
     with channel.makefile("rb") as requests:
         while left and (line := requests.readline()):
             request = json.loads(line)
-            data = requests.read(request["bytes"])
+            data = memory[: request["bytes"]]
             confinement.limit_time()
             try:
-                _answer(channel, requests, data, limits, with_study=request["study"])
+                upload = open_upload(data, limits)
+                channel.sendall(pack(pixels=upload.pixels))
+                if not requests.readline():  # hung up: there was no room for its pixels
+                    return
+                radiograph = upload.decode()
             except ImageError as error:
                 channel.sendall(pack(code=error.code, detail=error.detail))
                 return
             except MemoryError:
                 channel.sendall(pack(code=DecoderStopped.code, detail=TOO_MUCH_MEMORY))
                 return
+            study = b""
+            if request["study"] and radiograph.format == "DICOM":
+                study = _study(data)
+            np.copyto(np.ndarray(radiograph.pixels.shape, np.float32, memory), radiograph.pixels)
             left = 0 if _peak_bytes() > most_bytes else left - 1
-            channel.sendall(pack(again=left > 0))
-
-
-def _answer(
-    channel: socket.socket, requests: BinaryIO, data: bytes, limits: Limits, *, with_study: bool
-) -> None:
-    upload = open_upload(data, limits)
-    channel.sendall(pack(pixels=upload.pixels))
-    if not requests.readline():  # hung up: there was no room for its pixels
-        return
-    radiograph = upload.decode()
-    study = _study(data) if with_study and radiograph.format == "DICOM" else b""
-    channel.sendall(pack(radiograph=describe(radiograph), study=len(study)))
-    channel.sendall(memoryview(radiograph.pixels).cast("B"))
-    channel.sendall(study)
+            channel.sendall(
+                pack(radiograph=describe(radiograph), study=study.hex(), again=left > 0)
+            )
 
 
 def _study(data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The service's side: films go to decoders in other processes, and come back as Radiographs."""
 
 import logging
+import mmap
 import os
 import signal
 import socket
@@ -9,20 +10,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import numpy as np
+
 from pneumonia.config import ROOT
-from pneumonia.decoding import bounds, confinement
+from pneumonia.decoding import bounds, confinement, shared_memory
 from pneumonia.decoding.messages import (
     GO_ON,
     MAX_LINE_BYTES,
     TOO_MUCH_MEMORY,
     BadMessage,
-    empty_pixels,
     pack,
     rebuild,
     refusal,
+    shape_of,
     unpack,
 )
 from pneumonia.errors import DecoderStopped, DecoderUnavailable
@@ -113,18 +116,22 @@ class Decoders:
 
     def _start_decoder(self) -> "Channel":
         ours, theirs = socket.socketpair()
+        memory = shared_memory.make(self._limits)
         with theirs:
             try:
-                if self._control is None or self._template is None:
-                    raise ConnectionError
-                socket.send_fds(self._control, [b"\0"], [theirs.fileno()])
-            except OSError:  # there is no template, or not any more
-                try:
-                    socket.send_fds(self._start_template(), [b"\0"], [theirs.fileno()])
-                except OSError as error:
-                    ours.close()
-                    raise unavailable() from error
-        return Channel(ours)
+                self._ask_for_decoder(theirs.fileno(), memory)
+            except OSError as error:
+                ours.close()
+                os.close(memory)
+                raise unavailable() from error
+        return Channel(ours, shared_memory.attach(memory, self._limits))
+
+    def _ask_for_decoder(self, *files: int) -> None:
+        if self._control is not None:
+            with suppress(OSError):  # the template is not there any more
+                socket.send_fds(self._control, [b"\0"], files)
+                return
+        socket.send_fds(self._start_template(), [b"\0"], files)
 
     def _start_template(self) -> socket.socket:
         if time.monotonic() - self._started_at < RESTART_AFTER_S:
@@ -176,9 +183,12 @@ class Opened:
         """Have the header read; raises as :meth:`Decoders.open`."""
         assert self._channel is not None
         self._channel.begin()
+        self._channel.memory[: len(data)] = data
         self._channel.send(pack(bytes=len(data), study=study))
-        self._channel.send(data)
-        self.pixels = max(0, int(self._channel.hear("pixels")["pixels"]))
+        pixels = self._channel.hear("pixels")["pixels"]
+        if not isinstance(pixels, int):
+            raise self._channel.stopped("crash")
+        self.pixels = max(0, pixels)
 
     def decode(self) -> Radiograph:
         """The film, once; raises as :meth:`Decoders.open`."""
@@ -189,16 +199,14 @@ class Opened:
         answer = channel.hear("radiograph")
         try:
             described = dict(answer["radiograph"])
-            pixels = empty_pixels(described, self._limits)
-            channel.fill(memoryview(pixels).cast("B"))
-            study = bytearray(min(int(answer["study"]), MAX_LINE_BYTES))
-            channel.fill(memoryview(study))
-            serves_on = channel.hear("again")["again"] is True
+            shape = shape_of(described, self._limits)
+            # A copy, that no decoder can change any more.
+            pixels = np.ndarray(shape, np.float32, channel.memory).copy()
             radiograph = rebuild(described, pixels)
+            self.study = bytes.fromhex(str(answer["study"]))
         except (BadMessage, TypeError, ValueError, KeyError):
             raise channel.stopped("crash") from None
-        self.study = bytes(study)
-        if serves_on:
+        if answer.get("again") is True:
             self._channel = None
             self._give_back(channel)
         return radiograph
@@ -210,9 +218,10 @@ class Opened:
 
 
 class Channel:
-    """The socket to one decoder, and the time it has to answer."""
+    """The way to one decoder: a socket, memory that both see, and the time it has to answer."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, memory: mmap.mmap) -> None:
+        self.memory = memory
         self._socket = sock
         self._until = 0.0
 
@@ -232,6 +241,7 @@ class Channel:
 
     def close(self) -> None:
         self._socket.close()
+        self.memory.close()
 
     def send(self, data: bytes) -> None:
         """Say something. Where nobody listens any more, :meth:`hear` will find why."""
@@ -245,15 +255,13 @@ class Channel:
 
     def hear(self, field: str) -> dict[str, Any]:
         """The next line, with that field; raises what it says else."""
-        line = bytearray()
+        line = b""
         while not line.endswith(b"\n"):
-            # A byte after the line belongs to the pixels: look first, take what is the line's.
-            seen = self._receive(MAX_LINE_BYTES, socket.MSG_PEEK)
-            line += self._receive(seen.find(b"\n") + 1 or len(seen))
+            line += self._receive()
             if len(line) > MAX_LINE_BYTES:
                 raise self.stopped("crash")
         try:
-            fields = unpack(bytes(line))
+            fields = unpack(line)
             if field in fields:
                 return fields
             if "ended_by" in fields:
@@ -265,31 +273,16 @@ class Channel:
             DECODERS_STOPPED.labels("memory").inc()
         raise found
 
-    def fill(self, buffer: memoryview) -> None:
-        """Take as many bytes as there is room for."""
-        done = 0
-        while done < len(buffer):
-            self._wait()
-            try:
-                count = self._socket.recv_into(buffer[done:])
-            except TimeoutError:
-                raise self.stopped("time") from None
-            except OSError:
-                count = 0
-            if not count:
-                raise self.stopped("crash")
-            done += count
-
     def stopped(self, cause: str) -> DecoderStopped:
         """The error for a decoder that does not come back with an answer."""
         DECODERS_STOPPED.labels(cause).inc()
         log.warning("A decoder was stopped by the file it was given: %s", cause)
         return DecoderStopped(_SENTENCES[cause])
 
-    def _receive(self, most: int, flags: int = 0) -> bytes:
+    def _receive(self) -> bytes:
         self._wait()
         try:
-            data = self._socket.recv(most, flags)
+            data = self._socket.recv(MAX_LINE_BYTES)
         except TimeoutError:
             raise self.stopped("time") from None
         except OSError:

@@ -1,4 +1,5 @@
-"""What a decoder and the service say to each other: lines of JSON, and bytes that they announce.
+"""What a decoder and the service say to each other: lines of JSON; film and pixels lie in memory
+that both see.
 
 Nothing here is pickled, and what a decoder says is checked like anything else from outside: the
 film it was given may have taken it over.
@@ -15,7 +16,7 @@ from pneumonia.errors import ImageError
 from pneumonia.imaging import Limits, Radiograph
 from pneumonia.imaging.radiograph import Facts
 
-MAX_LINE_BYTES: Final = 2**16
+MAX_LINE_BYTES: Final = 2**18
 GO_ON: Final = b"\n"
 """Said to a decoder when there is room for its film's pixels."""
 
@@ -59,14 +60,14 @@ def describe(radiograph: Radiograph) -> dict[str, Any]:
     }
 
 
-def empty_pixels(described: dict[str, Any], limits: Limits) -> NDArray[np.float32]:
-    """Room for the pixels of a radiograph that was described. Raises BadMessage."""
+def shape_of(described: dict[str, Any], limits: Limits) -> tuple[int, int]:
+    """Height and width of a radiograph that was described. Raises BadMessage."""
     height, width = described.get("height"), described.get("width")
     if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
         raise BadMessage
     if height * width > limits.max_pixels:
         raise BadMessage
-    return np.empty((height, width), np.float32)
+    return height, width
 
 
 def rebuild(described: dict[str, Any], pixels: NDArray[np.float32]) -> Radiograph:

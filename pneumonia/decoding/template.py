@@ -1,8 +1,9 @@
 """The process that decoders are forked from: it has imported what they need, and sees no film.
 
-``python -m pneumonia.decoding.template FD MAX_BYTES MAX_PIXELS``, where FD is a socket: a byte on it
-comes with another socket and asks for a decoder behind that one. It has one thread and no torch, so
-forking it is safe, quick and small. It ends, and all decoders with it, when its socket is closed.
+``python -m pneumonia.decoding.template FD MAX_BYTES MAX_PIXELS``, where FD is a socket: a byte on
+it comes with another socket and with memory, and asks for a decoder behind these. It has one thread
+and no torch, so forking it is safe, quick and small. It ends, and all decoders with it, when its
+socket is closed.
 """
 
 import gc
@@ -11,13 +12,13 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import cv2
 import imagecodecs
-import pydicom.pixels
 
-from pneumonia.decoding import bounds, confinement
+from pneumonia.decoding import bounds, confinement, shared_memory
 from pneumonia.decoding.decoder import serve
 from pneumonia.decoding.messages import pack
 from pneumonia.imaging import Limits, dicom_codecs
@@ -51,27 +52,29 @@ class Template:
         while True:
             for fd, _ in events.poll():
                 if fd == self._control.fileno():
-                    byte, fds, _, _ = socket.recv_fds(self._control, 1, 1)
+                    byte, fds, _, _ = socket.recv_fds(self._control, 1, 2)
                     if not byte:
                         self._end_all()
                         return
-                    for channel in fds:
-                        self._start(socket.socket(fileno=channel), events)
+                    if len(fds) == 2:
+                        self._start(socket.socket(fileno=fds[0]), fds[1], events)
                 elif fd == self._ended.fileno():
                     self._ended.recv(4096)
                 else:
                     self._hung_up(fd, events)
             self._reap(events)
 
-    def _start(self, channel: socket.socket, events: select.poll) -> None:
+    def _start(self, channel: socket.socket, memory: int, events: select.poll) -> None:
         try:
             process = os.fork()
         except OSError as error:  # the caller sees the end of its socket
             print(f"No decoder could be started: {error}", file=sys.stderr, flush=True)
             channel.close()
+            os.close(memory)
             return
         if process == 0:
-            self._become_decoder(channel)
+            self._become_decoder(channel, memory)
+        os.close(memory)
         self._channels[process] = channel
         events.register(channel, 0)  # tells of a hang-up alone
 
@@ -90,26 +93,23 @@ class Template:
             channel = self._channels.pop(process)
             ended_by = -os.waitstatus_to_exitcode(status)
             if ended_by:
-                try:
+                with suppress(OSError):  # the caller is gone
                     channel.send(pack(ended_by=ended_by), socket.MSG_DONTWAIT)
-                except OSError:
-                    pass  # the caller is gone, or reads no more
-            try:
+            with suppress(KeyError):  # it hung up before
                 events.unregister(channel)
-            except KeyError:
-                pass  # it hung up before
             channel.close()
 
     def _end_all(self) -> None:
         for process in self._channels:
             os.kill(process, signal.SIGKILL)
 
-    def _become_decoder(self, channel: socket.socket) -> NoReturn:
-        """Close everything but the channel, be confined, serve, and end."""
+    def _become_decoder(self, channel: socket.socket, memory: int) -> NoReturn:
+        """Close everything but channel and memory, be confined, serve, and end."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            shared = shared_memory.attach(memory, self._limits)
             os.dup2(channel.fileno(), CHANNEL)
             os.dup2(0, 2)  # Decoders' complaints may quote what films hold.
             os.closerange(CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
@@ -117,7 +117,7 @@ class Template:
             confinement.limit_process(self._memory_bytes)
             if self._calls is not None:
                 self._calls.load()
-            serve(own, self._limits)
+            serve(own, shared, self._limits)
             status = 0
         finally:
             os._exit(status)
@@ -131,9 +131,11 @@ def main() -> None:
     Image.init()
     for name in ("jpegls_decode", "jpeg2k_decode", "jpeg8_decode", "dicomrle_decode"):
         getattr(imagecodecs, name)  # imported when it is first named
-    assert dicom_codecs.DECODER_DEPENDENCIES and pydicom.pixels
+    assert dicom_codecs.DECODER_DEPENDENCIES  # imported for the sake of it, and pydicom with it
     limits = Limits(max_bytes, max_pixels)
-    memory_bytes = bounds.memory_bytes(limits) + confinement.address_space()
+    memory_bytes = (
+        bounds.memory_bytes(limits) + shared_memory.size_bytes(limits) + confinement.address_space()
+    )
     template = Template(socket.socket(fileno=control), limits, memory_bytes)
     confinement.close_files()
     gc.freeze()
