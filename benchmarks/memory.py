@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 
-from benchmarks.servers import BOUNDARY, Server, form, ours
+from benchmarks.servers import BOUNDARY, Server, descendants, form, ours
 from tests.hostile.corpus import FILMS, corpus
 
 CLIENTS = 8
@@ -45,22 +45,16 @@ def _post(server: Server, body: bytes) -> None:
 
 
 def _memory_mb(master: int) -> tuple[float, float]:
-    (worker,) = _children(master)
-    return _pss_mb(worker), sum(_below_mb(child) for child in _children(worker))
-
-
-def _below_mb(process: int) -> float:
-    return _pss_mb(process) + sum(_below_mb(child) for child in _children(process))
+    worker, *decoders = descendants(master)
+    return _pss_mb(worker), sum(_pss_mb(decoder) for decoder in decoders)
 
 
 def _pss_mb(process: int) -> float:
-    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-
-
-def _children(process: int) -> list[int]:
-    threads = Path(f"/proc/{process}/task").iterdir()
-    return [int(child) for one in threads for child in (one / "children").read_text().split()]
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:  # a decoder that has just ended
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0) / 1024
 
 
 if __name__ == "__main__":

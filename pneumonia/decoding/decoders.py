@@ -90,8 +90,10 @@ class Decoders:
         with self._lock:
             template, self._template = self._template, None
             waiting, self._waiting = self._waiting, []
-            if self._control is not None:
-                self._control.close()
+            control, self._control = self._control, None
+            self._started_at = float("-inf")
+            if control is not None:
+                control.close()
         for channel in waiting:
             channel.close()
         if template is not None:
