@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -117,16 +117,16 @@ class Decoders:
             return self._start_decoder()
 
     def _start_decoder(self) -> "Channel":
-        ours, theirs = socket.socketpair()
-        memory = shared_memory.make(self._limits)
-        with theirs:
+        with ExitStack() as undo:
             try:
+                ours, theirs = socket.socketpair()
+                undo.callback(theirs.close)
+                memory = shared_memory.make(self._limits)
+                undo.callback(os.close, memory)
                 self._ask_for_decoder(theirs.fileno(), memory)
-            except OSError as error:
-                ours.close()
-                os.close(memory)
+                return Channel(ours, shared_memory.attach(memory, self._limits))
+            except OSError as error:  # no template, or no files or memory are left
                 raise unavailable() from error
-        return Channel(ours, shared_memory.attach(memory, self._limits))
 
     def _ask_for_decoder(self, *files: int) -> None:
         if self._control is not None:

@@ -35,8 +35,5 @@ def make(limits: Limits) -> int:
 
 
 def attach(file_descriptor: int, limits: Limits) -> mmap.mmap:
-    """The memory, and the file's number given back."""
-    try:
-        return mmap.mmap(file_descriptor, size_bytes(limits))
-    finally:
-        os.close(file_descriptor)
+    """The memory; the file may be closed."""
+    return mmap.mmap(file_descriptor, size_bytes(limits))
