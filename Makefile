@@ -17,7 +17,7 @@ DEVELOPMENT := $(VENV)/.requirements-dev.stamp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup serve test lint types unit quick bench kills lock messages sbom audit format clean
+.PHONY: help setup serve test lint types unit quick bench hostile fuzz kills lock messages sbom audit format clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET [PYTHON=python3.12] [PORT=8000]"
@@ -86,6 +86,15 @@ sbom: $(DEVELOPMENT) ## Write sbom.json: what the app is made of, as CycloneDX
 audit: $(DEVELOPMENT) ## Look up known vulnerabilities of what is locked (needs the network)
 	$(BIN)/pip-audit --require-hashes --disable-pip --strict \
 	  -r requirements-torch.lock -r requirements-dev.lock
+
+hostile: $(DEVELOPMENT) ## Send three thousand hostile files to the server (HOSTILE_SEED=n: others)
+	HOSTILE=3000 $(BIN)/python -m pytest -q -s tests/hostile/test_corpus.py
+
+FUZZ_S ?= 300
+fuzz: $(DEVELOPMENT) ## Fuzz the decoder, guided by coverage, for FUZZ_S seconds (300)
+	$(PIP) -r requirements-fuzz.txt
+	@mkdir -p var/fuzz/corpus
+	$(BIN)/python -m tests.hostile.fuzz var/fuzz/corpus -max_total_time=$(FUZZ_S) -artifact_prefix=var/fuzz/
 
 kills: $(DEVELOPMENT) ## Kill the server under load a hundred times; nothing acknowledged may be lost
 	KILLS=100 $(BIN)/python -m pytest -q -s tests/server/test_kills.py

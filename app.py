@@ -11,6 +11,7 @@ from pneumonia.accounts import Accounts
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.cli import commands
 from pneumonia.config import ROOT, Settings
+from pneumonia.decoding.decoders import Decoders
 from pneumonia.imaging import Limits
 from pneumonia.readings import Readings
 from pneumonia.records import Audit, Batches, Reviews, Store, Worklist
@@ -31,7 +32,11 @@ RESEARCH_COMMANDS = {
 }
 
 
-def create_app(settings: Settings | None = None, service: AnalysisService | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None,
+    service: AnalysisService | None = None,
+    decoders: Decoders | None = None,
+) -> Flask:
     """Wire everything together; reads the environment unless settings are given.
 
     Nothing is opened, loaded or written until the first request or command needs it.
@@ -45,8 +50,9 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
     service = service or open_service(settings)
     store = Store(settings.resolved_database_url, settings.data_dir)
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
+    decoders = decoders or Decoders(limits)
     readings = Readings(
-        store, service, limits, settings.longest_wait_s, keep_study=settings.keep_dicom_study
+        store, service, decoders, settings.longest_wait_s, keep_study=settings.keep_dicom_study
     )
     app = Flask(
         "pneumonia",

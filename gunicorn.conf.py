@@ -102,3 +102,4 @@ def worker_exit(server, worker):
         worker.over.set()
     if getattr(worker, "wsgi", None) is not None:
         services(worker.wsgi).analysis.close()
+        services(worker.wsgi).readings.close()

@@ -47,13 +47,19 @@ class Server:
 
     @property
     def processor_s(self) -> float:
-        """Processor time that it and its children have taken so far."""
-        children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
+        """Processor time that it and all that came of it have taken so far."""
         ticks = 0
-        for process in (str(self.process), *children):
+        for process in (self.process, *descendants(self.process)):
             times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
             ticks += int(times[11]) + int(times[12])  # user and system
         return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def descendants(process: int) -> list[int]:
+    """Children of a process, whichever of its threads started them, and theirs."""
+    threads = Path(f"/proc/{process}/task").iterdir()
+    children = [int(one) for thread in threads for one in (thread / "children").read_text().split()]
+    return [*children, *(below for child in children for below in descendants(child))]
 
 
 def form(jpeg: bytes) -> bytes:

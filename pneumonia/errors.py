@@ -85,6 +85,13 @@ class NoPixelData(ImageError):
     title = "The file holds no image"
 
 
+class DecoderStopped(ImageError):
+    """The decoder did not survive the file, or took more time or memory than one may have."""
+
+    code = "decoder_stopped"
+    title = "The file could not be decoded within its bounds"
+
+
 class UnreadableRadiograph(ImageError):
     """A sound image that the gate does not let through to a verdict."""
 
@@ -168,6 +175,13 @@ class AnalysisFailed(ModelError):
 class UnknownArchitecture(ModelError):
     code = "unknown_architecture"
     title = "The architecture is not known"
+
+
+class DecoderUnavailable(DomainError):
+    """No process could be started that decodes."""
+
+    code = "decoder_unavailable"
+    title = "Images cannot be decoded at the moment"
 
 
 # --- who asks, and for whom ---------------------------------------------------------------------

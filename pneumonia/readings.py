@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from pneumonia.analysis.finding import Finding, Label
 from pneumonia.budget import Budget
-from pneumonia.errors import ImageError
-from pneumonia.imaging import Limits, Radiograph, open_upload
-from pneumonia.imaging.dicom import extract_study
+from pneumonia.decoding.decoders import Decoders
+from pneumonia.imaging import Radiograph
 from pneumonia.imaging.display import decode_png, encode_png, to_display, to_thumbnail
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
@@ -44,8 +43,8 @@ class Readings:
 
     Parameters
     ----------
-    limits
-        Bounds on the bytes and pixels of an upload.
+    decoders
+        What decodes uploads, in processes of their own.
     wait_s
         Longest wait of a large film for its turn.
     keep_study
@@ -56,14 +55,14 @@ class Readings:
         self,
         store: Store,
         service: Analyst,
-        limits: Limits,
+        decoders: Decoders,
         wait_s: float,
         *,
         keep_study: bool = False,
     ) -> None:
         self._store = store
         self._service = service
-        self._limits = limits
+        self._decoders = decoders
         self._keep_study = keep_study
         self._pixels = Budget(PIXELS_AT_ONCE, small=SMALL_PIXELS, wait_s=wait_s)
 
@@ -99,14 +98,18 @@ class Readings:
         ------
         ImageError
             When the file is refused or cannot be read; nothing is kept then.
+        DecoderUnavailable
+            When nothing can be decoded.
         ModelError
             When there is no model to ask, or it does not answer, or there was no room for a
             large film in time.
         StorageUnavailable
             When the reading cannot be kept.
         """
-        upload = open_upload(data, self._limits)
-        with self._pixels.hold(upload.pixels):
+        with (
+            self._decoders.open(data, study=self._keep_study) as upload,
+            self._pixels.hold(upload.pixels),
+        ):
             with STAGE_SECONDS.labels("decode").time():
                 radiograph = upload.decode().turned(turn).of_population(population)
             finding = self._service.analyse(radiograph)
@@ -117,7 +120,7 @@ class Readings:
                 finding=finding,
                 reference=reference,
                 synthetic=synthetic,
-                study=self._study(data, radiograph),
+                study=upload.study,
                 batch=batch,
                 batch_position=batch_position,
             )
@@ -129,14 +132,9 @@ class Readings:
             SCORES.observe(finding.probability)
         return reading
 
-    def _study(self, data: bytes, radiograph: Radiograph) -> bytes:
-        """Whose film it is, where that is kept; a film that does not say is read all the same."""
-        if not self._keep_study or radiograph.format != "DICOM":
-            return b""
-        try:
-            return extract_study(data)
-        except ImageError:
-            return b""
+    def close(self) -> None:
+        """End the decoders."""
+        self._decoders.close()
 
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""

@@ -38,6 +38,11 @@ BATCH = Histogram(
     "pneumonia_batch_films", "Films analysed together", buckets=(1, 2, 3, 4, 6, 8, 12, 16, 32)
 )
 HUNG = Counter("pneumonia_network_hung", "Times that the network did not come back")
+DECODERS_STOPPED = Counter(
+    "pneumonia_decoders_stopped",
+    "Decoders that a file stopped: by time, memory or crash",
+    ["cause"],
+)
 READINGS = Counter("pneumonia_readings", "Readings made, samples apart", ["label"])
 SCORES = Histogram(
     "pneumonia_score", "Calibrated probability of pneumonia, samples apart", buckets=_SHARES

@@ -1,5 +1,6 @@
 """The app over a bundle, its model warm: what the fixtures of several folders are made of."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from flask import Flask
 
 from app import create_app
 from pneumonia.config import Settings
+from pneumonia.decoding.decoders import Decoders
+from pneumonia.imaging import Limits
 from pneumonia.web.services import services
 
 
@@ -27,10 +30,17 @@ def settings_for(bundle: Path, data_dir: Path, **changes: Any) -> Settings:
     return Settings(**(values | changes))
 
 
+@functools.cache
+def decoders(*limits: int) -> Decoders:
+    """Real ones, shared by all tests: their processes take a second to start."""
+    return Decoders(Limits(*limits))
+
+
 @contextmanager
 def running(bundle: Path, data_dir: Path, **changes: Any) -> Iterator[Flask]:
     """An app that is ready, with :func:`settings_for` the bundle."""
-    app = create_app(settings_for(bundle, data_dir, **changes))
+    settings = settings_for(bundle, data_dir, **changes)
+    app = create_app(settings, decoders=decoders(settings.max_upload_bytes, settings.max_pixels))
     own = services(app)
     own.analysis.start()
     assert own.analysis.wait(60) == "ready", own.analysis.error

@@ -21,12 +21,13 @@ from pneumonia.analysis.finding import (
     Quality,
 )
 from pneumonia.errors import EmptyFile, ModelNotReady, Overloaded, ReadingNotFound, TooManyPixels
-from pneumonia.imaging import Limits, Radiograph
+from pneumonia.imaging import Radiograph
 from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.preprocess import Geometry
 from pneumonia.imaging.synthetic import synthetic_radiograph
 from pneumonia.readings import Readings, overlay, paints_map
 from pneumonia.records import Reading, Store
+from tests.running import decoders
 
 RADIOGRAPH = synthetic_radiograph(3, opacity=True, size=(120, 100))
 
@@ -64,7 +65,7 @@ class Analyst:
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[[Analyst], Readings]:
     store = Store(f"sqlite:///{tmp_path / 'x.sqlite3'}", tmp_path)
-    return lambda analyst: Readings(store, analyst, Limits(max_pixels=20_000), 30)
+    return lambda analyst: Readings(store, analyst, decoders(2**20, 20_000), 30)
 
 
 def radiographs(folder: Path) -> list[Path]:
@@ -192,7 +193,12 @@ class Together(Analyst):
 
 
 def submit_at_once(analyst: Analyst, folder: Path, count: int) -> list[Reading]:
-    readings = Readings(Store(f"sqlite:///{folder / 'x.sqlite3'}", folder), analyst, Limits(), 60)
+    readings = Readings(
+        Store(f"sqlite:///{folder / 'x.sqlite3'}", folder),
+        analyst,
+        decoders(50 * 2**20, 40_000_000),
+        60,
+    )
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(readings.submit, [encode_png(RADIOGRAPH)] * count))
 
@@ -225,7 +231,7 @@ def test_maps_of_large_radiographs_are_painted_within_the_same_bound(tmp_path, m
                 assert may_end.wait(30)
             return super().analyse(radiograph)
 
-    readings = Readings(store, Held(), Limits(), 0.1)
+    readings = Readings(store, Held(), decoders(50 * 2**20, 40_000_000), 0.1)
     first = readings.submit(encode_png(RADIOGRAPH))
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(readings.submit, encode_png(RADIOGRAPH))

@@ -70,7 +70,7 @@ def decode(data: bytes, limits: Limits = Limits()) -> Radiograph:  # noqa: B008 
     ------
     EmptyFile, FileTooLarge, TooManyPixels, UnsupportedFormat, UnsupportedEncoding, DamagedImage, \
 NoPixelData
-        All of them ``ImageError``; nothing else escapes, whatever the bytes.
+        All of them ``ImageError``; nothing else but MemoryError escapes, whatever the bytes.
     """
     return open_upload(data, limits).decode()
 

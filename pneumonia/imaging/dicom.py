@@ -193,7 +193,7 @@ def extract_study(data: bytes) -> bytes:
 def _blaming_the_file(data: bytes) -> Iterator[None]:
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # pydicom raises almost anything on hostile bytes
         raise DamagedImage(
@@ -268,6 +268,8 @@ def _stored_values(dataset: Any) -> NDArray[Any]:
 
     try:
         return dicom_codecs.stored_values(dataset)
+    except MemoryError:
+        raise
     except Exception as error:
         raise damaged_pixels("cannot be decoded to the end") from error
 

@@ -46,7 +46,7 @@ def read(data: bytes, limits: Limits, sha256: str) -> Radiograph:
             warnings = (*_frame_warnings(picture), *_camera_warnings(picture))
             _turn_upright(picture)
             stored, bits, is_coloured = _grey(picture)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow raises almost anything on hostile bytes
         raise _damaged(data) from error
@@ -81,7 +81,7 @@ def check_header(data: bytes, limits: Limits) -> tuple[int, int]:
     try:
         with _open(data, limits) as picture:
             return picture.size
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise _damaged(data) from error

@@ -59,6 +59,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.StorageUnavailable: 503,
     errors.BadSetting: 503,
     errors.AnalysisFailed: 503,
+    errors.DecoderUnavailable: 503,
 }
 
 # Seconds after which asking again may help; a minute where somebody must mend something first.
@@ -66,6 +67,7 @@ RETRY_AFTER_S: dict[type[DomainError], int] = {
     errors.ModelNotReady: 3,
     errors.Overloaded: 2,
     errors.AnalysisTimeout: 10,
+    errors.DecoderUnavailable: 5,
 }
 
 # HTTP's own errors: status -> code, title, sentence.
