@@ -1,6 +1,7 @@
 """Composition root: settings -> Flask app, with the training commands beside it, lazily."""
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from pneumonia.config import ROOT, Settings
 from pneumonia.imaging import Limits
 from pneumonia.readings import Readings
 from pneumonia.records import Audit, Batches, Reviews, Store, Worklist
+from pneumonia.records.film_keys import FilmKeys
 from pneumonia.records.ways_in import SessionLimits
 from pneumonia.web.services import Services
 
@@ -43,7 +45,8 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
     """
     settings = settings or Settings.from_environ()
     service = service or open_service(settings)
-    store = Store(settings.resolved_database_url, settings.data_dir)
+    film_keys = FilmKeys(Path(settings.film_key_file) if settings.film_key_file else None)
+    store = Store(settings.resolved_database_url, settings.data_dir, film_keys)
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     readings = Readings(
         store, service, limits, settings.longest_wait_s, keep_study=settings.keep_dicom_study

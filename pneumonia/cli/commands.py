@@ -18,7 +18,8 @@ from pneumonia.errors import DomainError
 def register(app: Flask) -> None:
     app.cli.add_command(predict)
     app.cli.add_command(models)
-    for command in (keeping.backup, keeping.restore, keeping.purge, accounts.users, accounts.audit):
+    kept = (keeping.backup, keeping.restore, keeping.purge, keeping.rotate_keys)
+    for command in (*kept, accounts.users, accounts.audit):
         app.cli.add_command(command)
 
 

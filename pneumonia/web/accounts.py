@@ -43,7 +43,7 @@ def log_in() -> Answer:
     except LogInRefused as error:
         attempts().note(address())
         return _refused("login.html", form, error, is_first=False)
-    _begin_session(services().accounts.sessions.find(secret), secret)
+    begin_session(services().accounts.sessions.find(secret), secret)
     return redirect(next_page(), 303)
 
 
@@ -54,7 +54,7 @@ def log_out() -> BaseResponse:
     # What this browser remembered (its last readings, names of files) is not for whoever is next.
     session.clear()
     flash("You are logged out.", "notice")
-    return redirect(url_for("accounts.log_in"), 303)
+    return redirect(url_for("accounts.log_in", out=1), 303)
 
 
 @blueprint.route("/setup", methods=["GET", "POST"])
@@ -79,7 +79,7 @@ def set_up() -> Answer:
         raise
     except DomainError as error:
         return _refused("setup.html", form, error, name=name)
-    _begin_session(new, accounts.sessions.open(new))
+    begin_session(new, accounts.sessions.open(new))
     flash(f"Welcome, {new.name}. Your account is ready.", "notice")
     return redirect(url_for("pages.home"), 303)
 
@@ -114,6 +114,13 @@ def change_password() -> Answer:
 def end_others() -> BaseResponse:
     services().accounts.sessions.close_others(user(), visitor().session)
     flash("Every other log-in of yours has ended.", "notice")
+    return redirect(url_for("accounts.account"), 303)
+
+
+@blueprint.post("/account/sessions/<session_id>/end")
+def end_session(session_id: str) -> BaseResponse:
+    services().accounts.sessions.end(user(), session_id)
+    flash("That log-in has ended.", "notice")
     return redirect(url_for("accounts.account"), 303)
 
 
@@ -154,7 +161,7 @@ def next_page() -> str:
     return there
 
 
-def _begin_session(who: User | None, secret: str) -> None:
+def begin_session(who: User | None, secret: str) -> None:
     """Flask-Login's, in a cookie that holds nothing of whoever was here before."""
     assert who is not None
     session.clear()

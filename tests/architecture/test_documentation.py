@@ -119,7 +119,7 @@ def test_make_targets_in_the_documents_exist() -> None:
 
 def test_flask_commands_in_the_documents_exist(tmp_path: Path) -> None:
     commands = set(create_app(Settings(data_dir=tmp_path)).cli.commands)
-    named = {c for d in DOCUMENTS for c in re.findall(r"\bflask ([a-z]+)", code_of(d))}
+    named = {c for d in DOCUMENTS for c in re.findall(r"\bflask ([a-z]+(?:-[a-z]+)*)", code_of(d))}
     assert named - commands == set()
     assert {"train", "evaluate", "predict", "recipes", "models"} <= named
 
