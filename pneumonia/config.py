@@ -91,7 +91,7 @@ class Settings:
         "", "Address of the clinic's sign-in service (OpenID Connect); empty: none"
     )
     oidc_client_id: str = _setting("", "What this reader is called there")
-    oidc_client_secret: str = _setting("", "Its secret there; empty: a public client, with PKCE")
+    oidc_client_secret: str = _setting("", "Its secret there")
     oidc_name_claim: str = _setting(
         "preferred_username", "Claim that holds a person's name for the log-in"
     )
@@ -212,10 +212,12 @@ class Settings:
             return
         issuer = urlsplit(self.oidc_issuer)
         is_safe = issuer.scheme == "https" or _is_loopback(issuer.hostname or "")
-        if not issuer.hostname or not is_safe or not self.oidc_client_id or self.is_local:
+        is_known = self.oidc_client_id and self.oidc_client_secret
+        if not issuer.hostname or not is_safe or not is_known or self.is_local:
             raise BadSetting(
                 f"{PREFIX}OIDC_ISSUER is {self.oidc_issuer!r}: it must be an address that begins "
-                f"with https://, and needs {PREFIX}OIDC_CLIENT_ID and {PREFIX}ACCOUNTS=required."
+                f"with https://, and needs {PREFIX}OIDC_CLIENT_ID, {PREFIX}OIDC_CLIENT_SECRET and "
+                f"{PREFIX}ACCOUNTS=required."
             )
         if bool(self.oidc_role_claim) is not bool(self.oidc_role_of):
             raise BadSetting(

@@ -153,12 +153,11 @@ def register(app: Flask, settings: Settings) -> None:
     oauth.register(
         "service",
         client_id=settings.oidc_client_id,
-        client_secret=settings.oidc_client_secret or None,
+        client_secret=settings.oidc_client_secret,
         server_metadata_url=settings.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration",
         client_kwargs={
             "scope": "openid profile email",
             "code_challenge_method": "S256",
             "default_timeout": _TIMEOUT_S,
-            **({} if settings.oidc_client_secret else {"token_endpoint_auth_method": "none"}),
         },
     )

@@ -22,6 +22,7 @@ from tests.people import PASSWORD, actions, add_person, log_in, post
 
 MakeClinic = Callable[..., Flask]
 GROUPS = {"oidc_role_claim": "groups", "oidc_roles": "radiology=reviewer, it=administrator"}
+CLIENT = {"oidc_client_id": "reader", "oidc_client_secret": "a secret of both"}
 ANYBODY: dict[str, Any] = {}
 
 
@@ -69,7 +70,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture
 def clinic(make_app: Callable[..., Flask], provider: Provider) -> MakeClinic:
     def make(**settings: Any) -> Flask:
-        oidc = {"oidc_issuer": provider.url, "oidc_client_id": "reader"}
+        oidc = {"oidc_issuer": provider.url, **CLIENT}
         return make_app(start=False, accounts="required", **(oidc | settings))
 
     return make
@@ -332,6 +333,7 @@ def test_where_no_service_is_set_there_is_none(make_app: Callable[..., Flask]) -
         {"oidc_issuer": "http://id.clinic.example"},
         {"oidc_issuer": "id.clinic.example"},
         {"oidc_client_id": ""},
+        {"oidc_client_secret": ""},
         {"accounts": "local"},
         {"oidc_role_claim": "groups"},
         {"oidc_roles": "radiology=reviewer"},
@@ -344,7 +346,7 @@ def test_settings_that_cannot_be_are_said_at_the_start(changes: dict[str, str]) 
     good = {
         "accounts": "required",
         "oidc_issuer": "https://id.clinic.example",
-        "oidc_client_id": "reader",
+        **CLIENT,
     }
     assert Settings(**good | GROUPS).oidc_role_of["it"] == "administrator"
     with pytest.raises(BadSetting, match="PNEUMONIA_OIDC_"):
