@@ -164,6 +164,7 @@ def test_a_role_of_the_service_makes_the_account_and_follows_it(
 
 def test_who_is_disabled_stays_out(clinic: MakeClinic, provider: Provider) -> None:
     app = clinic(**GROUPS)
+    add_person(app, "root", Role.ADMINISTRATOR)
     provider.say("1815", preferred_username="ada", groups=["radiology"])
     client = app.test_client()
     assert sign_in(client, provider, "1815").status_code == 303
