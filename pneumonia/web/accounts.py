@@ -54,7 +54,8 @@ def log_out() -> BaseResponse:
     # What this browser remembered (its last readings, names of files) is not for whoever is next.
     session.clear()
     flash("You are logged out.", "notice")
-    return redirect(url_for("accounts.log_in", out=1), 303)
+    out = 1 if services().settings.oidc_issuer else None  # the page offers the way out there, too
+    return redirect(url_for("accounts.log_in", out=out), 303)
 
 
 @blueprint.route("/setup", methods=["GET", "POST"])
