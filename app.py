@@ -1,6 +1,7 @@
 """Composition root: settings -> Flask app, with the training commands beside it, lazily."""
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from pneumonia.decoding.decoders import Decoders
 from pneumonia.imaging import Limits
 from pneumonia.readings import Readings
 from pneumonia.records import Audit, Batches, Reviews, Store, Worklist
+from pneumonia.records.film_keys import FilmKeys
 from pneumonia.records.ways_in import SessionLimits
 from pneumonia.web.services import Services
 
@@ -48,7 +50,8 @@ def create_app(
     """
     settings = settings or Settings.from_environ()
     service = service or open_service(settings)
-    store = Store(settings.resolved_database_url, settings.data_dir)
+    film_keys = FilmKeys(Path(settings.film_key_file) if settings.film_key_file else None)
+    store = Store(settings.resolved_database_url, settings.data_dir, film_keys)
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     decoders = decoders or Decoders(limits)
     readings = Readings(

@@ -11,6 +11,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pneumonia.errors import BadSetting
 
@@ -20,6 +21,7 @@ DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "torch", "openvino")
 LOG_FORMATS = ("text", "json")
 ACCOUNTS = ("local", "required")
+ROLES = ("reader", "reviewer", "administrator")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # nosec B104  # told apart
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
@@ -51,6 +53,9 @@ class Settings:
     )
     threads: int = _setting(0, "CPU threads of one forward pass; 0: as many as cores", low=0)
     secret_key: str = _setting("", "Signs sessions and forms; empty: made once in the data folder")
+    film_key_file: str = _setting(
+        "", "File of the keys that films are encrypted by, one a line, the first seals; empty: none"
+    )
     max_upload_bytes: int = _setting(50 * 2**20, "Largest upload accepted, bytes", low=1024)
     max_pixels: int = _setting(40_000_000, "Largest image accepted, pixels", low=4096)
     max_batch: int = _setting(8, "Films analysed together at most", low=1)
@@ -85,6 +90,20 @@ class Settings:
         60, "Minutes without a request after which a log-in ends", low=1
     )
     session_hours: int = _setting(12, "Hours after which a log-in ends in any case", low=1)
+    oidc_issuer: str = _setting(
+        "", "Address of the clinic's sign-in service (OpenID Connect); empty: none"
+    )
+    oidc_client_id: str = _setting("", "What this reader is called there")
+    oidc_client_secret: str = _setting("", "Its secret there")
+    oidc_name_claim: str = _setting(
+        "preferred_username", "Claim that holds a person's name for the log-in"
+    )
+    oidc_role_claim: str = _setting(
+        "", "Claim that gives the role; empty: administrators give it, to who was added before"
+    )
+    oidc_roles: str = _setting(
+        "", "What that claim's values give, commas between, such as radiology=reviewer"
+    )
     host: str = _setting("127.0.0.1", "Address gunicorn listens on", variable="HOST")
     port: int = _setting(8000, "Port gunicorn listens on", low=0, variable="PORT")
 
@@ -115,6 +134,18 @@ class Settings:
                     "port or scheme, such as reader.clinic.example, 192.168.1.5"
                 )
         return tuple(name.lower().strip("[]") for name in names)
+
+    @property
+    def oidc_role_of(self) -> dict[str, str]:
+        """Value of the claim -> role. Raises BadSetting."""
+        pairs = [part.strip() for part in self.oidc_roles.split(",") if part.strip()]
+        found = {key.strip(): role.strip() for key, _, role in (p.rpartition("=") for p in pairs)}
+        if any(not key or role not in ROLES for key, role in found.items()):
+            raise BadSetting(
+                f"{PREFIX}OIDC_ROLES is {self.oidc_roles!r}; it must read like "
+                f"radiology=reviewer, it=administrator. Roles: {', '.join(ROLES)}."
+            )
+        return found
 
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -175,6 +206,26 @@ class Settings:
                 raise BadSetting(
                     f"{PREFIX}{name.upper()} is {value!r}; it must be one of {', '.join(known)}."
                 )
+
+        self._check_sign_in()
+
+    def _check_sign_in(self) -> None:
+        """Raises BadSetting for a sign-in service that cannot be asked, or not be trusted."""
+        if not self.oidc_issuer:
+            return
+        issuer = urlsplit(self.oidc_issuer)
+        is_safe = issuer.scheme == "https" or _is_loopback(issuer.hostname or "")
+        is_known = self.oidc_client_id and self.oidc_client_secret
+        if not issuer.hostname or not is_safe or not is_known or self.is_local:
+            raise BadSetting(
+                f"{PREFIX}OIDC_ISSUER is {self.oidc_issuer!r}: it must be an address that begins "
+                f"with https://, and needs {PREFIX}OIDC_CLIENT_ID, {PREFIX}OIDC_CLIENT_SECRET and "
+                f"{PREFIX}ACCOUNTS=required."
+            )
+        if bool(self.oidc_role_claim) is not bool(self.oidc_role_of):
+            raise BadSetting(
+                f"{PREFIX}OIDC_ROLE_CLAIM and {PREFIX}OIDC_ROLES belong together: set both or none."
+            )
 
     def check_served(self) -> None:
         """Refuse to listen for others without a log-in. Commands do not care what HOST is.

@@ -215,6 +215,18 @@ class LogInRefused(DomainError):
     title = "You are not logged in"
 
 
+class SignInFailed(DomainError):
+    """The answer of the clinic's sign-in service does not hold."""
+
+    code = "sign_in_failed"
+    title = "You are not logged in"
+
+
+class SignInUnavailable(DomainError):
+    code = "sign_in_unavailable"
+    title = "The sign-in service does not answer"
+
+
 class TooManyAttempts(DomainError):
     """``retry_after_s``: seconds until another one is looked at."""
 
@@ -292,6 +304,13 @@ class RadiographMissing(DomainError):
     title = "The picture of this reading is gone"
 
 
+class FilmDamaged(RadiographMissing):
+    """An encrypted film does not open by its key."""
+
+    code = "film_damaged"
+    title = "The picture of this reading is damaged"
+
+
 class StudyNotKept(DomainError):
     """A result as DICOM was asked for, and nobody knows any more whose film it was."""
 
@@ -304,6 +323,13 @@ class StorageUnavailable(DomainError):
 
     code = "storage_unavailable"
     title = "Readings cannot be stored at the moment"
+
+
+class FilmLocked(StorageUnavailable):
+    """Films are encrypted, and the key is not there."""
+
+    code = "film_locked"
+    title = "The films are encrypted, and their key is missing"
 
 
 class BackupError(DomainError):

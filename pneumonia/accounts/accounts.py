@@ -1,9 +1,17 @@
 """The accounts: one home for every rule of who gets in."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 from pneumonia.accounts import passwords
-from pneumonia.errors import BadParameter, LogInRefused, UserNotFound
+from pneumonia.accounts.identity import Identity
+from pneumonia.errors import (
+    BadParameter,
+    LastAdministrator,
+    LogInRefused,
+    NameTaken,
+    UserNotFound,
+)
 from pneumonia.records.audit_chain import SERVER
 from pneumonia.records.store import Store
 from pneumonia.records.user import SCOPES, Permission, Role, User, parse_name
@@ -48,6 +56,37 @@ class Accounts:
         if passwords.is_outdated(user.password_hash):
             self.users.replace_hash(user.name, passwords.hash_password(password))
         return self.sessions.open(user)
+
+    def sign_in(self, who: Identity) -> str:
+        """By the word of the sign-in service; returns the secret of the new session.
+
+        An account is made where the service gives a role; else it goes to who was invited: to an
+        account of that name which nobody has used yet. One that has a password stays its owner's,
+        whatever names the service gives.
+
+        Raises
+        ------
+        LogInRefused
+        """
+        user = self.users.of_subject(who.subject) or self._welcome(who)
+        if user is None or user.is_disabled:
+            raise LogInRefused(
+                "The sign-in service knows you, but there is no account here that is yours, or it "
+                f"was disabled. Ask an administrator of this reader to add the user {who.name}."
+            )
+        if who.role is not None and who.role is not user.role:
+            with contextlib.suppress(LastAdministrator):  # somebody has to be able to mend it
+                self.users.set_role(user.name, who.role)
+        return self.sessions.open(user)
+
+    def _welcome(self, who: Identity) -> User | None:
+        """The account of somebody who comes by the sign-in service for the first time."""
+        invited = self.users.give_to_subject(who.name, who.subject)
+        if invited is not None or who.role is None:
+            return invited
+        with contextlib.suppress(NameTaken):
+            return self.users.add_of_subject(who.subject, who.name, who.role)
+        return None
 
     def _find(self, name: str) -> User | None:
         try:

@@ -18,7 +18,10 @@ from pneumonia.errors import DomainError
 def register(app: Flask) -> None:
     app.cli.add_command(predict)
     app.cli.add_command(models)
-    kept = (keeping.backup, keeping.restore, keeping.purge, keeping.export_reviewed)
+    kept = (
+        keeping.backup, keeping.restore, keeping.purge,
+        keeping.rotate_keys, keeping.export_reviewed,
+    )  # fmt: skip
     for command in (*kept, accounts.users, accounts.audit):
         app.cli.add_command(command)
 

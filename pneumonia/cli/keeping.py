@@ -1,4 +1,4 @@
-"""``flask backup``, ``restore``, ``purge`` and ``export-reviewed``: what is kept, what goes out."""
+"""``flask backup``, ``restore``, ``purge``, ``rotate-keys``, ``export-reviewed``: what is kept."""
 
 from pathlib import Path
 
@@ -8,9 +8,10 @@ from flask.cli import with_appcontext
 
 from pneumonia import reviewed
 from pneumonia.errors import BackupError, DomainError
-from pneumonia.records import Store
+from pneumonia.records import Audit, Store
 from pneumonia.records.audit_chain import Action
-from pneumonia.records.backup import write_backup
+from pneumonia.records.backup import Manifest, write_backup
+from pneumonia.records.key_rotation import rotate_keys as rotate
 from pneumonia.records.restore import restore_backup
 from pneumonia.retention import parse_age, sweep
 from pneumonia.retention import purge as purge_readings
@@ -28,9 +29,11 @@ def backup(file: Path) -> None:
     """
     try:
         manifest = write_backup(_database(), _data_dir(), file)
+        _audit().note(Action.BACKUP, f"{manifest.readings} readings")
     except DomainError as error:
         raise click.ClickException(error.detail) from None
     click.echo(f"{file}: {manifest.readings} readings, with their films.")
+    _say_keys(manifest)
     if manifest.films_missing:
         click.echo(f"The films of {manifest.films_missing} were missing before.", err=True)
 
@@ -49,6 +52,7 @@ def restore(file: Path, replace: bool) -> None:
     except DomainError as error:
         raise click.ClickException(error.detail) from None
     click.echo(f"{manifest.readings} readings, as they were at {manifest.created_at}.")
+    _say_keys(manifest)
     for path in aside:
         click.echo(f"What was there before is {path}; delete it when it is not needed.")
 
@@ -89,6 +93,39 @@ def export_reviewed(folder: Path) -> None:
     click.echo(f"{folder}: {len(found.readings)} films.")
     if found.left_out:
         click.echo(f"Left out: {found.left_out}.", err=True)
+
+
+@click.command("rotate-keys")
+@with_appcontext
+def rotate_keys() -> None:
+    """Encrypt every film by the first key of PNEUMONIA_FILM_KEY_FILE.
+
+    Also those that were kept before there was a key. The server may run meanwhile; a run that was
+    cut off is gone on with by the next one.
+    """
+    try:
+        found = rotate(_store())
+    except DomainError as error:
+        raise click.ClickException(error.detail) from None
+    counts = f"{found.sealed} now, {found.before} before"
+    click.echo(f"Films encrypted by the key {found.key_id}: {counts}.")
+    for fault in found.faults:
+        click.echo(fault, err=True)
+    if found.faults:
+        raise click.ClickException(f"{len(found.faults)} films are as they were.")
+
+
+def _say_keys(manifest: Manifest) -> None:
+    if manifest.film_keys:
+        keys = " and ".join(manifest.film_keys)
+        click.echo(
+            f"Its films are encrypted by the key {keys}, which is not in it: keep that, too."
+        )
+
+
+def _audit() -> Audit:
+    found: Audit = current_app.extensions["pneumonia"].audit
+    return found
 
 
 def _store() -> Store:

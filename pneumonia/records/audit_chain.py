@@ -41,9 +41,15 @@ class Action(StrEnum):
     USER_ENABLED = "user enabled"
     PASSWORD = "password changed"  # noqa: S105 - a word
     LINK = "link given"
+    SIGN_IN_LINKED = "account given to a sign-in"
     SESSIONS_ENDED = "other log-ins ended"
+    SESSION_ENDED = "log-in ended"
+    USER_LOGGED_OUT = "user logged out"
     TOKEN_ADDED = "token added"  # noqa: S105 - a word
     TOKEN_REVOKED = "token revoked"  # noqa: S105 - a word
+    BACKUP = "backup"
+    RESTORE = "restore"
+    KEYS_ROTATED = "film keys rotated"
 
 
 @dataclass(frozen=True, slots=True)

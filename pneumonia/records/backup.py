@@ -41,12 +41,15 @@ class Manifest:
         Rows whose film was not there, and not because they were being deleted.
     files
         Name -> SHA-256, of everything but the manifest.
+    film_keys
+        Ids of the keys that its films are sealed by, which are not in it.
     """
 
     created_at: str
     readings: int = 0
     films_missing: int = 0
     files: dict[str, str] = field(default_factory=dict)
+    film_keys: list[str] = field(default_factory=list)
 
 
 def write_backup(database: Path, data_dir: Path, to: Path) -> Manifest:
@@ -93,11 +96,12 @@ def _write(database: Path, data_dir: Path, file: IO[bytes], snapshot: Path) -> M
         live.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
         copy.execute("PRAGMA secure_delete = ON")
-        films = Radiographs(data_dir / "films")
+        films, key_ids = Radiographs(data_dir / "films"), set[str | None]()
         for (reading_id,) in copy.execute("SELECT id FROM readings").fetchall():
             path = films.path(reading_id)
             try:
                 _settle(films, reading_id)
+                key_ids.add(films.sealed_by(reading_id))
                 _add(tar, path.relative_to(data_dir).as_posix(), path, manifest)
             except FileNotFoundError:
                 row = live.execute("SELECT 1 FROM readings WHERE id = ?", (reading_id,)).fetchone()
@@ -108,6 +112,7 @@ def _write(database: Path, data_dir: Path, file: IO[bytes], snapshot: Path) -> M
         copy.commit()
         (manifest.readings,) = copy.execute("SELECT count(*) FROM readings").fetchone()
         copy.close()
+        manifest.film_keys = sorted(filter(None, key_ids))
         _add(tar, DATABASE, snapshot, manifest)
         with contextlib.suppress(FileNotFoundError):  # the key is in a setting
             _add(tar, SECRET, data_dir / SECRET, manifest)

@@ -1,4 +1,4 @@
-"""The films' pictures on disk: one PNG per reading, whole or not there at all."""
+"""The films' pictures on disk: one PNG per reading, whole or not there at all, sealed by a key."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pneumonia.errors import RadiographMissing, ReadingNotFound
+from pneumonia.records.film_keys import HEAD_BYTES, FilmKeys, key_of
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -15,8 +16,9 @@ _ID = re.compile(r"[0-9a-f]{32}")
 class Radiographs:
     """``<folder>/<first two of id>/<id>.png``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: FilmKeys | None = None) -> None:
         self._folder = folder
+        self.keys = keys or FilmKeys()
 
     def path(self, reading_id: str) -> Path:
         """Raises ReadingNotFound for what is not an id, so that no path is ever made of it."""
@@ -25,8 +27,9 @@ class Radiographs:
         return self._folder / reading_id[:2] / f"{reading_id}.png"
 
     def write(self, reading_id: str, png: bytes) -> None:
-        """Lay a film down, marked as pending until it is settled."""
+        """Lay a film down, marked as pending until it is settled. Raises FilmLocked."""
         path = self.path(reading_id)
+        self.keys.current()  # before there is anything to clean up
         self._make_folder(path)
         self._pending(reading_id).touch()
         try:
@@ -45,17 +48,26 @@ class Radiographs:
         # A reader, or a crash half way, never meets half a picture: the rename is atomic.
         part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
         try:
-            part.write_bytes(png)
+            part.write_bytes(self.keys.seal(png, path.name))
             part.replace(path)
         except OSError:
             part.unlink(missing_ok=True)
             raise
 
     def read(self, reading_id: str) -> bytes:
-        """Raises FilmMissing where the file is gone, ReadingNotFound for what is not an id."""
+        """The film's PNG.
+
+        Raises
+        ------
+        RadiographMissing
+            Where the file is gone, or is not what was written.
+        FilmLocked
+        ReadingNotFound
+            For what is not an id.
+        """
         path = self.path(reading_id)
         try:
-            return path.read_bytes()
+            return self.keys.open(path.read_bytes(), path.name)
         except FileNotFoundError:
             raise RadiographMissing(
                 f"The picture of reading {reading_id} is missing from the data folder "
@@ -76,7 +88,8 @@ class Radiographs:
         """None where none was kept, or its film is gone."""
         with contextlib.suppress(FileNotFoundError):
             if self.path(reading_id).is_file():
-                return self._thumbnail(reading_id).read_bytes()
+                kept = self._thumbnail(reading_id)
+                return self.keys.open(kept.read_bytes(), kept.name)
         return None
 
     def keep_thumbnail(self, reading_id: str, png: bytes) -> None:
@@ -86,6 +99,31 @@ class Radiographs:
             self._write(kept, png)
             if not self.path(reading_id).is_file():  # deleted meanwhile
                 kept.unlink(missing_ok=True)
+
+    # --- another key ----------------------------------------------------------------------------
+
+    def sealed_by(self, reading_id: str) -> str | None:
+        """Id of the key that sealed a film; None where none did. Raises FileNotFoundError."""
+        return _sealed_by(self.path(reading_id))
+
+    def all(self) -> Iterator[str]:
+        """Ids of the films that are there, but for those on their way to their row."""
+        for path in self._folder.glob("*/*.png"):
+            if _ID.fullmatch(path.stem) and not self._pending(path.stem).exists():
+                yield path.stem
+
+    def seal_anew(self, reading_id: str) -> bool:
+        """Seal a film and its thumbnail by the current key; returns whether they were not yet.
+
+        Raises FilmLocked, FilmDamaged; FileNotFoundError where the film was deleted meanwhile.
+        """
+        current = self.keys.current()
+        path, small = self.path(reading_id), self._thumbnail(reading_id)
+        stale = [one for one in (path, small) if one.exists()]
+        stale = [one for one in stale if _sealed_by(one) != (current and current.id)]
+        for one in stale:
+            self._write(one, self.keys.open(one.read_bytes(), one.name))
+        return bool(stale)
 
     # --- a film on its way to its row -----------------------------------------------------------
 
@@ -148,3 +186,8 @@ class Radiographs:
         for path in self._folder.glob("*/*.deleted"):
             if _ID.fullmatch(path.stem):
                 yield path.stem
+
+
+def _sealed_by(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return key_of(file.read(HEAD_BYTES))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pneumonia.errors import BackupError, StorageUnavailable
+from pneumonia.records.audit import Audit
+from pneumonia.records.audit_chain import Action
 from pneumonia.records.backup import DATABASE, SECRET, Manifest, unpack_backup
 from pneumonia.records.store import Store
 
@@ -47,7 +49,7 @@ def restore_backup(
         folder.mkdir(mode=0o700)
     try:
         manifest = unpack_backup(file, staged)
-        _open(file, staged)
+        _open(file, staged, manifest)
         _check_stopped(database)
         mark = datetime.now(UTC).strftime("before-%Y%m%dT%H%M%SZ")
         old = [films, *(Path(f"{database}{log}") for log in _LOGS)]
@@ -64,11 +66,11 @@ def restore_backup(
     return manifest, aside
 
 
-def _open(file: Path, staged: Path) -> None:
-    """Open the copy as the server will, and migrate it."""
+def _open(file: Path, staged: Path, manifest: Manifest) -> None:
+    """Open the copy as the server will, migrate it, and write the restore into its audit log."""
     store = Store(f"sqlite:///{staged / DATABASE}", staged)
     try:
-        store.check()
+        Audit(store).note(Action.RESTORE, f"as it was at {manifest.created_at}")
     except StorageUnavailable as error:
         raise BackupError(
             f"The database in {file} cannot be opened by this version: {error.__cause__}. Restore "

@@ -19,6 +19,7 @@ from pneumonia.errors import ReadingNotFound, StorageUnavailable
 from pneumonia.records.audit_chain import SERVER, Action, append
 from pneumonia.records.database import MigrationError, forget_deleted, migrate, open_engine
 from pneumonia.records.database_file import DatabaseFile
+from pneumonia.records.film_keys import FilmKeys
 from pneumonia.records.radiographs import Radiographs
 from pneumonia.records.reading import Reading
 from pneumonia.records.rows import to_reading, to_row
@@ -39,14 +40,18 @@ class Store:
         Any SQLAlchemy URL; an SQLite file is made where it is missing.
     data_dir
         Folder of the films, made where it is missing.
+    film_keys
+        What films are encrypted by.
 
     Every method raises StorageUnavailable when the database or the folder cannot be used, and
     BadSetting for a URL that cannot be opened at all.
     """
 
-    def __init__(self, database_url: str, data_dir: Path) -> None:
+    def __init__(
+        self, database_url: str, data_dir: Path, film_keys: FilmKeys | None = None
+    ) -> None:
         self._url = database_url
-        self._radiographs = Radiographs(data_dir / "films")
+        self._radiographs = Radiographs(data_dir / "films", film_keys)
         self._lock = threading.Lock()
         self._migrated = False
 
@@ -152,7 +157,7 @@ class Store:
             return [to_reading(rows[id_]) for id_ in reading_ids if id_ in rows]
 
     def radiograph(self, reading_id: str) -> bytes:
-        """The film's PNG. Raises ReadingNotFound, or FilmMissing where the file is gone."""
+        """The film's PNG. Raises ReadingNotFound, RadiographMissing, FilmLocked."""
         self.get(reading_id)
         with _storage("open the film"):
             return self._radiographs.read(reading_id)
@@ -234,14 +239,20 @@ class Store:
         return swept
 
     @property
+    def radiographs(self) -> Radiographs:
+        """The films' files, for this package's own use."""
+        return self._radiographs
+
+    @property
     def database_path(self) -> Path | None:
         """Of the SQLite file; None for any other database."""
         return self._file.path
 
     def check(self) -> None:
-        """Ask the database for an answer, whatever it is."""
+        """Ask the database for an answer, whatever it is, and for the key of the films."""
         with self.session("reach the database") as session:
             session.execute(text("SELECT 1"))
+        self._radiographs.keys.current()
 
     def close(self) -> None:
         """Give back the database connections; the next call opens new ones."""

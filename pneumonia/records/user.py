@@ -52,6 +52,8 @@ class User:
         What the person logs in with: see :func:`parse_name`. It is never given to another one.
     password_hash
         Argon2id in its own notation; empty until the person has chosen a password.
+    subject
+        Whose it is by the clinic's sign-in service; None for who has not logged in by it.
     failures
         Wrong passwords since the last right one.
     """
@@ -65,6 +67,7 @@ class User:
     failures: int = 0
     locked_until: datetime | None = None
     last_login_at: datetime | None = None
+    subject: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

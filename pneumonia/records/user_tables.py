@@ -10,6 +10,7 @@ from pneumonia.records.tables import Base, UtcDateTime
 
 class UserRow(Base):
     __tablename__ = "users"
+    __table_args__ = (Index("ix_users_subject", "subject", unique=True),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
@@ -19,6 +20,8 @@ class UserRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_login_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Whose it is by the sign-in service: see pneumonia.accounts.identity.
+    subject: Mapped[str | None] = mapped_column(String(64))
     # Wrong passwords since the last right one, and until when none is tried.
     failures: Mapped[int] = mapped_column(Integer)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)

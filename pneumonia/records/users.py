@@ -35,6 +35,40 @@ class Users:
         with self._store.session("look up an account") as session:
             return to_user(_row(session, name))
 
+    def of_subject(self, subject: str) -> User | None:
+        """Whose account it is by the sign-in service."""
+        with self._store.session("look up an account") as session:
+            row = session.scalar(select(UserRow).where(UserRow.subject == subject))
+            return to_user(row) if row else None
+
+    def add_of_subject(self, subject: str, name: str, role: Role) -> User:
+        """An account of a person whom the sign-in service knows. Raises NameTaken."""
+        with self._store.session("add an account") as session:
+            user = _add(session, name, role, "")
+            session.execute(update(UserRow).where(UserRow.name == name).values(subject=subject))
+            session.commit()
+        return user
+
+    def give_to_subject(self, name: str, subject: str) -> User | None:
+        """Make an account that nobody has used yet that of a person; None where there is none."""
+        with self._store.session("change an account") as session:
+            # Whoever has added to the audit log is alone, so that no two get the same account.
+            append(session, Action.SIGN_IN_LINKED, subject=name)
+            row = session.scalar(
+                select(UserRow).where(
+                    UserRow.name == name,
+                    UserRow.password_hash == "",
+                    UserRow.subject.is_(None),
+                    UserRow.disabled_at.is_(None),
+                )
+            )
+            if row is None:
+                return None
+            row.subject = subject
+            session.execute(delete(LinkRow).where(LinkRow.user_id == row.id))
+            session.commit()
+            return to_user(row)
+
     def add(self, name: str, role: Role, password_hash: str = "") -> User:
         """Raises NameTaken."""
         with self._store.session("add an account") as session:
@@ -151,6 +185,7 @@ def to_user(row: UserRow) -> User:
         failures=row.failures,
         locked_until=row.locked_until,
         last_login_at=row.last_login_at,
+        subject=row.subject,
     )
 
 

@@ -106,6 +106,23 @@ class Sessions:
             )
             session.commit()
 
+    def end(self, user: User, session_id: str) -> None:
+        """Log out one browser of a person; one that is not there is logged out already."""
+        with self._store.session("end the log-in") as session:
+            row = session.get(SessionRow, session_id)
+            if row is None or row.user_id != user.id:
+                return
+            append(session, Action.SESSION_ENDED, subject=f"from {row.address}")
+            session.delete(row)
+            session.commit()
+
+    def end_all(self, user: User) -> None:
+        """Log out all browsers of a person, who can log in again."""
+        with self._store.session("log the user out") as session:
+            append(session, Action.USER_LOGGED_OUT, subject=user.name)
+            session.execute(delete(SessionRow).where(SessionRow.user_id == user.id))
+            session.commit()
+
     def _is_over(self, row: SessionRow, now: datetime) -> bool:
         idle, lifetime = now - row.last_seen_at, now - row.created_at
         return idle >= self._limits.idle or lifetime >= self._limits.lifetime

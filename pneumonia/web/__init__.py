@@ -20,6 +20,7 @@ from pneumonia.web import (
     language,
     limits,
     observing,
+    openapi,
     pages,
     problems,
     results,
@@ -29,7 +30,7 @@ from pneumonia.web import (
 )
 from pneumonia.web.hosts import TrustedHosts, TrustedProxies
 from pneumonia.web.served_model import model_status
-from pneumonia.web.services import EXTENSION, Services
+from pneumonia.web.services import EXTENSION, Services, services
 from pneumonia.web.session import SessionInterface, require_session
 
 
@@ -58,10 +59,15 @@ def init_app(app: Flask, own: Services) -> None:
         administration,
         agreement,
         api,
+        openapi,
         health,
         language,
     ):
         app.register_blueprint(views.blueprint)
+    if own.settings.oidc_issuer:
+        from pneumonia.web import sign_in
+
+        sign_in.register(app, own.settings)
     limits.register(app, own.settings)
     problems.register(app)
     headers.register(app)
@@ -84,4 +90,5 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _page_context() -> dict[str, Any]:
-    return {"model": model_status(), "version": __version__}
+    signs_in = bool(services().settings.oidc_issuer)
+    return {"model": model_status(), "version": __version__, "signs_in": signs_in}

@@ -42,7 +42,7 @@ def log_in() -> Answer:
     except LogInRefused as error:
         attempts().note(address())
         return _refused("login.html", form, error, is_first=False)
-    _begin_session(services().accounts.sessions.find(secret), secret)
+    begin_session(services().accounts.sessions.find(secret), secret)
     return redirect(next_page(), 303)
 
 
@@ -53,7 +53,8 @@ def log_out() -> BaseResponse:
     # What this browser remembered (its last readings, names of files) is not for whoever is next.
     session.clear()
     flash("You are logged out.", "notice")
-    return redirect(url_for("accounts.log_in"), 303)
+    out = 1 if services().settings.oidc_issuer else None  # the page offers the way out there, too
+    return redirect(url_for("accounts.log_in", out=out), 303)
 
 
 @blueprint.route("/setup", methods=["GET", "POST"])
@@ -78,7 +79,7 @@ def set_up() -> Answer:
         raise
     except DomainError as error:
         return _refused("setup.html", form, error, name=name)
-    _begin_session(new, accounts.sessions.open(new))
+    begin_session(new, accounts.sessions.open(new))
     flash(f"Welcome, {new.name}. Your account is ready.", "notice")
     return redirect(url_for("pages.home"), 303)
 
@@ -116,6 +117,13 @@ def end_others() -> BaseResponse:
     return redirect(url_for("accounts.account"), 303)
 
 
+@blueprint.post("/account/sessions/<session_id>/end")
+def end_session(session_id: str) -> BaseResponse:
+    services().accounts.sessions.end(user(), session_id)
+    flash("That log-in has ended.", "notice")
+    return redirect(url_for("accounts.account"), 303)
+
+
 @blueprint.get("/account/tokens")
 def tokens() -> str:
     return _tokens(_token_form(empty=True))
@@ -149,7 +157,7 @@ def next_page() -> str:
     return own_path(request.args.get("next", ""))
 
 
-def _begin_session(who: User | None, secret: str) -> None:
+def begin_session(who: User | None, secret: str) -> None:
     """Flask-Login's, in a cookie that holds nothing of whoever was here before."""
     assert who is not None
     session.clear()

@@ -44,7 +44,7 @@ def add_user() -> str | tuple[str, int]:
 
 @blueprint.post("/users/<name>")
 def change_user(name: str) -> str | tuple[str, int] | BaseResponse:
-    """What the pressed button says: role, link, disable or enable."""
+    """What the pressed button says: role, link, log-out, disable or enable."""
     people, what = services().accounts.users, request.form.get("do", "")
     try:
         match what:
@@ -57,6 +57,9 @@ def change_user(name: str) -> str | tuple[str, int] | BaseResponse:
             case "enable":
                 people.enable(name)
                 said = f"{name} can log in again."
+            case "end":
+                services().accounts.sessions.end_all(people.get(name))
+                said = f"{name} is logged out everywhere and can log in again; tokens go on."
             case "link":
                 return _users(UserForm(formdata=None), link=_link_for(name), name=name)
             case _:

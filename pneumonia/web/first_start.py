@@ -9,7 +9,7 @@ from pneumonia.config import Settings
 from pneumonia.records.audit_chain import SERVER, Action
 from pneumonia.web.services import Services
 
-_SECRET = ("secret_key", "database_url")
+_SECRET = ("secret_key", "database_url", "oidc_client_secret")
 """Settings whose values are told to nobody."""
 
 

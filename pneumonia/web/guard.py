@@ -15,7 +15,9 @@ from pneumonia.web.visitor import address, is_from_here, visitor
 
 # For whoever watches the server: /metrics looks at the address itself (PNEUMONIA_METRICS_FROM).
 WATCHING = frozenset(("health.live", "health.ready", "observing.metrics"))
-PUBLIC = WATCHING | {"static", "language.choose", "accounts.log_in", "accounts.set_up"}
+SIGN_IN = frozenset(("sign_in.begin", "sign_in.end", "sign_in.leave"))
+"""The way by the clinic's own sign-in service, where one is set."""
+PUBLIC = WATCHING | SIGN_IN | {"static", "language.choose", "accounts.log_in", "accounts.set_up"}
 """All that the anonymous get."""
 
 # Everybody who is logged in; a token needs the scope all the same.
@@ -36,6 +38,8 @@ _READ = (
     "reviews.history",
     "api.get",
     "api.find",
+    "openapi.document",
+    "openapi.show",
 )
 # A person's own account: no scope of a token reaches it.
 OWN = frozenset(
@@ -44,6 +48,7 @@ OWN = frozenset(
         "accounts.account",
         "accounts.change_password",
         "accounts.end_others",
+        "accounts.end_session",
         "accounts.tokens",
         "accounts.add_token",
         "accounts.revoke_token",

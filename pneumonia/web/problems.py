@@ -9,6 +9,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from pathlib import PurePosixPath
 
 from flask import Flask, Response, g, json, make_response, render_template, request
 from flask_limiter import RequestLimit
@@ -34,6 +35,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.LogInNeeded: 401,
     errors.CrossOrigin: 403,
     errors.LogInRefused: 403,
+    errors.SignInFailed: 403,
     errors.NotPermitted: 403,
     errors.LocalOnly: 403,
     errors.ReadingNotFound: 404,
@@ -57,6 +59,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.Overloaded: 503,
     errors.AnalysisTimeout: 503,
     errors.StorageUnavailable: 503,
+    errors.SignInUnavailable: 503,
     errors.BadSetting: 503,
     errors.AnalysisFailed: 503,
     errors.DecoderUnavailable: 503,
@@ -186,12 +189,17 @@ def too_large() -> errors.FileTooLarge:
 
 
 def wants_json() -> bool:
-    """Whether a program is asking: the API, the health checks, by its token or Accept header."""
+    """Whether a program is asking: the API, the health checks, by its token or Accept header.
+
+    A page goes to whoever takes anything; where a file was asked for, only to who names HTML.
+    """
     if bearer(request) is not None or request.path.startswith(("/api/", "/healthz", "/readyz")):
         return True
     accepted = request.accept_mimetypes
     kinds = ["text/html", "application/json", "application/problem+json"]
-    return accepted.best_match(kinds, default="text/html") != "text/html"
+    if PurePosixPath(request.path).suffix:
+        kinds.reverse()
+    return accepted.best_match(kinds, default=kinds[0]) != "text/html"
 
 
 def respond(problem: Problem) -> Response:

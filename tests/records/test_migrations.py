@@ -19,7 +19,7 @@ from pneumonia.errors import StorageUnavailable
 from pneumonia.records import Reading, Store, database
 from pneumonia.records.tables import Base
 
-HEAD = "0011"
+HEAD = "0013"
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from pneumonia.accounts import passwords
 from pneumonia.errors import WeakPassword
+from pneumonia.records.secret import digest
 from pneumonia.records.user import Permission
 from pneumonia.web.services import services
 from tests.people import (
@@ -93,6 +94,31 @@ def test_all_other_log_ins_are_ended_by_one_button(clinic: Flask, ada: FlaskClie
     assert post(ada, "/account/sessions", page="/account").status_code == 303
     assert other.get("/account").status_code == 303
     assert ada.get("/account").status_code == 200
+
+
+def test_one_log_in_is_ended_by_its_button(clinic: Flask, ada: FlaskClient) -> None:
+    others = [clinic.test_client() for _ in range(2)]
+    for other in others:
+        assert log_in(other, "ada") == 303
+    sessions = services(clinic).accounts.sessions
+    me = services(clinic).accounts.users.get("ada")
+    with others[0].session_transaction() as cookie:
+        first = digest(cookie["_user_id"])
+    page = ada.get("/account").get_data(as_text=True)
+    assert page.count("/end") == 2  # not for this browser itself
+    assert post(ada, f"/account/sessions/{first}/end", page="/account").status_code == 303
+    assert [client.get("/account").status_code for client in (*others, ada)] == [303, 200, 200]
+    assert len(sessions.all(me)) == 2
+    assert actions(clinic)[-1] == "log-in ended"
+
+
+def test_nobody_ends_another_ones_log_in(clinic: Flask, ada: FlaskClient) -> None:
+    bob = add_person(clinic, "bob")
+    assert log_in(clinic.test_client(), "bob") == 303
+    (theirs,) = services(clinic).accounts.sessions.all(bob)
+    assert post(ada, f"/account/sessions/{theirs.id}/end", page="/account").status_code == 303
+    assert len(services(clinic).accounts.sessions.all(bob)) == 1
+    assert "log-in ended" not in actions(clinic)
 
 
 # --- tokens -------------------------------------------------------------------------------------

@@ -51,6 +51,16 @@ def test_a_disabled_user_is_out_at_once_and_can_come_back(clinic: Flask, ada: Fl
     assert log_in(clinic.test_client(), "bob") == 303
 
 
+def test_a_user_is_logged_out_everywhere_and_may_come_back(clinic: Flask, ada: FlaskClient) -> None:
+    add_person(clinic, "bob")
+    bob = clinic.test_client()
+    assert log_in(bob, "bob") == 303
+    assert post(ada, "/users/bob", page="/users", do="end").status_code == 303
+    assert actions(clinic)[-1] == "user logged out"
+    assert bob.get("/account").status_code == 303
+    assert log_in(bob, "bob") == 303
+
+
 def test_a_new_role_holds_from_the_next_request(clinic: Flask, ada: FlaskClient) -> None:
     add_person(clinic, "bob")
     client = clinic.test_client()

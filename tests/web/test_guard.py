@@ -23,8 +23,14 @@ NO_BODY = {"HEAD", "OPTIONS"}
 
 @pytest.fixture(scope="module")
 def guarded(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An app that asks who is there, with one person of each role."""
-    with running(tiny_bundle, tmp_path_factory.mktemp("var"), accounts="required") as app:
+    """An app that asks who is there, with one person of each role and a sign-in that is down."""
+    sign_in = {
+        "oidc_issuer": "http://127.0.0.1:9",
+        "oidc_client_id": "reader",
+        "oidc_client_secret": "x",
+    }
+    var = tmp_path_factory.mktemp("var")
+    with running(tiny_bundle, var, accounts="required", **sign_in) as app:
         for role in Role:
             add_person(app, role.value, role)
         yield app
@@ -60,6 +66,9 @@ def test_every_endpoint_says_what_it_needs(guarded: Flask) -> None:
         "language.choose",
         "accounts.log_in",
         "accounts.set_up",
+        "sign_in.begin",
+        "sign_in.end",
+        "sign_in.leave",
     } == PUBLIC
 
 
