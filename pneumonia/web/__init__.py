@@ -21,8 +21,10 @@ from pneumonia.web import (
     observing,
     pages,
     problems,
+    reports,
     results,
     reviews,
+    viewing,
     visitor,
     worklist,
 )
@@ -47,6 +49,8 @@ def init_app(app: Flask, own: Services) -> None:
     csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
     for views in (
         pages,
+        viewing,
+        reports,
         results,
         batches,
         worklist,
