@@ -23,12 +23,12 @@ from reportlab.platypus import Frame, HRFlowable, KeepInFrame, Paragraph, Spacer
 
 from pneumonia import __version__
 from pneumonia.imaging.display import encode_png, to_thumbnail
-from pneumonia.presentation.report import MAP_SENTENCE, VERDICTS, Report
+from pneumonia.presentation.report import MAP_SENTENCE, Report
 
 _MARGIN: Final = 15 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN
 _PICTURE_HEIGHT: Final = 88 * mm
-_PICTURE_PIXELS: Final = 1200  # the longer side: some 300 to the inch
+_PICTURE_PIXELS: Final = 900  # the longer side: some 260 to the inch
 _SIGNING: Final = 24 * mm
 _INK, _SOFT, _RULE = HexColor("#171b1f"), HexColor("#4f5962"), HexColor("#7b858d")
 _NOT_SET: Final = "(written from right to left, which this report cannot set; see the page)"
@@ -57,7 +57,7 @@ def make_pdf(report: Report, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
     _register_fonts()
     out = io.BytesIO()
     canvas = Canvas(out, A4, invariant=True, lang="en")
-    canvas.setTitle(f"{VERDICTS[report.verdict]}: report of a chest film")
+    canvas.setTitle(f"{report.title}: report of a chest film")
     canvas.setCreator(f"Chest X-ray reader {__version__}")
     height = A4[1] - 2 * _MARGIN - _SIGNING
     body = KeepInFrame(_WIDTH, height, _story(report, pictures), mode="shrink")
@@ -87,7 +87,7 @@ def _story(report: Report, pictures: Sequence[NDArray[np.uint8]]) -> list[Any]:
         _paragraph(report.notice, _NOTICE),
         HRFlowable("100%", 0.6, color=_RULE, spaceBefore=1.5 * mm, spaceAfter=2 * mm),
         _paragraph(" · ".join(_set(one) for one in report.identity), _SMALL),
-        _paragraph(VERDICTS[report.verdict], _TITLE),
+        _paragraph(report.title, _TITLE),
         *(_paragraph(one, _TEXT) for one in report.remarks),
         Spacer(0, 2.5 * mm),
         _pictures(pictures),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pneumonia.analysis.finding import Finding, Label
+from pneumonia.analysis.finding import Finding, Label, PopulationMatch
 from pneumonia.presentation.describe import percent, score, show_verdict
 from pneumonia.presentation.etiology import find_etiology, say_caution
 from pneumonia.presentation.location import CONVENTION, say_location
@@ -40,6 +40,8 @@ class Report:
     ----------
     notice
         What comes first.
+    title
+        The verdict in a word, and whether it is known whose film it is.
     identity
         What tells the film apart: its reference, whether it is synthetic, when it was read.
     remarks
@@ -55,7 +57,7 @@ class Report:
     """
 
     notice: str
-    verdict: Verdict
+    title: str
     identity: list[str]
     remarks: list[str]
     warnings: list[str]
@@ -82,7 +84,7 @@ def write_report(reading: Reading, card: "Card | None", reviews: Sequence[Review
         notice=f"{NOTICE} The model was trained on films of {whose}; it is not for others."
         if whose
         else NOTICE,
-        verdict=verdict,
+        title=_title(reading, verdict),
         identity=_identity(reading),
         remarks=_remarks(finding, card) if is_known else list(finding.mismatches),
         warnings=[one for one in finding.quality.warnings if one not in finding.mismatches],
@@ -113,6 +115,12 @@ def say_confidence(finding: Finding) -> str:
 def say_time(moment: datetime) -> str:
     """Of paper, which travels: always in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%d %b %Y, %H:%M:%S UTC")
+
+
+def _title(reading: Reading, verdict: Verdict) -> str:
+    match = reading.finding.population_match
+    is_stated = reading.synthetic or match is not PopulationMatch.UNKNOWN
+    return VERDICTS[verdict] if is_stated else f"{VERDICTS[verdict]}. Patient not stated"
 
 
 def _identity(reading: Reading) -> list[str]:

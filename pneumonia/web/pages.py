@@ -32,6 +32,7 @@ from pneumonia.presentation.meaning import (
     say_population,
     say_prevalence,
 )
+from pneumonia.presentation.report import say_confidence
 from pneumonia.presentation.review import OTHER_FINDINGS, say_choices, say_opinion
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
@@ -125,6 +126,7 @@ def render_reading(found: Reading, review_form: ReviewForm) -> str:
         paint_map=paint_map,
         view=describe_view(found, paint_map=paint_map),
         has_picture=services().readings.has_picture(reading_id),
+        confidence=None if outside else say_confidence(finding),
         location=None if outside else say_location(finding),
         convention=CONVENTION,
         image_url=url_for("pages.image", reading_id=reading_id),

@@ -94,6 +94,7 @@ const WRITTEN_IN = "textarea, select, input:not([type='radio'], [type='checkbox'
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (!useKeys?.checked || event.target.matches(WRITTEN_IN)) return;
+  if (sheet?.open && event.key !== "?") return;
   const act = keys[event.key.toLowerCase()];
   if (!act || (event.repeat && !/^[-+=]$/.test(event.key))) return;
   event.preventDefault();

@@ -4,6 +4,13 @@ import { recallHere, rememberHere } from "../memory.js";
 
 export const FURTHEST = 12; // times the fitted size
 
+export const ARROWS = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
 // Where a film lies is the film's own; how its greys are shown is kept for the next one in this tab.
 export const look = {
   zoom: 1,

@@ -1,6 +1,6 @@
 // Distances on a film whose file says how large a pixel is. They are drawn, and not kept.
 
-import { look, onLook } from "./look.js";
+import { ARROWS, look, onLook } from "./look.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -48,8 +48,8 @@ export function makeMeasure(pane, say) {
   // Returns whether the key was one of the measure's.
   function key(event) {
     cursor ??= pane.toFilm(pane.stack.clientWidth / 2, pane.stack.clientHeight / 2);
-    const step = (event.shiftKey ? 1 : 10) / pane.scale;
-    const [dx, dy] = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key] ?? [0, 0];
+    const step = event.shiftKey ? 1 : 10; // pixels of the screen
+    const [dx, dy] = (ARROWS[event.key] ?? [0, 0]).map((way) => way * step);
     if (event.key === "Enter") {
       if (cursor.isOpen) end();
       else begin([...cursor]);
@@ -61,7 +61,7 @@ export function makeMeasure(pane, say) {
     } else if (dx || dy) {
       const isOpen = cursor.isOpen;
       const [x, y] = pane.toBox(...cursor);
-      cursor = pane.toFilm(x + dx * pane.scale, y + dy * pane.scale);
+      cursor = pane.toFilm(x + dx, y + dy);
       cursor.isOpen = isOpen;
       if (isOpen) lines.at(-1)[1] = [...cursor];
     } else return false;

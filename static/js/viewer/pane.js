@@ -7,11 +7,16 @@ import { makePainter } from "./painter.js";
 export class Pane {
   constructor(stack, onLevels) {
     this.stack = stack;
+    stack.tabIndex = 0; // for the arrow keys
     this.image = stack.querySelector("img");
     this.film = { width: Number(stack.dataset.width), height: Number(stack.dataset.height) };
     this.spacing = stack.dataset.spacing ? stack.dataset.spacing.split(" ").map(Number) : null;
     this.levels = null;
     this.onLevels = onLevels;
+    this.caption = document.createElement("span");
+    this.caption.className = "figures-of-view";
+    this.caption.setAttribute("aria-hidden", "true"); // it changes with every step of a drag
+    stack.append(this.caption);
     new ResizeObserver(() => this.draw()).observe(stack);
   }
 

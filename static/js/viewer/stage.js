@@ -71,7 +71,10 @@ export function setUpStage(viewer) {
   preset.addEventListener("change", () => change({ preset: preset.value }));
 
   function show() {
-    for (const pane of panes) pane.draw();
+    for (const pane of panes) {
+      pane.draw();
+      pane.caption.textContent = figures(pane);
+    }
     viewer.classList.toggle("inverted", look.inverted);
     viewer.classList.toggle("enlarged", look.zoom > 1 || look.tool !== "move");
     viewer.dataset.tool = look.tool;
@@ -79,7 +82,6 @@ export function setUpStage(viewer) {
     part("act='invert'").setAttribute("aria-pressed", String(look.inverted));
     preset.querySelector("[value='hand']").hidden = look.preset !== "hand";
     preset.value = look.preset;
-    part("figures").textContent = figures(main());
   }
   onLook(show);
   change({});
@@ -102,11 +104,12 @@ export function setUpStage(viewer) {
   };
 }
 
+// Window and level as a PACS writes them, and how large a film pixel is on the screen.
 function figures(pane) {
-  const zoom = `${Math.round(100 * pane.scale * devicePixelRatio)} %`;
+  const size = `${Math.round(100 * pane.scale * devicePixelRatio)} %`;
   const window = pane.window;
-  if (!window) return `Size ${zoom}`;
+  if (!window) return size;
   const [low, high] = window.map(Math.round);
   const number = (value) => value.toLocaleString("en-GB");
-  return `Size ${zoom} · window ${number(high - low)}, level ${number(Math.round((low + high) / 2))}`;
+  return `W ${number(high - low)} L ${number(Math.round((low + high) / 2))} · ${size}`;
 }

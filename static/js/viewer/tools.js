@@ -1,14 +1,8 @@
 // What dragging on a film does, and the arrow keys while it has the focus.
 
-import { change, look } from "./look.js";
+import { ARROWS, change, look } from "./look.js";
 
 const NARROWEST = 0.004; // of the window the film was read in: one grey of a screen
-const ARROWS = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
 
 export function move(pane) {
   return {
