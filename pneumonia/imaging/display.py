@@ -89,7 +89,9 @@ def encode_png(
         Height and width of a pixel, in millimetres.
     """
     if (picture.dtype, picture.ndim) not in ((np.uint8, 2), (np.uint8, 3), (np.uint16, 2)):
-        raise ValueError(f"a picture is grey, RGB or RGBA, not {picture.dtype} {picture.shape}")
+        raise ValueError(
+            f"a picture is uint16 grey, uint8 grey or RGB, not {picture.dtype} {picture.shape}"
+        )
     # A machine that only trains encodes nothing, and need not have what this is made with.
     from pneumonia.imaging import png
 

@@ -161,7 +161,7 @@ class Visitor:
     def _hear(self, message: ConsoleMessage) -> None:
         # A refused upload is answered with a 4xx page; the browser notes that as an error.
         refused = "the server responded with a status of 4" in message.text
-        # A picture of a page with WebGL on it, computed by the processor, is read back for the test.
+        # WebGL that the processor computes is read back whenever a test takes a picture.
         pictured = "GPU stall due to ReadPixels" in message.text
         if message.type in ("error", "warning") and not refused and not pictured:
             self.complaints.append(message.text)

@@ -238,6 +238,7 @@ def test_every_link_answers(client: FlaskClient, send: Send, radiograph_png: byt
         "image": (200, "image/png"),
         "overlay": (200, "image/png"),
         "thumbnail": (200, "image/png"),
+        "report_pdf": (200, "application/pdf"),
         "reviews": (200, "application/json"),
     }
 
