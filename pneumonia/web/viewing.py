@@ -1,6 +1,7 @@
 """What the viewer of a reading shows beyond the plain film, and the pictures that it asks for."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import Blueprint, make_response, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -28,16 +29,18 @@ class View:
     spacing_mm
         Height and width of a pixel.
     priors
-        Earlier films under the same reference, the last one first.
+        Earlier films under the same reference, the last one first, each with the address of the
+        page that shows it beside.
     prior
-        The one of them that is shown beside.
+        The one of them that is shown.
     """
 
     map_url: str
     levels_url: str | None
     spacing_mm: tuple[float, float] | None
     contours: list[Contour]
-    priors: list[Reading]
+    priors: list[tuple[Reading, str]]
+    alone_url: str
     prior: Reading | None = None
     prior_levels_url: str | None = None
     prior_spacing_mm: tuple[float, float] | None = None
@@ -55,11 +58,18 @@ def describe_view(reading: Reading, *, paint_map: bool) -> View:
         contours=contours(activation.values, activation.full_scale, activation.geometry)
         if paint_map
         else [],
-        priors=earlier,
+        priors=[(one, _beside(one.id)) for one in earlier],
+        alone_url=_beside(""),
         prior=prior,
         prior_levels_url=_levels_url(prior.id) if prior else None,
         prior_spacing_mm=readings.spacing_mm(prior.id) if prior else None,
     )
+
+
+def _beside(reading_id: str) -> str:
+    """This page with another film beside; what else its address says stays."""
+    others = [pair for pair in request.args.items(multi=True) if pair[0] != "prior"]
+    return f"?{urlencode([*others, ('prior', reading_id)])}"
 
 
 def _levels_url(reading_id: str) -> str | None:
