@@ -273,7 +273,8 @@ def _stored_values(dataset: Any) -> NDArray[Any]:
 
 
 def _radiograph(dataset: Any, notes: tuple[str, ...], sha256: str) -> Radiograph:
-    bits, levels = int(dataset.BitsStored), None
+    bits = int(dataset.BitsStored)
+    levels: NDArray[np.uint16] | None = None
     signed = integer(dataset, "PixelRepresentation", 0) == 1
     stored = _stored_values(dataset)
     if stored.ndim == 3:  # pydicom has turned YBR into RGB

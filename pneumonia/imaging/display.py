@@ -55,7 +55,7 @@ def to_levels(radiograph: Radiograph) -> NDArray[np.uint16] | None:
     if radiograph.levels is not None or radiograph.bits <= 8:
         return radiograph.levels
     levels = np.empty(radiograph.pixels.shape, np.uint16)
-    for rows in bands(*levels.shape):
+    for rows in bands(radiograph.height, radiograph.width):
         levels[rows] = np.rint(radiograph.pixels[rows] * np.float32(2**radiograph.bits - 1))
     return levels
 
@@ -88,7 +88,7 @@ def encode_png(
     spacing_mm
         Height and width of a pixel, in millimetres.
     """
-    if (picture.dtype, picture.ndim) not in ((np.uint8, 2), (np.uint8, 3), (np.uint16, 2)):
+    if (picture.dtype.name, picture.ndim) not in (("uint8", 2), ("uint8", 3), ("uint16", 2)):
         raise ValueError(
             f"a picture is uint16 grey, uint8 grey or RGB, not {picture.dtype} {picture.shape}"
         )

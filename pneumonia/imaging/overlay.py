@@ -155,7 +155,8 @@ def _small(geometry: Geometry) -> Geometry:
 def _strength(
     values: NDArray[np.float32], full_scale: float, geometry: Geometry
 ) -> NDArray[np.float32]:
-    return np.clip(geometry.to_radiograph(values) * np.float32(1 / full_scale), 0, 1)
+    strength = geometry.to_radiograph(values) * np.float32(1 / full_scale)
+    return np.asarray(np.clip(strength, 0, 1), np.float32)
 
 
 def ramp(strength: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ def encode(
     height, width = picture.shape[:2]
     deep = picture.dtype == np.uint16
     stored = picture.astype(">u2").view(np.uint8) if deep else picture
-    rows = np.ascontiguousarray(stored).reshape(height, -1)
+    rows = np.ascontiguousarray(stored, np.uint8).reshape(height, -1)
     channels = rows.shape[1] // width  # of a deep one: bytes, which are filtered in the same way
     colour_type = 0 if deep else _COLOUR_TYPES[channels]
     packer = isal_zlib.compressobj(level=1)
