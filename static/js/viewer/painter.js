@@ -47,7 +47,8 @@ const MOST_TAPS = 4;
 // paint({start, across, down}, [low, high]): where the canvas' first pixel lies on the film, and how far
 // one step across and one down lead there, in film pixels.
 export function makePainter(canvas, film) {
-  const gl = canvas.getContext("webgl2", { antialias: false, powerPreference: "high-performance" });
+  // Computed by the processor, WebGL is slower than the plain loop: then there had better be none.
+  const gl = canvas.getContext("webgl2", { antialias: false, failIfMajorPerformanceCaveat: true });
   const isTooLarge = gl && Math.max(film.width, film.height) > gl.getParameter(gl.MAX_TEXTURE_SIZE);
   return gl && !isTooLarge ? paintWithGl(canvas, gl, film) : paintPlainly(canvas, film);
 }
