@@ -311,6 +311,13 @@ class FilmDamaged(RadiographMissing):
     title = "The picture of this reading is damaged"
 
 
+class LevelsNotKept(DomainError):
+    """All grey levels of a film were asked for, and there are no more than its picture has."""
+
+    code = "levels_not_kept"
+    title = "There are no more grey levels of this film"
+
+
 class StudyNotKept(DomainError):
     """A result as DICOM was asked for, and nobody knows any more whose film it was."""
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pneumonia.analysis.finding import Finding, Label
 from pneumonia.budget import Budget
 from pneumonia.decoding.decoders import Decoders
+from pneumonia.errors import LevelsNotKept
 from pneumonia.imaging import Radiograph
-from pneumonia.imaging.display import decode_png, encode_png, to_display, to_thumbnail
-from pneumonia.imaging.overlay import render
+from pneumonia.imaging.display import decode_png, encode_png, to_display, to_levels, to_thumbnail
+from pneumonia.imaging.overlay import map_layer, render
 from pneumonia.records import ImageInfo, Reading, Store
 from pneumonia.telemetry import READINGS, SCORES, STAGE_SECONDS
 
@@ -79,7 +80,8 @@ class Readings:
     ) -> Reading:
         """Decode, analyse and keep one uploaded file.
 
-        The upload itself is not kept: only its pixels, as the screen shows them.
+        The upload itself is not kept: only its pixels, as the screen shows them and, where they
+        have more than 8 bits, all their grey levels.
 
         Parameters
         ----------
@@ -125,8 +127,7 @@ class Readings:
                 batch_position=batch_position,
             )
             with STAGE_SECONDS.labels("keep").time():
-                picture = encode_png(to_display(upright(radiograph, finding).pixels))
-                self._store.add(reading, picture)
+                self._keep(reading, upright(radiograph, finding))
         if not synthetic:
             READINGS.labels(finding.label.value).inc()
             SCORES.observe(finding.probability)
@@ -135,6 +136,14 @@ class Readings:
     def close(self) -> None:
         """End the decoders."""
         self._decoders.close()
+
+    def _keep(self, reading: Reading, radiograph: Radiograph) -> None:
+        levels = to_levels(radiograph)
+        self._store.add(
+            reading,
+            encode_png(to_display(radiograph.pixels), radiograph.spacing_mm),
+            None if levels is None else encode_png(levels),
+        )
 
     def get(self, reading_id: str) -> Reading:
         """Raises ReadingNotFound."""
@@ -147,6 +156,43 @@ class Readings:
     def radiograph_png(self, reading_id: str) -> bytes:
         """The film as shown: 8-bit grey PNG. Raises ReadingNotFound, FilmMissing."""
         return self._store.radiograph(reading_id)
+
+    def levels_png(self, reading_id: str) -> bytes:
+        """All grey levels of the film: 16-bit grey PNG.
+
+        Raises
+        ------
+        ReadingNotFound
+        LevelsNotKept
+            Where the 8 bits of its picture hold all that it had, or it was kept by a version that
+            kept no more.
+        """
+        levels = self._store.levels(reading_id)
+        if levels is None:
+            raise LevelsNotKept(
+                "No more grey levels are kept of this film than the 256 of its picture."
+            )
+        return levels
+
+    def has_levels(self, reading_id: str) -> bool:
+        """Whether there is more to the film than 8 bits show."""
+        return self._store.has_levels(reading_id)
+
+    def spacing_mm(self, reading_id: str) -> tuple[float, float] | None:
+        """Height and width of the film's pixels in millimetres, where its file said so."""
+        from pneumonia.imaging.png import SPACING_BYTES, read_spacing
+
+        return read_spacing(self._store.radiograph_head(reading_id, SPACING_BYTES))
+
+    def map_png(self, reading_id: str) -> bytes:
+        """The activation map alone, to be laid over the film: RGBA PNG, at most 1,024 a side.
+
+        Transparent throughout where no map is shown. Raises ReadingNotFound.
+        """
+        finding = self._store.get(reading_id).finding
+        activation = finding.activation
+        layer = map_layer(activation.values, activation.full_scale, activation.geometry)
+        return encode_png(layer if paints_map(finding) else np.zeros_like(layer))
 
     def overlay_png(self, reading_id: str, opacity: float) -> bytes:
         """The film with the activation map over it; the film alone where no map is painted.

@@ -5,10 +5,8 @@ import mmap
 import resource
 import socket
 
-import numpy as np
-
 from pneumonia.decoding import bounds, confinement
-from pneumonia.decoding.messages import TOO_MUCH_MEMORY, describe, pack
+from pneumonia.decoding.messages import TOO_MUCH_MEMORY, describe, lay_down, pack
 from pneumonia.errors import DecoderStopped, ImageError
 from pneumonia.imaging import Limits, open_upload
 from pneumonia.imaging.dicom import extract_study
@@ -42,7 +40,7 @@ def serve(channel: socket.socket, memory: mmap.mmap, limits: Limits) -> None:
             study = b""
             if request["study"] and radiograph.format == "DICOM":
                 study = _study(data)
-            np.copyto(np.ndarray(radiograph.pixels.shape, np.float32, memory), radiograph.pixels)
+            lay_down(radiograph, memory)
             left = 0 if _peak_bytes() > most_bytes else left - 1
             channel.sendall(
                 pack(radiograph=describe(radiograph), study=study.hex(), again=left > 0)

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-import numpy as np
-
 from pneumonia.config import ROOT
 from pneumonia.decoding import bounds, confinement, shared_memory
 from pneumonia.decoding.messages import (
@@ -25,7 +23,6 @@ from pneumonia.decoding.messages import (
     pack,
     rebuild,
     refusal,
-    shape_of,
     unpack,
 )
 from pneumonia.errors import DecoderStopped, DecoderUnavailable
@@ -200,11 +197,7 @@ class Opened:
         channel.send(GO_ON)
         answer = channel.hear("radiograph")
         try:
-            described = dict(answer["radiograph"])
-            shape = shape_of(described, self._limits)
-            # A copy, that no decoder can change any more.
-            pixels = np.ndarray(shape, np.float32, channel.memory).copy()
-            radiograph = rebuild(described, pixels)
+            radiograph = rebuild(dict(answer["radiograph"]), self._limits, channel.memory)
             self.study = bytes.fromhex(str(answer["study"]))
         except (BadMessage, TypeError, ValueError, KeyError):
             raise channel.stopped("crash") from None

@@ -6,11 +6,11 @@ film it was given may have taken it over.
 """
 
 import json
+import mmap
 from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pneumonia.errors import ImageError
 from pneumonia.imaging import Limits, Radiograph
@@ -56,11 +56,22 @@ def describe(radiograph: Radiograph) -> dict[str, Any]:
         "value_range": radiograph.value_range,
         "sha256": radiograph.sha256,
         "warnings": radiograph.warnings,
+        "spacing_mm": radiograph.spacing_mm,
+        "has_levels": radiograph.levels is not None,
         "facts": facts,
     }
 
 
-def shape_of(described: dict[str, Any], limits: Limits) -> tuple[int, int]:
+def lay_down(radiograph: Radiograph, memory: mmap.mmap) -> None:
+    """Put a radiograph's pixels, and its grey levels where it has them, into memory."""
+    shape = radiograph.pixels.shape
+    np.copyto(np.ndarray(shape, np.float32, memory), radiograph.pixels)
+    if radiograph.levels is not None:
+        levels = np.ndarray(shape, np.uint16, memory, offset=radiograph.pixels.nbytes)
+        np.copyto(levels, radiograph.levels)
+
+
+def _shape_of(described: dict[str, Any], limits: Limits) -> tuple[int, int]:
     """Height and width of a radiograph that was described. Raises BadMessage."""
     height, width = described.get("height"), described.get("width")
     if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
@@ -70,9 +81,18 @@ def shape_of(described: dict[str, Any], limits: Limits) -> tuple[int, int]:
     return height, width
 
 
-def rebuild(described: dict[str, Any], pixels: NDArray[np.float32]) -> Radiograph:
-    """The radiograph that was described, of these pixels. Raises BadMessage."""
+def rebuild(described: dict[str, Any], limits: Limits, memory: mmap.mmap) -> Radiograph:
+    """The radiograph that was described and laid down. Raises BadMessage.
+
+    Its arrays are copies, which no decoder can change any more.
+    """
+    shape = _shape_of(described, limits)
+    pixels = np.ndarray(shape, np.float32, memory).copy()
+    levels = None
+    if described.get("has_levels") is True:
+        levels = np.ndarray(shape, np.uint16, memory, offset=pixels.nbytes).copy()
     try:
+        spacing = described["spacing_mm"]
         low, high = described["value_range"]
         facts = dict(described["facts"])
         age = facts.pop("age_years")
@@ -83,12 +103,14 @@ def rebuild(described: dict[str, Any], pixels: NDArray[np.float32]) -> Radiograp
             value_range=(float(low), float(high)),
             sha256=str(described["sha256"]),
             warnings=tuple(str(sentence) for sentence in described["warnings"]),
+            levels=levels,
+            spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
             facts=Facts(
                 age_years=None if age is None else float(age),
                 **{name: str(value) for name, value in facts.items()},
             ),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, TypeError, ValueError) as error:
         raise BadMessage from error
 
 

@@ -10,7 +10,7 @@ import tempfile
 
 from pneumonia.imaging import Limits
 
-BYTES_PER_PIXEL = 4  # float32
+BYTES_PER_PIXEL = 4 + 2  # float32, and uint16 for all grey levels where these are apart
 
 
 def size_bytes(limits: Limits) -> int:

@@ -27,7 +27,7 @@ from pneumonia.imaging.dicom_checks import (
     damaged_pixels,
     integer,
 )
-from pneumonia.imaging.dicom_facts import doubts, find_facts
+from pneumonia.imaging.dicom_facts import doubts, find_facts, find_spacing
 from pneumonia.imaging.dicom_scan import PIXEL_DATA, SEQUENCES, TRANSFER_SYNTAX, Encoding, scan
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
@@ -276,19 +276,22 @@ def _stored_values(dataset: Any) -> NDArray[Any]:
 
 def _radiograph(dataset: Any, notes: tuple[str, ...], sha256: str) -> Radiograph:
     bits = int(dataset.BitsStored)
+    levels: NDArray[np.uint16] | None = None
     signed = integer(dataset, "PixelRepresentation", 0) == 1
     stored = _stored_values(dataset)
     if stored.ndim == 3:  # pydicom has turned YBR into RGB
-        levels, has_colour = colour.to_grey(np.ascontiguousarray(stored))
-        pixels = np.divide(levels, np.float32(255), dtype=np.float32)
-        value_range = (float(levels.min()), float(levels.max()))
+        grey, has_colour = colour.to_grey(np.ascontiguousarray(stored))
+        pixels = np.divide(grey, np.float32(255), dtype=np.float32)
+        value_range = (float(grey.min()), float(grey.max()))
     elif dataset.PhotometricInterpretation == PALETTE:
         pixels, value_range, has_colour = palette.to_grey(stored, dataset, signed=signed)
     else:
-        pixels, value_range, more = grayscale.render(stored, dataset, bits, signed=signed)
+        pixels, value_range, more, levels = grayscale.render(stored, dataset, bits, signed=signed)
         notes, has_colour = (*notes, *more), False
         if dataset.PhotometricInterpretation == "MONOCHROME1":
             np.subtract(1, pixels, out=pixels)
+            if levels is not None:
+                np.subtract(2**bits - 1, levels, out=levels, dtype=np.uint16)
     return Radiograph(
         pixels=np.ascontiguousarray(pixels),
         format="DICOM",
@@ -297,4 +300,6 @@ def _radiograph(dataset: Any, notes: tuple[str, ...], sha256: str) -> Radiograph
         sha256=sha256,
         warnings=(*notes, colour.WARNING) if has_colour else notes,
         facts=find_facts(dataset),
+        levels=levels,
+        spacing_mm=find_spacing(dataset),
     )

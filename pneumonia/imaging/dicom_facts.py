@@ -1,6 +1,8 @@
 """What a DICOM file says of its picture, and where it contradicts itself."""
 
+import math
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pneumonia.imaging.radiograph import Facts
@@ -57,16 +59,29 @@ def _first_of_several(dataset: Any) -> tuple[str, ...]:
     return (f"The DICOM file holds {frames:,} pictures (0028,0008); the first was read.",)
 
 
-def _stretched(dataset: Any) -> tuple[str, ...]:
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
+def find_spacing(dataset: Any) -> tuple[float, float] | None:
+    """Height and width of a pixel in millimetres; None where the file does not say.
+
+    Calibrated for the patient where it is (Pixel Spacing), else on the detector (Imager Pixel
+    Spacing), where what lies nearer to the tube is larger than it is (PS3.3 10.7.1.3).
+    """
+    return next(_sides(dataset, ("PixelSpacing", "ImagerPixelSpacing")), None)
+
+
+def _sides(dataset: Any, keywords: tuple[str, ...]) -> Iterator[tuple[float, float]]:
+    """Height and width of a pixel, as each attribute says that says so."""
+    for keyword in keywords:
         try:
             down, across = (float(side) for side in dataset.get(keyword) or ())
         except (TypeError, ValueError):
             continue
-        if min(down, across) > 0:
-            if max(down, across) <= _SQUARE * min(down, across):
-                return ()
-            return (_STRETCHED,)
+        if min(down, across) > 0 and math.isfinite(max(down, across)):
+            yield down, across
+
+
+def _stretched(dataset: Any) -> tuple[str, ...]:
+    for sides in _sides(dataset, ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio")):
+        return () if max(sides) <= _SQUARE * min(sides) else (_STRETCHED,)
     return ()
 
 

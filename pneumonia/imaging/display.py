@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pneumonia.imaging import raster
 from pneumonia.imaging.bands import bands
+from pneumonia.imaging.radiograph import Radiograph
 
 _PERCENTILES: Final = (0.1, 99.9)
 _NARROW: Final = 0.5
@@ -44,6 +45,21 @@ def to_display(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return shown
 
 
+def to_levels(radiograph: Radiograph) -> NDArray[np.uint16] | None:
+    """All grey levels of a film, for a window to be laid over; None where 8 bits hold them.
+
+    Returns
+    -------
+    uint16 (height, width), from 0 to the largest of the film's bit depth.
+    """
+    if radiograph.levels is not None or radiograph.bits <= 8:
+        return radiograph.levels
+    levels = np.empty(radiograph.pixels.shape, np.uint16)
+    for rows in bands(radiograph.height, radiograph.width):
+        levels[rows] = np.rint(radiograph.pixels[rows] * np.float32(2**radiograph.bits - 1))
+    return levels
+
+
 def _sample(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """The film itself, or every n-th pixel each way of a larger one."""
     step = math.ceil(math.sqrt(pixels.size / _SAMPLED))
@@ -60,18 +76,30 @@ def to_thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """A PNG without metadata, from uint8 grey (height, width) or RGB (height, width, 3)."""
-    if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
-        raise ValueError(f"a picture is uint8 grey or RGB, not {picture.dtype} {picture.shape}")
+def encode_png(
+    picture: NDArray[np.uint8] | NDArray[np.uint16], spacing_mm: tuple[float, float] | None = None
+) -> bytes:
+    """A PNG that says nothing but its picture and, where it is known, how large a pixel is.
+
+    Parameters
+    ----------
+    picture
+        uint8 or uint16 grey (height, width), or uint8 RGB or RGBA (height, width, 3 or 4).
+    spacing_mm
+        Height and width of a pixel, in millimetres.
+    """
+    if (picture.dtype.name, picture.ndim) not in (("uint8", 2), ("uint8", 3), ("uint16", 2)):
+        raise ValueError(
+            f"a picture is uint16 grey, uint8 grey or RGB, not {picture.dtype} {picture.shape}"
+        )
     # A machine that only trains encodes nothing, and need not have what this is made with.
     from pneumonia.imaging import png
 
-    return png.encode(picture)
+    return png.encode(picture, spacing_mm)
 
 
 def decode_png(data: bytes) -> NDArray[np.uint8]:
-    """The picture that `encode_png` wrote: uint8 grey or RGB.
+    """The picture that `encode_png` wrote in 8 bits: uint8 grey or RGB.
 
     Raises
     ------

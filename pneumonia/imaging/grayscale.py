@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumonia.errors import DamagedImage, UnsupportedEncoding
+from pneumonia.imaging.bands import bands
 from pneumonia.imaging.lookup_table import Floats, LookupTable
 
 _LARGEST: Final = 1e6  # what float32 can still tell from its neighbours by less than one unit
@@ -27,7 +28,7 @@ _TABLES: Final = {
 
 def render(
     stored: NDArray[Any], dataset: Any, bits: int, *, signed: bool
-) -> tuple[Floats, tuple[float, float], tuple[str, ...]]:
+) -> tuple[Floats, tuple[float, float], tuple[str, ...], NDArray[np.uint16] | None]:
     """Carry stored values to display values.
 
     Parameters
@@ -47,20 +48,34 @@ def render(
         Smallest and largest value after the modality LUT.
     warnings
         Sentences for the reader.
+    levels
+        As :attr:`Radiograph.levels`, in the same sense as the pixels.
     """
     values, low, high = _modality(stored, dataset, bits, signed=signed)
     value_range = (float(values.min()), float(values.max()))
     if dataset.get("VOILUTSequence"):
         table = _read_table(dataset, "VOILUTSequence", signed=signed)
-        return table.look_up(values) / np.float32(table.top), value_range, ()
+        levels = _levels(values, low, high, bits)
+        return table.look_up(values) / np.float32(table.top), value_range, (), levels
     window = _window(dataset)
     if window is not None:
-        return _apply_window(values, *window, dataset.get("VOILUTFunction")), value_range, ()
+        levels = _levels(values, low, high, bits)
+        shown = _apply_window(values, *window, dataset.get("VOILUTFunction"))
+        return shown, value_range, (), levels
     values -= np.float32(low)
     values /= np.float32(high - low)
     np.clip(values, 0, 1, out=values)  # rounding
     unusable = dataset.get("WindowCenter") is not None
-    return values, value_range, (_WINDOW_WARNING,) if unusable else ()
+    return values, value_range, (_WINDOW_WARNING,) if unusable else (), None
+
+
+def _levels(values: Floats, low: float, high: float, bits: int) -> NDArray[np.uint16]:
+    """Values from low to high as whole numbers from 0 to the largest of their bit depth."""
+    levels, top = np.empty(values.shape, np.uint16), 2**bits - 1
+    for rows in bands(*values.shape):
+        scaled = (values[rows] - np.float32(low)) * np.float32(top / (high - low))
+        levels[rows] = np.clip(np.rint(scaled, out=scaled), 0, top, out=scaled)
+    return levels
 
 
 def _modality(

@@ -1,5 +1,6 @@
 """A film and its activation map, as one picture."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -19,6 +20,29 @@ _LAST: Final = 222
 # Evidence weaker than this part of full scale is left to the film alone; from there the paint
 # thickens smoothly. The blend never reaches a hard edge that could be taken for an outline.
 _FAINT: Final = 0.04
+LAYER_PIXELS: Final = 1024
+"""Longer side of a map that is sent without its film."""
+CONTOUR_LEVELS: Final = (0.25, 0.5, 0.75)
+"""Of full scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contour:
+    """Where the evidence reaches a level.
+
+    Attributes
+    ----------
+    level
+        Of full scale, above 0 and below 1.
+    colour
+        The map's for this level: ``"#f98e09"``.
+    polygons
+        Points (x, y), fractions of the film's width and height.
+    """
+
+    level: float
+    colour: str
+    polygons: list[list[tuple[float, float]]]
 
 
 def render(
@@ -77,6 +101,62 @@ def render(
         for channel, paint in enumerate(paints):
             painted[rows, :, channel] = np.rint(grey + cv2.LUT(steps, paint))
     return painted
+
+
+def map_layer(
+    values: NDArray[np.float32], full_scale: float, geometry: Geometry
+) -> NDArray[np.uint8]:
+    """The paint of `render` alone, to be laid over a film by whoever shows it.
+
+    A map is smooth, so that of a large film it is made at most :data:`LAYER_PIXELS` a side.
+
+    Returns
+    -------
+    uint8 RGBA (h, w, 4): at full opacity; transparent where nothing is painted.
+    """
+    strength = _strength(values, full_scale, _small(geometry))
+    steps = np.rint(strength * 255).astype(np.uint8)
+    palette = np.concatenate(
+        [_palette(), 255 * ramp(np.linspace(0, 1, 256, dtype=np.float32))[:, None]], axis=1
+    )
+    return np.asarray(np.rint(palette).astype(np.uint8)[steps])
+
+
+def contours(values: NDArray[np.float32], full_scale: float, geometry: Geometry) -> list[Contour]:
+    """Lines of equal evidence, weak to strong, at :data:`CONTOUR_LEVELS`; none where it is less."""
+    strength = _strength(values, full_scale, _small(geometry))
+    # A frame of nothing, so that a line along the film's edge is closed.
+    framed = cv2.copyMakeBorder(strength, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    height, width = strength.shape
+    found = []
+    for level in CONTOUR_LEVELS:
+        inside = (framed >= level).astype(np.uint8)
+        lines, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        smooth = (cv2.approxPolyDP(line, 0.75, closed=True) for line in lines)
+        polygons = [
+            [((x - 0.5) / width, (y - 0.5) / height) for x, y in line[:, 0].tolist()]
+            for line in smooth
+            if len(line) > 2
+        ]
+        if polygons:
+            colour = "#" + np.rint(_palette()[round(255 * level)]).astype(np.uint8).tobytes().hex()
+            found.append(Contour(level, colour, polygons))
+    return found
+
+
+def _small(geometry: Geometry) -> Geometry:
+    scale = min(1.0, LAYER_PIXELS / max(geometry.width, geometry.height))
+    width, height = (max(1, round(scale * side)) for side in (geometry.width, geometry.height))
+    across, down = width / geometry.width, height / geometry.height
+    x0, y0, x1, y1 = geometry.box
+    return Geometry(width, height, (x0 * across, y0 * down, x1 * across, y1 * down))
+
+
+def _strength(
+    values: NDArray[np.float32], full_scale: float, geometry: Geometry
+) -> NDArray[np.float32]:
+    strength = geometry.to_radiograph(values) * np.float32(1 / full_scale)
+    return np.asarray(np.clip(strength, 0, 1), np.float32)
 
 
 def ramp(strength: NDArray[np.float32]) -> NDArray[np.float32]:

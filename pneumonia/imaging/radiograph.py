@@ -67,6 +67,12 @@ class Radiograph:
         Sentences a reader of the result should see ("The picture has colour; ...").
     facts
         What the file says of its picture.
+    levels
+        uint16 (height, width): the grey levels before a window or table that hides some of them,
+        from 0 for the least value that the file could hold. None where ``pixels`` hides nothing.
+    spacing_mm
+        Height and width of a pixel in millimetres, on the detector or as calibrated, where a DICOM
+        file says so.
     """
 
     pixels: NDArray[np.float32]
@@ -76,6 +82,8 @@ class Radiograph:
     sha256: str
     warnings: tuple[str, ...] = ()
     facts: Facts = Facts()
+    levels: NDArray[np.uint16] | None = None
+    spacing_mm: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:
@@ -108,10 +116,14 @@ class Radiograph:
             raise ValueError(f"a film is turned by quarters, not by {clockwise} degrees")
         if not clockwise:
             return self
+        turn = -clockwise // 90
+        levels, spacing = self.levels, self.spacing_mm
         note = f"The film was turned by {clockwise} degrees clockwise before reading, as asked."
         return replace(
             self,
-            pixels=np.ascontiguousarray(np.rot90(self.pixels, -clockwise // 90)),
+            pixels=np.ascontiguousarray(np.rot90(self.pixels, turn)),
+            levels=None if levels is None else np.ascontiguousarray(np.rot90(levels, turn)),
+            spacing_mm=spacing[::-1] if spacing and turn % 2 else spacing,
             warnings=(*self.warnings, note),
         )
 
@@ -121,4 +133,11 @@ class Radiograph:
         For a film that came as a negative (air bright, bone dark). What is known of the file,
         ``value_range`` too, stays as it was stored.
         """
-        return replace(self, pixels=np.subtract(np.float32(1), self.pixels))
+        levels = self.levels
+        return replace(
+            self,
+            pixels=np.subtract(np.float32(1), self.pixels),
+            levels=None
+            if levels is None
+            else np.subtract(2**self.bits - 1, levels, dtype=np.uint16),
+        )

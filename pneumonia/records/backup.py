@@ -24,7 +24,7 @@ from pneumonia.errors import BackupError
 from pneumonia.records.radiographs import Radiographs
 
 DATABASE, SECRET, MANIFEST = "database.sqlite3", "secret_key", "manifest.json"
-_FILM = re.compile(r"films/([0-9a-f]{2})/(\1[0-9a-f]{30})\.png")
+_FILM = re.compile(r"films/([0-9a-f]{2})/(\1[0-9a-f]{30})\.(png|levels)")
 _PIECE_BYTES = 2**20
 _SETTLES_S = 5.0
 
@@ -103,6 +103,7 @@ def _write(database: Path, data_dir: Path, file: IO[bytes], snapshot: Path) -> M
                 _settle(films, reading_id)
                 key_ids.add(films.sealed_by(reading_id))
                 _add(tar, path.relative_to(data_dir).as_posix(), path, manifest)
+                _add_levels(tar, films.levels_path(reading_id), data_dir, manifest)
             except FileNotFoundError:
                 row = live.execute("SELECT 1 FROM readings WHERE id = ?", (reading_id,)).fetchone()
                 if row is None or films.is_aside(reading_id):
@@ -128,6 +129,11 @@ def _settle(films: Radiographs, reading_id: str) -> None:
     until = time.monotonic() + _SETTLES_S
     while films.is_aside(reading_id) and time.monotonic() < until:
         time.sleep(0.05)
+
+
+def _add_levels(tar: tarfile.TarFile, path: Path, data_dir: Path, manifest: Manifest) -> None:
+    with contextlib.suppress(FileNotFoundError):  # most films have none
+        _add(tar, path.relative_to(data_dir).as_posix(), path, manifest)
 
 
 def _add(tar: tarfile.TarFile, name: str, path: Path, manifest: Manifest) -> None:

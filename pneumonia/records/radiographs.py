@@ -26,15 +26,18 @@ class Radiographs:
             raise ReadingNotFound(f"There is no reading {reading_id[:40]!r}. Check the address.")
         return self._folder / reading_id[:2] / f"{reading_id}.png"
 
-    def write(self, reading_id: str, png: bytes) -> None:
+    def write(self, reading_id: str, png: bytes, levels_png: bytes | None = None) -> None:
         """Lay a film down, marked as pending until it is settled. Raises FilmLocked."""
         path = self.path(reading_id)
         self.keys.current()  # before there is anything to clean up
         self._make_folder(path)
         self._pending(reading_id).touch()
         try:
+            if levels_png is not None:
+                self._write(self.levels_path(reading_id), levels_png)
             self._write(path, png)
         except OSError:
+            self.levels_path(reading_id).unlink(missing_ok=True)
             self.settle(reading_id)
             raise
 
@@ -75,22 +78,47 @@ class Radiographs:
                 "reading and send the film again."
             ) from None
 
+    def head(self, reading_id: str, length: int) -> bytes:
+        """The first bytes of a film; none where it is gone."""
+        try:
+            with self.path(reading_id).open("rb") as file:
+                return file.read(length)
+        except FileNotFoundError:
+            return b""
+
     def delete(self, reading_id: str) -> None:
         self.path(reading_id).unlink(missing_ok=True)
-        self._thumbnail(reading_id).unlink(missing_ok=True)
+        self._delete_companions(reading_id)
 
-    # --- a film made small, once ----------------------------------------------------------------
+    # --- what lies beside a film, and is out of reach without it ---------------------------------
+
+    def levels_path(self, reading_id: str) -> Path:
+        """Where all grey levels are kept of a film that has more than 8 bits show."""
+        return self.path(reading_id).with_suffix(".levels")
+
+    def levels(self, reading_id: str) -> bytes | None:
+        """None where none were kept, or their film is gone."""
+        return self._companion(reading_id, self.levels_path(reading_id))
+
+    def has_levels(self, reading_id: str) -> bool:
+        return self.levels_path(reading_id).is_file()
+
+    def _companion(self, reading_id: str, path: Path) -> bytes | None:
+        with contextlib.suppress(FileNotFoundError):
+            if self.path(reading_id).is_file():
+                return self.keys.open(path.read_bytes(), path.name)
+        return None
+
+    def _delete_companions(self, reading_id: str) -> None:
+        self.levels_path(reading_id).unlink(missing_ok=True)
+        self._thumbnail(reading_id).unlink(missing_ok=True)
 
     def _thumbnail(self, reading_id: str) -> Path:
         return self.path(reading_id).with_suffix(".thumbnail")
 
     def thumbnail(self, reading_id: str) -> bytes | None:
-        """None where none was kept, or its film is gone."""
-        with contextlib.suppress(FileNotFoundError):
-            if self.path(reading_id).is_file():
-                kept = self._thumbnail(reading_id)
-                return self.keys.open(kept.read_bytes(), kept.name)
-        return None
+        """The film made small, once; None where none was kept, or the film is gone."""
+        return self._companion(reading_id, self._thumbnail(reading_id))
 
     def keep_thumbnail(self, reading_id: str, png: bytes) -> None:
         """Keep it for the next time; it never outlives its film, nor fails for want of room."""
@@ -113,13 +141,14 @@ class Radiographs:
                 yield path.stem
 
     def seal_anew(self, reading_id: str) -> bool:
-        """Seal a film and its thumbnail by the current key; returns whether they were not yet.
+        """Seal a film and what lies beside it by the current key; returns whether any was not yet.
 
         Raises FilmLocked, FilmDamaged; FileNotFoundError where the film was deleted meanwhile.
         """
         current = self.keys.current()
-        path, small = self.path(reading_id), self._thumbnail(reading_id)
-        stale = [one for one in (path, small) if one.exists()]
+        path = self.path(reading_id)
+        beside = self.levels_path(reading_id), self._thumbnail(reading_id)
+        stale = [one for one in (path, *beside) if one.exists()]
         stale = [one for one in stale if _sealed_by(one) != (current and current.id)]
         for one in stale:
             self._write(one, self.keys.open(one.read_bytes(), one.name))
@@ -149,7 +178,7 @@ class Radiographs:
         path = self.path(reading_id)
         for part in path.parent.glob(f".{path.stem}.*.part"):
             part.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        self.delete(reading_id)
 
     # --- a deletion in two steps ----------------------------------------------------------------
 
@@ -166,6 +195,7 @@ class Radiographs:
 
     def empty_aside(self, reading_id: str) -> None:
         """Give up a film's room on the disk; what is left of it says that its row is to go."""
+        self._delete_companions(reading_id)
         os.truncate(self._aside(reading_id), 0)
 
     def is_emptied(self, reading_id: str) -> bool:
@@ -178,7 +208,7 @@ class Radiographs:
             self._aside(reading_id).replace(self.path(reading_id))
 
     def remove_aside(self, reading_id: str) -> None:
-        self._thumbnail(reading_id).unlink(missing_ok=True)
+        self._delete_companions(reading_id)
         self._aside(reading_id).unlink(missing_ok=True)
 
     def aside(self) -> Iterator[str]:

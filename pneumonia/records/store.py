@@ -112,17 +112,19 @@ class Store:
                 self._engine.dispose()
                 self._migrated = False
 
-    def add(self, reading: Reading, radiograph_png: bytes) -> None:
+    def add(self, reading: Reading, radiograph_png: bytes, levels_png: bytes | None = None) -> None:
         """Keep a reading and its film, both or neither.
 
         Parameters
         ----------
         radiograph_png
-            The film as an 8-bit grey PNG without metadata.
+            The film as an 8-bit grey PNG that names nobody.
+        levels_png
+            All its grey levels as a 16-bit PNG, where it has more.
         """
         with self.session("store the reading") as session:
             # The picture first: a row never points at a film that is not there.
-            self._radiographs.write(reading.id, radiograph_png)
+            self._radiographs.write(reading.id, radiograph_png, levels_png)
             try:
                 session.add(to_row(reading))
                 append(session, Action.UPLOAD, reading_id=reading.id)
@@ -161,6 +163,20 @@ class Store:
         self.get(reading_id)
         with _storage("open the film"):
             return self._radiographs.read(reading_id)
+
+    def radiograph_head(self, reading_id: str, length: int) -> bytes:
+        """The first bytes of the film's PNG; none where the file is gone."""
+        with _storage("open the film"):
+            return self._radiographs.head(reading_id, length)
+
+    def levels(self, reading_id: str) -> bytes | None:
+        """The 16-bit PNG of all grey levels, where one was kept. Raises ReadingNotFound."""
+        self.get(reading_id)
+        with _storage("open the film"):
+            return self._radiographs.levels(reading_id)
+
+    def has_levels(self, reading_id: str) -> bool:
+        return self._radiographs.has_levels(reading_id)
 
     def thumbnail(self, reading_id: str) -> bytes | None:
         """The film made small, where that was kept. Raises ReadingNotFound."""

@@ -71,6 +71,23 @@ class Worklist:
             following = session.scalar(_ids(query, place, None).limit(1))
         return previous, following
 
+    def priors(self, reading: Reading, limit: int) -> list[Reading]:
+        """The last films before a reading that were sent under its reference, the newest first.
+
+        None where it has no reference.
+        """
+        if not reading.reference:
+            return []
+        row = ReadingRow
+        query = select(row.id).where(
+            row.reference == reading.reference,
+            row.created_at < reading.created_at,
+            row.deleted_at.is_(None),
+        )
+        with self._store.session("list readings") as session:
+            newest = query.order_by(row.created_at.desc()).limit(limit)
+            return _readings(session, list(session.scalars(newest)))
+
     def all(self, query: Query) -> Iterator[Reading]:
         """Every reading of a list, fetched some hundred at a time."""
         page = self.page(query, limit=_AT_ONCE)

@@ -23,8 +23,10 @@ from pneumonia.web import (
     openapi,
     pages,
     problems,
+    reports,
     results,
     reviews,
+    viewing,
     visitor,
     worklist,
 )
@@ -51,6 +53,8 @@ def init_app(app: Flask, own: Services) -> None:
     csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
     for views in (
         pages,
+        viewing,
+        reports,
         results,
         batches,
         worklist,

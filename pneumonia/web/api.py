@@ -109,6 +109,7 @@ def _links(reading: Reading) -> dict[str, str]:
         "image": url_for("pages.image", reading_id=reading.id),
         "overlay": url_for("pages.overlay", reading_id=reading.id),
         "thumbnail": url_for("pages.thumbnail", reading_id=reading.id),
+        "report_pdf": url_for("reports.program", reading_id=reading.id),
         "reviews": url_for("reviews.history", reading_id=reading.id),
     }
     if reading.study:

@@ -28,6 +28,10 @@ _READ = (
     "pages.image",
     "pages.overlay",
     "pages.thumbnail",
+    "viewing.levels",
+    "viewing.layer",
+    "reports.page",
+    "reports.program",
     "pages.sample_image",
     "results.capture",
     "results.report",
@@ -87,7 +91,17 @@ NEEDS_ACCOUNTS = (OWN - {"accounts.account"}) | {
 }
 """What the local mode has not."""
 
-VIEWS = frozenset(("pages.reading", "pages.image", "pages.overlay", "reviews.history", "api.get"))
+VIEWS = frozenset(
+    (
+        "pages.reading",
+        "pages.image",
+        "pages.overlay",
+        "viewing.levels",
+        "viewing.layer",
+        "reviews.history",
+        "api.get",
+    )
+)
 """Whoever gets one of these has looked at a reading. A thumbnail in a list is not a look."""
 
 

@@ -32,6 +32,7 @@ from pneumonia.presentation.meaning import (
     say_population,
     say_prevalence,
 )
+from pneumonia.presentation.report import say_confidence
 from pneumonia.presentation.review import OTHER_FINDINGS, say_choices, say_opinion
 from pneumonia.readings import DEFAULT_OPACITY, paints_map
 from pneumonia.records import Reading
@@ -50,6 +51,7 @@ from pneumonia.web.uploads import (
     uploaded_reference,
     uploaded_turn,
 )
+from pneumonia.web.viewing import describe_view, send_picture
 from pneumonia.web.worklist import find_neighbours
 
 blueprint = Blueprint("pages", __name__)
@@ -57,8 +59,6 @@ blueprint = Blueprint("pages", __name__)
 RECENT = 8
 """How many readings a browser remembers, in its own session."""
 LEGEND_STOPS = 9
-# Not kept: a film that was deleted must not come back from a shared browser's cache.
-_PICTURE_CACHE = "private, no-store"
 
 
 @blueprint.get("/")
@@ -92,7 +92,7 @@ def sample(name: str) -> BaseResponse:
 
 @blueprint.get("/samples/<name>.png")
 def sample_image(name: str) -> BaseResponse:
-    return _picture(sample_png(name), "public, max-age=3600")
+    return send_picture(sample_png(name), "public, max-age=3600")
 
 
 @blueprint.get("/readings/<reading_id>")
@@ -108,6 +108,7 @@ def render_reading(found: Reading, review_form: ReviewForm) -> str:
     groups = card.calibration_of(finding.population).frequency if card else ()
     calls = find_calls(finding, card)
     outside = finding.population_match is PopulationMatch.NO
+    paint_map = paints_map(finding) and not outside
     return render_template(
         "reading.html",
         reading=found,
@@ -122,8 +123,10 @@ def render_reading(found: Reading, review_form: ReviewForm) -> str:
         outside=outside,
         warnings=[one for one in finding.quality.warnings if one not in finding.mismatches],
         file_name=_file_names().get(reading_id),
-        paint_map=paints_map(finding) and not outside,
+        paint_map=paint_map,
+        view=describe_view(found, paint_map=paint_map),
         has_picture=services().readings.has_picture(reading_id),
+        confidence=None if outside else say_confidence(finding),
         location=None if outside else say_location(finding),
         convention=CONVENTION,
         image_url=url_for("pages.image", reading_id=reading_id),
@@ -142,17 +145,17 @@ def render_reading(found: Reading, review_form: ReviewForm) -> str:
 
 @blueprint.get("/readings/<reading_id>/image.png")
 def image(reading_id: str) -> BaseResponse:
-    return _picture(services().readings.radiograph_png(reading_id), _PICTURE_CACHE)
+    return send_picture(services().readings.radiograph_png(reading_id))
 
 
 @blueprint.get("/readings/<reading_id>/overlay.png")
 def overlay(reading_id: str) -> BaseResponse:
-    return _picture(services().readings.overlay_png(reading_id, _opacity()), _PICTURE_CACHE)
+    return send_picture(services().readings.overlay_png(reading_id, _opacity()))
 
 
 @blueprint.get("/readings/<reading_id>/thumbnail.png")
 def thumbnail(reading_id: str) -> BaseResponse:
-    return _picture(services().readings.thumbnail_png(reading_id), _PICTURE_CACHE)
+    return send_picture(services().readings.thumbnail_png(reading_id))
 
 
 @blueprint.post("/readings/<reading_id>/delete")
@@ -292,11 +295,3 @@ def _opacity() -> float:
     if not 0 <= value <= 1:
         raise BadParameter(f"opacity is {text[:40]!r}; it must be a number from 0 to 1.")
     return value
-
-
-def _picture(png: bytes, cache: str) -> BaseResponse:
-    response = make_response(png)
-    response.mimetype = "image/png"
-    response.headers["Cache-Control"] = cache
-    response.add_etag()
-    return response.make_conditional(request)

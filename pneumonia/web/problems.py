@@ -40,6 +40,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.LocalOnly: 403,
     errors.ReadingNotFound: 404,
     errors.RadiographMissing: 404,
+    errors.LevelsNotKept: 404,
     errors.StudyNotKept: 404,
     errors.NoAccounts: 404,
     errors.UserNotFound: 404,

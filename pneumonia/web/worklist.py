@@ -17,6 +17,7 @@ from pneumonia.records.worklist import KEPT
 from pneumonia.web.filters import FilterForm, place
 from pneumonia.web.forms import SelectionForm
 from pneumonia.web.guard import refuse
+from pneumonia.web.reports import send_zip
 from pneumonia.web.services import services
 from pneumonia.web.visitor import visitor
 
@@ -53,6 +54,8 @@ def act() -> BaseResponse:
     elif request.form.get("act") == "export":
         services().audit.note(Action.EXPORT, f"worklist, {len(chosen)} readings")
         return _csv(services().readings.find(chosen))
+    elif request.form.get("act") == "reports":
+        return send_zip(services().readings.find(chosen))
     else:
         if not visitor().may(Permission.DELETE):
             refuse()

@@ -15,3 +15,20 @@ export function remember(name, value) {
     // Storage may be forbidden; the choice then lasts as long as the page.
   }
 }
+
+// For this tab alone: an inverted film must not surprise anybody tomorrow.
+export function recallHere(name) {
+  try {
+    return sessionStorage.getItem(`reader.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+export function rememberHere(name, value) {
+  try {
+    sessionStorage.setItem(`reader.${name}`, value);
+  } catch {
+    // As above.
+  }
+}

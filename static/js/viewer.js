@@ -2,6 +2,7 @@
 
 import { recall, remember } from "./memory.js";
 import { percent as inPercent, say } from "./texts.js";
+import { setUpStage } from "./viewer/stage.js";
 
 const viewer = document.querySelector(".viewer");
 const slider = document.querySelector("#map-opacity");
@@ -49,9 +50,29 @@ function choose(radio) {
   remember("view", radio.value);
 }
 
+// How the map is drawn; a choice that lasts.
+const drawings = document.querySelectorAll("input[name='drawing']");
+for (const radio of drawings) {
+  if (radio.value === recall("drawing")) radio.checked = true;
+  radio.addEventListener("change", () => remember("drawing", radio.value));
+}
+
+function nextDrawing() {
+  const next = [...drawings].find((radio) => !radio.checked);
+  if (!next) return;
+  next.checked = true;
+  remember("drawing", next.value);
+}
+
+const sheet = document.querySelector("#keys");
+document.querySelector("[data-keys]")?.addEventListener("click", () => sheet.showModal());
+
 document.querySelector("[data-print]")?.addEventListener("click", () => window.print());
 
 const keys = {
+  ...setUpStage(viewer),
+  "?": () => (sheet?.open ? sheet.close() : sheet?.showModal()),
+  c: nextDrawing,
   l: toggleLungs,
   o: () => showMap && (showMap.checked = !showMap.checked),
   1: () => choose(views[0]),
@@ -72,10 +93,11 @@ if (useKeys) {
 const WRITTEN_IN = "textarea, select, input:not([type='radio'], [type='checkbox'], [type='range'])";
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (!useKeys?.checked || event.target.matches(WRITTEN_IN)) return;
+  if (sheet?.open && event.key !== "?") return;
   const act = keys[event.key.toLowerCase()];
-  if (!act) return;
+  if (!act || (event.repeat && !/^[-+=]$/.test(event.key))) return;
   event.preventDefault();
   act();
 });

@@ -9,7 +9,8 @@ from PIL import Image
 
 from pneumonia.errors import DamagedImage
 from pneumonia.imaging import decode
-from pneumonia.imaging.display import decode_png, encode_png, to_display
+from pneumonia.imaging.display import decode_png, encode_png, to_display, to_levels
+from pneumonia.imaging.png import SPACING_BYTES, read_spacing
 from pneumonia.imaging.synthetic import synthetic_radiograph
 
 
@@ -113,3 +114,48 @@ def test_a_damaged_stored_radiograph_is_said_to_be_damaged():
     data = encode_png(synthetic_radiograph(1, opacity=False, size=(64, 64)))
     with pytest.raises(DamagedImage, match="PNG file"):
         decode_png(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (1, 1), (3000, 40)])
+def test_16_bits_are_read_back_by_any_decoder(shape):
+    levels = np.random.default_rng(2).integers(0, 65536, shape, np.uint16)
+    with Image.open(io.BytesIO(encode_png(levels))) as picture:
+        np.testing.assert_array_equal(np.array(picture), levels)
+
+
+def test_transparency_is_read_back():
+    layer = np.random.default_rng(2).integers(0, 256, (9, 4, 4), np.uint8)
+    np.testing.assert_array_equal(decode_png(encode_png(layer)), layer)
+
+
+@pytest.mark.parametrize("spacing", [(0.143, 0.143), (0.2, 0.25), (1.0, 0.05)])
+def test_spacing_is_read_back_from_the_first_bytes(spacing):
+    png = encode_png(np.zeros((4, 4), np.uint8), spacing)
+    assert read_spacing(png[:SPACING_BYTES]) == pytest.approx(spacing, rel=1e-4)
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.info["dpi"] == pytest.approx(
+            (25.4 / spacing[1], 25.4 / spacing[0]), rel=1e-3
+        )
+
+
+@pytest.mark.parametrize("spacing", [None, (1e-9, 1e-9), (5000.0, 5000.0)])
+def test_a_spacing_that_is_none_or_absurd_is_not_kept(spacing):
+    assert read_spacing(encode_png(np.zeros((4, 4), np.uint8), spacing)) is None
+    assert read_spacing(b"") is None
+
+
+def test_a_radiograph_of_8_bits_without_a_window_has_no_more_levels(grey, encode):
+    assert to_levels(decode(encode(Image.fromarray(grey), "PNG"))) is None
+
+
+def test_levels_are_turned_and_inverted_with_the_radiograph(encode_dicom):
+    stored = np.arange(12, dtype=np.uint16).reshape(3, 4) * 300
+    film = decode(
+        encode_dicom(stored, BitsStored=12, WindowCenter=99, WindowWidth=50, PixelSpacing=[1, 2])
+    )
+    assert film.spacing_mm == (1, 2)
+    turned = film.turned(90)
+    np.testing.assert_array_equal(to_levels(turned), np.rot90(stored, -1))
+    assert turned.spacing_mm == (2, 1)
+    assert film.turned(180).spacing_mm == (1, 2)
+    np.testing.assert_array_equal(to_levels(film.inverted_greys()), 4095 - stored)

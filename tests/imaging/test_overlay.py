@@ -6,7 +6,16 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from pneumonia.imaging.overlay import colour_stops, legend, ramp, render
+from pneumonia.imaging.overlay import (
+    CONTOUR_LEVELS,
+    LAYER_PIXELS,
+    colour_stops,
+    contours,
+    legend,
+    map_layer,
+    ramp,
+    render,
+)
 from pneumonia.imaging.preprocess import Geometry
 from pneumonia.imaging.synthetic import synthetic_radiograph
 
@@ -149,3 +158,39 @@ def test_a_radiograph_of_many_bands_is_painted_as_if_in_one_and_in_little_memory
     colours = legend(256, 1)[0][steps]
     expected = radiograph[..., None] * (1 - alpha) + alpha * colours
     assert np.abs(painted - expected).max() <= 0.51
+
+
+def test_the_layer_of_a_large_film_is_small_and_lies_where_the_map_does():
+    values = np.zeros((7, 7), np.float32)
+    values[1, 5] = 1
+    large = Geometry(3000, 2000, (300, 200, 2700, 1800))
+    layer = map_layer(values, 1.0, large)
+    assert layer.shape == (round(LAYER_PIXELS * 2 / 3), LAYER_PIXELS, 4)
+    y, x = np.unravel_index(layer[..., 3].argmax(), layer.shape[:2])
+    assert x / layer.shape[1] == pytest.approx((300 + 5.5 / 7 * 2400) / 3000, abs=0.01)
+    assert y / layer.shape[0] == pytest.approx((200 + 1.5 / 7 * 1600) / 2000, abs=0.01)
+    assert layer[0, 0, 3] == 0
+
+
+def test_contours_lie_within_one_another_in_the_colours_of_the_map():
+    values = np.zeros((7, 7), np.float32)
+    values[3, 3] = 1
+    found = contours(values, 1.0, WHOLE)
+    assert [contour.level for contour in found] == list(CONTOUR_LEVELS)
+    palette = ["#" + bytes(pixel).hex() for pixel in legend(256, 1)[0]]
+    widths = []
+    for contour in found:
+        assert contour.colour in palette
+        (polygon,) = contour.polygons
+        xs, ys = np.array(polygon).T
+        assert (xs.mean(), ys.mean()) == pytest.approx((0.5, 0.5), abs=0.02)
+        widths.append(np.ptp(xs))
+    assert widths == sorted(widths, reverse=True)
+    # Bilinear from 0 to 1 over a seventh of the film each way.
+    assert widths == pytest.approx([2 * (1 - level) / 7 for level in CONTOUR_LEVELS], abs=0.03)
+
+
+def test_a_weak_map_has_no_contours_and_a_full_one_is_closed_at_the_edge():
+    assert contours(_values(0.2), 1.0, WHOLE) == []
+    (polygon,) = contours(_values(1), 1.0, WHOLE)[0].polygons
+    assert (np.array(polygon).min(), np.array(polygon).max()) == pytest.approx((0, 1), abs=0.02)

@@ -72,6 +72,20 @@ def test_what_was_destroyed_comes_back_whole(var: Path, make_reading: Make, tmp_
     ]
 
 
+def test_all_levels_of_a_deep_film_come_back(var: Path, make_reading: Make, tmp_path: Path) -> None:
+    (reading,) = fill(var, make_reading, 1)
+    store, deep = open_store(var), make_reading()
+    store.add(deep, PNG, b"levels")
+    store.close()
+    file = back_up(var, tmp_path / "backup.tar")
+    shutil.rmtree(var)
+    put_back(file, var)
+    store = open_store(var)
+    assert store.levels(deep.id) == b"levels"
+    assert store.levels(reading.id) is None
+    store.close()
+
+
 def test_nobody_else_may_read_it(var: Path, make_reading: Make, tmp_path: Path) -> None:
     fill(var, make_reading)
     file = back_up(var, tmp_path / "backup.tar")

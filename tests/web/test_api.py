@@ -65,6 +65,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
             "image": str,
             "overlay": str,
             "thumbnail": str,
+            "report_pdf": str,
             "reviews": str,
         },
     }
@@ -87,6 +88,7 @@ def test_a_reading_has_exactly_the_fields_of_the_contract(
         "image": f"/readings/{body['id']}/image.png",
         "overlay": f"/readings/{body['id']}/overlay.png",
         "thumbnail": f"/readings/{body['id']}/thumbnail.png",
+        "report_pdf": f"/api/v1/readings/{body['id']}/report.pdf",
         "reviews": f"/api/v1/readings/{body['id']}/reviews",
     }
     assert response.headers["Location"] == body["links"]["self"]
@@ -236,6 +238,7 @@ def test_every_link_answers(client: FlaskClient, send: Send, radiograph_png: byt
         "image": (200, "image/png"),
         "overlay": (200, "image/png"),
         "thumbnail": (200, "image/png"),
+        "report_pdf": (200, "application/pdf"),
         "reviews": (200, "application/json"),
     }
 
