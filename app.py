@@ -46,7 +46,12 @@ def create_app(settings: Settings | None = None, service: AnalysisService | None
     store = Store(settings.resolved_database_url, settings.data_dir)
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     readings = Readings(
-        store, service, limits, settings.longest_wait_s, keep_study=settings.keep_dicom_study
+        store,
+        service,
+        limits,
+        settings.longest_wait_s,
+        keep_study=settings.keep_dicom_study,
+        keep_accession=settings.accession_as_reference,
     )
     app = Flask(
         "pneumonia",

@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumonia.analysis.finding import Finding, Label
+from pneumonia.analysis.finding import Finding, Label, PopulationMatch
 from pneumonia.budget import Budget
 from pneumonia.errors import ImageError
 from pneumonia.imaging import Limits, Radiograph, open_upload
-from pneumonia.imaging.dicom import extract_study
+from pneumonia.imaging.dicom import extract_study, read_accession_number
 from pneumonia.imaging.display import decode_png, encode_png, to_display, to_thumbnail
 from pneumonia.imaging.overlay import render
 from pneumonia.records import ImageInfo, Reading, Store
@@ -50,6 +50,8 @@ class Readings:
         Longest wait of a large film for its turn.
     keep_study
         Whether a DICOM film's patient and study are kept with its reading.
+    keep_accession
+        Whether a DICOM film's accession number is its reference where the sender says none.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Readings:
         wait_s: float,
         *,
         keep_study: bool = False,
+        keep_accession: bool = False,
     ) -> None:
         self._store = store
         self._service = service
         self._limits = limits
         self._keep_study = keep_study
+        self._keep_accession = keep_accession
         self._pixels = Budget(PIXELS_AT_ONCE, small=SMALL_PIXELS, wait_s=wait_s)
 
     def submit(
@@ -72,6 +76,7 @@ class Readings:
         data: bytes,
         population: str = "",
         *,
+        age_years: float | None = None,
         turn: int = 0,
         reference: str = "",
         synthetic: bool = False,
@@ -86,10 +91,13 @@ class Readings:
         ----------
         population
             Whose film it is, in the words of the model's card; empty where that is not known.
+        age_years
+            The patient's age, which counts before ``population``; None where it is not said.
         turn
             By how many degrees clockwise it is turned before it is read: 0, 90, 180 or 270.
         reference
-            What the person who sends it calls it; kept with the reading.
+            What the person who sends it calls it; kept with the reading. Where it is empty, a DICOM
+            film's accession number may stand in for it.
         synthetic
             Whether it is one of the samples.
         batch, batch_position
@@ -108,16 +116,16 @@ class Readings:
         upload = open_upload(data, self._limits)
         with self._pixels.hold(upload.pixels):
             with STAGE_SECONDS.labels("decode").time():
-                radiograph = upload.decode().turned(turn).of_population(population)
+                radiograph = upload.decode().turned(turn).of_patient(population, age_years)
             finding = self._service.analyse(radiograph)
             reading = Reading(
                 id=secrets.token_hex(16),  # 128 bits; a UUID has 122
                 created_at=datetime.now(UTC),
                 image=image_info(radiograph),
                 finding=finding,
-                reference=reference,
+                reference=reference or self._own_reference(data, radiograph),
                 synthetic=synthetic,
-                study=self._study(data, radiograph),
+                study=self._study(data, radiograph, turn),
                 batch=batch,
                 batch_position=batch_position,
             )
@@ -129,12 +137,17 @@ class Readings:
             SCORES.observe(finding.probability)
         return reading
 
-    def _study(self, data: bytes, radiograph: Radiograph) -> bytes:
+    def _own_reference(self, data: bytes, radiograph: Radiograph) -> str:
+        if not self._keep_accession or radiograph.format != "DICOM":
+            return ""
+        return read_accession_number(data)
+
+    def _study(self, data: bytes, radiograph: Radiograph, turn: int) -> bytes:
         """Whose film it is, where that is kept; a film that does not say is read all the same."""
         if not self._keep_study or radiograph.format != "DICOM":
             return b""
         try:
-            return extract_study(data)
+            return extract_study(data, turn)
         except ImageError:
             return b""
 
@@ -225,6 +238,15 @@ def upright(radiograph: Radiograph, finding: Finding) -> Radiograph:
 def paints_map(finding: Finding) -> bool:
     """Whether the map is shown: on a normal film it would be read as a finding."""
     return finding.label is not Label.NORMAL
+
+
+def marks_region(finding: Finding) -> bool:
+    """Whether the map has a part that a result may mark: as on the page, of no other films."""
+    return (
+        finding.population_match is not PopulationMatch.NO
+        and paints_map(finding)
+        and float(finding.activation.values.max()) > 0
+    )
 
 
 def overlay(radiograph: NDArray[np.uint8], finding: Finding, opacity: float) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from pneumonia.web import (
     accounts,
     administration,
     api,
+    batch_api,
     batches,
     door,
     guard,
@@ -44,7 +45,8 @@ def init_app(app: Flask, own: Services) -> None:
     guard.register(app)
     csrf = CSRFProtect(app)
     csrf.exempt(reviews.create)  # As the API.
-    csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
+    for programs in (api, batch_api):
+        csrf.exempt(programs.blueprint)  # The guard lets no cookie change anything there.
     for views in (
         pages,
         results,
@@ -54,6 +56,7 @@ def init_app(app: Flask, own: Services) -> None:
         accounts,
         administration,
         api,
+        batch_api,
         health,
     ):
         app.register_blueprint(views.blueprint)

@@ -29,6 +29,7 @@ _READ = (
     "pages.sample_image",
     "results.capture",
     "results.report",
+    "results.segmentation",
     "batches.show",
     "worklist.show",
     "worklist.export",
@@ -36,6 +37,7 @@ _READ = (
     "reviews.history",
     "api.get",
     "api.find",
+    "batch_api.show",
 )
 # A person's own account: no scope of a token reaches it.
 OWN = frozenset(
@@ -55,6 +57,7 @@ NEEDS = {
     "pages.sample": Permission.UPLOAD,
     "api.create": Permission.UPLOAD,
     "batches.add": Permission.UPLOAD,
+    "batch_api.create": Permission.UPLOAD,
     "reviews.add": Permission.REVIEW,
     "reviews.create": Permission.REVIEW,
     "worklist.deleted": Permission.DELETE,
