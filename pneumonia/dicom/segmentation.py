@@ -60,7 +60,7 @@ def make_segmentation(study: Dataset, finding: Finding) -> Dataset | None:
         instance_number=1,
         manufacturer=MAKER,
         manufacturer_model_name=finding.model.id,
-        software_versions=(__version__, finding.model.sha256),
+        software_versions=[__version__, finding.model.sha256],
         device_serial_number=finding.model.sha256[:16],
         content_label="AI_MAP",
         content_description=f"{_LABEL}. {NOTICE}",

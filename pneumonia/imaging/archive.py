@@ -40,10 +40,10 @@ _OFFICE: Final = "[Content_Types].xml"
 
 
 def is_archive(file: IO[bytes]) -> bool:
-    """Whether a file begins as a ZIP archive does. It is left where it was."""
-    at = file.tell()
+    """Whether a file begins as a ZIP archive does. It is left at its beginning."""
+    file.seek(0)
     start = file.read(4)
-    file.seek(at)
+    file.seek(0)
     return start in _MARKS
 
 

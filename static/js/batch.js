@@ -187,7 +187,7 @@ class Batch {
         return;
       }
       sayOn(line, "Sending", 0);
-      const watch = packed && setInterval(() => this.lookAgain(job), LOOK_AGAIN_MS);
+      const watch = packed && setInterval(() => this.lookAgain(job).catch(() => {}), LOOK_AGAIN_MS);
       const answer = await post(`${this.address}/${position}`, this.body(file, turn), (share) =>
         sayOn(line, share < 1 ? "Sending" : "Reading", share < 1 ? share : null),
       );
