@@ -69,7 +69,7 @@ def make_segmentation(study: Dataset, finding: Finding) -> Dataset | None:
     )
     # Of type 2C where the frame of reference is not known: as the film has it, or empty.
     segmentation.PatientOrientation = study.get("PatientOrientation")
-    return segmentation  # type: ignore[no-any-return]
+    return segmentation
 
 
 def _describe(finding: Finding, tracking_uid: str) -> seg.SegmentDescription:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Final
+from typing import IO, Final, cast
 
 from pneumonia.errors import (
     ArchiveTooLarge,
@@ -120,7 +120,7 @@ def open_archive(file: IO[bytes], limits: Limits) -> tuple[Member, ...]:
         For an Office document, which is a ZIP archive too.
     """
     try:
-        archive = zipfile.ZipFile(_Bounded(file))  # type: ignore[arg-type]
+        archive = zipfile.ZipFile(cast("IO[bytes]", _Bounded(file)))
     except ArchiveTooLarge:
         raise
     except Exception as error:  # struct.error and others, beside BadZipFile
