@@ -89,7 +89,9 @@ def add(batch: str, position: int) -> tuple[str, int]:
             "as another one."
         )
     if are_many(files):
-        return "".join(_line(one, batch) for one in read_all(files, batch, position)), 201
+        return "".join(
+            _line(one, batch) for one in read_all(files, batch, position, resumes=True)
+        ), 201
     name = uploaded_name()
     try:
         _refuse_unsent()
@@ -102,7 +104,9 @@ def add(batch: str, position: int) -> tuple[str, int]:
     return _line(answer, batch), answer.status
 
 
-def read_all(files: Sequence[FileStorage], batch: str, first: int = 1) -> list[Answer]:
+def read_all(
+    files: Sequence[FileStorage], batch: str, first: int = 1, *, resumes: bool = False
+) -> list[Answer]:
     """Read every file of the form, and all that is in its archives, one after another.
 
     What the batch has already, because it was sent before and no answer came, is not read again.
@@ -111,11 +115,15 @@ def read_all(files: Sequence[FileStorage], batch: str, first: int = 1) -> list[A
     ----------
     first
         The position of the first file in the batch.
+    resumes
+        Whether who sends them will send them again where the server cannot read for the moment.
 
     Raises
     ------
     BadParameter
         For more files than are taken at once, or a field that cannot be.
+    ModelError
+        Where the model does not answer and nothing was read yet, or the sender ``resumes``.
     StorageUnavailable
     """
     count = count_films(files)
@@ -138,6 +146,9 @@ def read_all(files: Sequence[FileStorage], batch: str, first: int = 1) -> list[A
         except StorageUnavailable:
             raise
         except DomainError as error:
+            is_passing = problems.describe(error).status in _PASSING
+            if is_passing and (resumes or not answers):
+                raise  # before anything was read, or to go on from here
             answers.append(_refuse(error, sent.name, batch, position))
     return answers
 

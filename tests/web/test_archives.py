@@ -129,3 +129,11 @@ def test_the_script_learns_from_a_directory_what_to_send(make_app, token) -> Non
     (films,) = re.findall(r'data-films="([^"]+)"', text)
     assert json.loads(html.unescape(films)) == ["IMG/A&1"]
     assert "Left aside as no X-ray picture: 1 of the kind CT Image Storage." in text
+
+
+def test_an_archive_waits_for_the_model_and_keeps_no_refusal(make_app, token, archive) -> None:
+    client = make_app(start=False).test_client()
+    for response in (post(client, token, archive), send(client, (archive, "films.zip"))):
+        assert response.status_code == 503
+        assert "Retry-After" in response.headers
+    assert lines(client.get(f"/batches/{BATCH}").get_data(as_text=True)) == []
