@@ -55,7 +55,12 @@ def create_app(
     limits = Limits(max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     decoders = decoders or Decoders(limits)
     readings = Readings(
-        store, service, decoders, settings.longest_wait_s, keep_study=settings.keep_dicom_study
+        store,
+        service,
+        decoders,
+        settings.longest_wait_s,
+        keep_study=settings.keep_dicom_study,
+        keep_accession=settings.accession_as_reference,
     )
     app = Flask(
         "pneumonia",

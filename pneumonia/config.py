@@ -72,6 +72,11 @@ class Settings:
     keep_dicom_study: bool = _setting(
         False, "Keep whose film a DICOM file is, to offer results for its study: yes or no"
     )
+    accession_as_reference: bool = _setting(
+        False,
+        "Take the reference of a DICOM film from its Accession Number where the sender gives none: "
+        "yes or no",
+    )
     trusted_hosts: str = _setting(
         "", "Names this server is called by, commas between, beside HOST and this computer's own"
     )

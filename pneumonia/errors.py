@@ -92,6 +92,41 @@ class DecoderStopped(ImageError):
     title = "The file could not be decoded within its bounds"
 
 
+class DamagedArchive(ImageError):
+    """A ZIP archive, or one file of it, that cannot be unpacked."""
+
+    code = "damaged_archive"
+    title = "The ZIP archive is damaged"
+
+
+class EmptyArchive(ImageError):
+    code = "empty_archive"
+    title = "The ZIP archive is empty"
+
+
+class ArchiveTooLarge(ImageError):
+    code = "archive_too_large"
+    title = "The ZIP archive holds too much"
+
+
+class MemberRefused(ImageError):
+    """A file of an archive that is not opened, whatever is in it."""
+
+    code = "member_refused"
+    title = "This file of the archive is not opened"
+
+
+class LeftAside(ImageError):
+    """``films``: paths of the pictures that a disc's directory lists, where it lists some."""
+
+    code = "left_aside"
+    title = "Left aside"
+
+    def __init__(self, detail: str, films: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.films = films
+
+
 class UnreadableRadiograph(ImageError):
     """A sound image that the gate does not let through to a verdict."""
 

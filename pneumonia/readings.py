@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumonia.analysis.finding import Finding, Label
+from pneumonia.analysis.finding import Finding, Label, PopulationMatch
 from pneumonia.budget import Budget
 from pneumonia.decoding.decoders import Decoders
 from pneumonia.errors import LevelsNotKept
@@ -50,6 +50,8 @@ class Readings:
         Longest wait of a large film for its turn.
     keep_study
         Whether a DICOM film's patient and study are kept with its reading.
+    keep_accession
+        Whether a DICOM film's accession number is its reference where the sender says none.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Readings:
         wait_s: float,
         *,
         keep_study: bool = False,
+        keep_accession: bool = False,
     ) -> None:
         self._store = store
         self._service = service
         self._decoders = decoders
         self._keep_study = keep_study
+        self._keep_accession = keep_accession
         self._pixels = Budget(PIXELS_AT_ONCE, small=SMALL_PIXELS, wait_s=wait_s)
 
     def submit(
@@ -72,6 +76,7 @@ class Readings:
         data: bytes,
         population: str = "",
         *,
+        age_years: float | None = None,
         turn: int = 0,
         reference: str = "",
         synthetic: bool = False,
@@ -87,10 +92,13 @@ class Readings:
         ----------
         population
             Whose film it is, in the words of the model's card; empty where that is not known.
+        age_years
+            The patient's age, which counts before ``population``; None where it is not said.
         turn
             By how many degrees clockwise it is turned before it is read: 0, 90, 180 or 270.
         reference
-            What the person who sends it calls it; kept with the reading.
+            What the person who sends it calls it; kept with the reading. Where it is empty, a DICOM
+            film's accession number may stand in for it.
         synthetic
             Whether it is one of the samples.
         batch, batch_position
@@ -109,18 +117,20 @@ class Readings:
             When the reading cannot be kept.
         """
         with (
-            self._decoders.open(data, study=self._keep_study) as upload,
+            self._decoders.open(
+                data, study=self._keep_study, accession=self._keep_accession, turn=turn
+            ) as upload,
             self._pixels.hold(upload.pixels),
         ):
             with STAGE_SECONDS.labels("decode").time():
-                radiograph = upload.decode().turned(turn).of_population(population)
+                radiograph = upload.decode().turned(turn).of_patient(population, age_years)
             finding = self._service.analyse(radiograph)
             reading = Reading(
                 id=secrets.token_hex(16),  # 128 bits; a UUID has 122
                 created_at=datetime.now(UTC),
                 image=image_info(radiograph),
                 finding=finding,
-                reference=reference,
+                reference=reference or upload.accession,
                 synthetic=synthetic,
                 study=upload.study,
                 batch=batch,
@@ -269,6 +279,15 @@ def upright(radiograph: Radiograph, finding: Finding) -> Radiograph:
 def paints_map(finding: Finding) -> bool:
     """Whether the map is shown: on a normal film it would be read as a finding."""
     return finding.label is not Label.NORMAL
+
+
+def marks_region(finding: Finding) -> bool:
+    """Whether the map has a part that a result may mark: as on the page, of no other films."""
+    return (
+        finding.population_match is not PopulationMatch.NO
+        and paints_map(finding)
+        and float(finding.activation.values.max()) > 0
+    )
 
 
 def overlay(radiograph: NDArray[np.uint8], finding: Finding, opacity: float) -> NDArray[np.uint8]:

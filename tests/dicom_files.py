@@ -1,6 +1,8 @@
 """DICOM files and pictures under test: every one is made here, none is a patient's."""
 
 import io
+import zipfile
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import imagecodecs
@@ -130,3 +132,45 @@ def make_table(outputs: list[int], first: int, bits: int, *, signed: bool = Fals
     item.add_new("LUTDescriptor", "SS" if signed else "US", [len(outputs), first, bits])
     item.add_new("LUTData", "US", outputs)
     return item
+
+
+def pack(
+    files: Mapping[Any, bytes] | Iterable[tuple[Any, bytes]], method: int = zipfile.ZIP_DEFLATED
+) -> bytes:
+    """A ZIP archive, by names or by :class:`zipfile.ZipInfo`."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in files.items() if isinstance(files, Mapping) else files:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def pack_directory(files: Iterable[tuple[str, list[str], str]], items: int = 0) -> bytes:
+    """A DICOMDIR with a patient's name in it, of records of type, path and SOP class.
+
+    ``items``: so many empty records beside these.
+    """
+    patient = Dataset()
+    patient.DirectoryRecordType, patient.PatientName = "PATIENT", "Doe^Jane"
+    records = [patient]
+    for kind, path, uid in files:
+        record = Dataset()
+        record.DirectoryRecordType = kind
+        record.ReferencedFileID = path
+        record.ReferencedSOPClassUIDInFile = uid
+        records.append(record)
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.5"
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.FileSetID = "DISC"
+    if items:
+        empty = b"\xfe\xff\x00\xe0\x00\x00\x00\x00" * items
+        dataset.add_new(0x00041220, "UN", empty)
+    else:
+        dataset.DirectoryRecordSequence = records
+    out = io.BytesIO()
+    dataset.save_as(out, enforce_file_format=True)
+    data = out.getvalue()
+    return data.replace(b"\x04\x00\x20\x12UN", b"\x04\x00\x20\x12SQ") if items else data

@@ -77,12 +77,13 @@ class Population:
             notes.append(
                 f"The DICOM file says view {facts.view}, lateral; the model knows frontal films."
             )
-        if self.age_years is not None and facts.age_years is not None:
+        age = facts.known_age_years
+        if self.age_years is not None and age is not None and not self.holds(age):
             low, high = self.age_years
-            if not self.holds(facts.age_years):
-                # The age itself is not repeated: warnings are kept with the reading.
-                notes.append(
-                    f"The DICOM file says that the patient is not {low} to {high} years old; the "
-                    "model knows films of such patients only."
-                )
+            says = "It was said" if facts.age_years is None else "The DICOM file says"
+            # The age itself is not repeated: warnings are kept with the reading.
+            notes.append(
+                f"{says} that the patient is not {low} to {high} years old; the model knows films "
+                "of such patients only."
+            )
         return tuple(notes)

@@ -16,11 +16,14 @@ from pneumonia.config import Settings
 from pneumonia.errors import (
     DamagedImage,
     DomainError,
+    LeftAside,
     MissingFile,
     StorageUnavailable,
     UnreadableFile,
 )
 from pneumonia.imaging import Limits, Radiograph, decode
+from pneumonia.imaging.dicom_directory import NAME as DICOMDIR
+from pneumonia.imaging.dicom_directory import is_directory, read_directory
 from pneumonia.presentation.describe import describe_finding, describe_image
 from pneumonia.presentation.etiology import describe_etiology
 from pneumonia.presentation.meaning import find_use
@@ -49,12 +52,31 @@ _FIELDS = (
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """The files named, and those below the folders named, sorted; hidden ones only if named.
 
-    A folder that cannot be listed stands for what is in it: it becomes a row with its error.
+    Of a folder with a DICOMDIR the X-ray pictures that it lists, and itself: its row says what was
+    left aside. A folder that cannot be listed stands for what is in it: it becomes a row with its
+    error.
     """
     found: list[Path] = []
     for path in paths:
-        found.extend(_walk(path) if _is_folder(path) else [path])
+        found.extend(_without_unlisted(list(_walk(path))) if _is_folder(path) else [path])
     return list(dict.fromkeys(found))
+
+
+def _without_unlisted(files: list[Path]) -> list[Path]:
+    """Where the directory of a disc lies among files, of its folder what it lists as films."""
+    for disc in [file for file in files if file.name.upper() == DICOMDIR]:
+        inside = {
+            file.relative_to(disc.parent).as_posix(): file
+            for file in files
+            if file != disc and file.is_relative_to(disc.parent)
+        }
+        try:
+            films = read_directory(_bytes(disc, Limits())).choose(list(inside)).films
+        except DomainError:
+            continue  # Every file is tried; its own row says what is wrong with it.
+        left = set(inside.values()) - {inside[name] for name in films}
+        files = [file for file in files if file not in left]
+    return files
 
 
 def _is_folder(path: Path) -> bool:
@@ -160,7 +182,9 @@ def _open(file: Path, limits: Limits, population: str) -> tuple[bytes, Radiograp
     """The file and its film, or why there is none."""
     try:
         data = _bytes(file, limits)
-        return data, decode(data, limits).of_population(population)
+        if is_directory(data):
+            raise LeftAside(read_directory(data).note)
+        return data, decode(data, limits).of_patient(population)
     except DomainError as error:
         return error
 

@@ -46,8 +46,8 @@ def register(app: Flask) -> None:
     "--dicom",
     "dicom_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for a secondary capture and a structured report of each DICOM film, in its own "
-    "study: they name the patient as the film does.",
+    help="Folder for a secondary capture, a structured report and a segmentation of each DICOM "
+    "film, in its own study: they name the patient as the film does.",
 )
 @click.option(
     "--operating-point",

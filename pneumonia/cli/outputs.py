@@ -15,7 +15,7 @@ from pneumonia.readings import DEFAULT_OPACITY, overlay, upright
 
 
 class Outputs:
-    """A picture and two DICOM objects for each film that was read; each kind where it has a folder.
+    """A picture and DICOM objects for each film that was read; each kind where it has a folder.
 
     Raises
     ------
@@ -55,6 +55,8 @@ class Outputs:
             results = make_results(data, film, finding)
             _write(self._dicom_dir / f"{name}.sc.dcm", results.secondary_capture)
             _write(self._dicom_dir / f"{name}.sr.dcm", results.report)
+            if results.segmentation is not None:
+                _write(self._dicom_dir / f"{name}.seg.dcm", results.segmentation)
 
 
 def distinct_names(files: Sequence[Path]) -> list[str]:

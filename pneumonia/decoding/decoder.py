@@ -9,7 +9,7 @@ from pneumonia.decoding import bounds, confinement
 from pneumonia.decoding.messages import TOO_MUCH_MEMORY, describe, lay_down, pack
 from pneumonia.errors import DecoderStopped, ImageError
 from pneumonia.imaging import Limits, open_upload
-from pneumonia.imaging.dicom import extract_study
+from pneumonia.imaging.dicom import extract_study, read_accession_number
 
 
 def serve(channel: socket.socket, memory: mmap.mmap, limits: Limits) -> None:
@@ -37,20 +37,26 @@ def serve(channel: socket.socket, memory: mmap.mmap, limits: Limits) -> None:
             except MemoryError:
                 channel.sendall(pack(code=DecoderStopped.code, detail=TOO_MUCH_MEMORY))
                 return
-            study = b""
-            if request["study"] and radiograph.format == "DICOM":
-                study = _study(data)
+            study, accession = b"", ""
+            if radiograph.format == "DICOM":
+                study = _study(data, request["turn"]) if request["study"] else b""
+                accession = read_accession_number(data) if request["accession"] else ""
             lay_down(radiograph, memory)
             left = 0 if _peak_bytes() > most_bytes else left - 1
             channel.sendall(
-                pack(radiograph=describe(radiograph), study=study.hex(), again=left > 0)
+                pack(
+                    radiograph=describe(radiograph),
+                    study=study.hex(),
+                    accession=accession,
+                    again=left > 0,
+                )
             )
 
 
-def _study(data: bytes) -> bytes:
+def _study(data: bytes, turn: int) -> bytes:
     """Whose film it is; one that does not say is read all the same."""
     try:
-        return extract_study(data)
+        return extract_study(data, turn)
     except ImageError:
         return b""
 

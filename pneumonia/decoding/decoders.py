@@ -56,7 +56,9 @@ class Decoders:
         self._started_at = float("-inf")
 
     @contextmanager
-    def open(self, data: bytes, *, study: bool = False) -> Iterator["Opened"]:
+    def open(
+        self, data: bytes, *, study: bool = False, accession: bool = False, turn: int = 0
+    ) -> Iterator["Opened"]:
         """Read a film's header; its pixels are decoded when they are asked for.
 
         Parameters
@@ -65,6 +67,10 @@ class Decoders:
             The whole file: JPEG, PNG or DICOM.
         study
             Whether a DICOM film's patient and study are wanted, too.
+        accession
+            Whether its Accession Number is.
+        turn
+            By how many degrees clockwise the film will be turned; the study says so.
 
         Raises
         ------
@@ -77,7 +83,7 @@ class Decoders:
         self._limits.check_bytes(len(data))
         opened = Opened(self._take(), self._limits, self._give_back)
         try:
-            opened.send(data, study=study)
+            opened.send(data, study=study, accession=accession, turn=turn)
             yield opened
         finally:
             opened.close()
@@ -167,6 +173,8 @@ class Opened:
         How many pixels decoding will make; see :class:`pneumonia.imaging.Upload`.
     study
         Of a decoded DICOM film, where it was asked for: its patient and study.
+    accession
+        The same of its Accession Number; empty where it has none.
     """
 
     def __init__(
@@ -174,16 +182,17 @@ class Opened:
     ) -> None:
         self.pixels = 0
         self.study = b""
+        self.accession = ""
         self._channel: Channel | None = channel
         self._limits = limits
         self._give_back = give_back
 
-    def send(self, data: bytes, *, study: bool) -> None:
+    def send(self, data: bytes, **wanted: bool | int) -> None:
         """Have the header read; raises as :meth:`Decoders.open`."""
         assert self._channel is not None
         self._channel.begin()
         self._channel.memory[: len(data)] = data
-        self._channel.send(pack(bytes=len(data), study=study))
+        self._channel.send(pack(bytes=len(data), **wanted))
         pixels = self._channel.hear("pixels")["pixels"]
         if not isinstance(pixels, int):
             raise self._channel.stopped("crash")
@@ -199,6 +208,7 @@ class Opened:
         try:
             radiograph = rebuild(dict(answer["radiograph"]), self._limits, channel.memory)
             self.study = bytes.fromhex(str(answer["study"]))
+            self.accession = str(answer["accession"])
         except (BadMessage, TypeError, ValueError, KeyError):
             raise channel.stopped("crash") from None
         if answer.get("again") is True:

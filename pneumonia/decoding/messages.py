@@ -17,6 +17,9 @@ from pneumonia.imaging import Limits, Radiograph
 from pneumonia.imaging.radiograph import Facts
 
 MAX_LINE_BYTES: Final = 2**18
+_CODES: Final = ("modality", "body_part", "view", "laterality")
+"""What a file says of its picture, beside the age."""
+
 GO_ON: Final = b"\n"
 """Said to a decoder when there is room for its film's pixels."""
 
@@ -47,7 +50,7 @@ def unpack(line: bytes) -> dict[str, Any]:
 
 def describe(radiograph: Radiograph) -> dict[str, Any]:
     """A radiograph without its pixels."""
-    facts = {name: getattr(radiograph.facts, name) for name in Facts.__slots__}
+    facts = {name: getattr(radiograph.facts, name) for name in ("age_years", *_CODES)}
     return {
         "width": radiograph.width,
         "height": radiograph.height,
@@ -94,8 +97,8 @@ def rebuild(described: dict[str, Any], limits: Limits, memory: mmap.mmap) -> Rad
     try:
         spacing = described["spacing_mm"]
         low, high = described["value_range"]
-        facts = dict(described["facts"])
-        age = facts.pop("age_years")
+        facts = described["facts"]
+        age = facts["age_years"]
         return Radiograph(
             pixels=pixels,
             format=str(described["format"]),
@@ -107,7 +110,7 @@ def rebuild(described: dict[str, Any], limits: Limits, memory: mmap.mmap) -> Rad
             spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
             facts=Facts(
                 age_years=None if age is None else float(age),
-                **{name: str(value) for name, value in facts.items()},
+                **{name: str(facts[name]) for name in _CODES},
             ),
         )
     except (IndexError, KeyError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""A reading of a DICOM film as DICOM: a secondary capture with the map, and a structured report.
+"""A reading of a DICOM film as DICOM: a picture with the map, its hottest part, and a report.
 
-Both lie in the study of the film, and say that they are AI-made and not for diagnosis. They name
+All lie in the study of the film, and say that they are AI-made and not for diagnosis. They name
 the patient as the film does: whoever calls this has the film at hand, and nothing is kept here.
 """
 
@@ -19,15 +19,16 @@ from pydicom.sr.codedict import Code, codes
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from pneumonia import __version__
-from pneumonia.analysis.finding import Finding, Label, PopulationMatch
+from pneumonia.analysis.finding import Finding, Label
+from pneumonia.dicom.marks import MAKER, NOTICE, is_outside, make_equipment, make_uid
+from pneumonia.dicom.segmentation import make_segmentation
 from pneumonia.errors import DamagedImage
 from pneumonia.imaging.dicom import read_study
+from pneumonia.imaging.dicom_facts import is_mirrored
 from pneumonia.presentation.describe import percent
 from pneumonia.presentation.location import say_location
 from pneumonia.readings import DEFAULT_OPACITY, overlay
 
-NOTICE: Final = "Made by AI. Not for diagnosis."
-MAKER: Final = "Pneumonia, an open chest X-ray reader"
 _PNEUMONIA: Final = Code("233604007", "SCT", "Pneumonia")
 _LUNG: Final = Code("39607008", "SCT", "Lung structure")
 _CHEST_FILM: Final = Code("399208008", "SCT", "Plain chest X-ray")
@@ -54,14 +55,15 @@ _TYPE_2: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The two objects, as DICOM files."""
+    """The objects, as DICOM files; no segmentation where no map is shown."""
 
     secondary_capture: bytes
     report: bytes
+    segmentation: bytes | None
 
 
 def make_results(source: bytes, film: NDArray[np.uint8], finding: Finding) -> Results:
-    """A secondary capture and a TID 1500 report for one DICOM film.
+    """A secondary capture, a TID 1500 report and a segmentation for one DICOM film.
 
     The same film read by the same model gives the same UIDs, so that a PACS does not keep it twice.
 
@@ -87,15 +89,10 @@ def make_results(source: bytes, film: NDArray[np.uint8], finding: Finding) -> Re
     for name, empty in _TYPE_2:
         if name not in study:
             setattr(study, name, empty)
-    picture = film if _is_outside(finding) else overlay(film, finding, DEFAULT_OPACITY)
-    return Results(
-        _file(_secondary_capture(study, picture, finding)), _file(_report(study, finding))
-    )
-
-
-def _is_outside(finding: Finding) -> bool:
-    """Whether the film is of none that the model knows (ADR 0026): no verdict goes out then."""
-    return finding.population_match is PopulationMatch.NO
+    picture = film if is_outside(finding) else overlay(film, finding, DEFAULT_OPACITY)
+    capture, report = _secondary_capture(study, picture, finding), _report(study, finding)
+    segmentation = make_segmentation(study, finding)
+    return Results(_file(capture), _file(report), _file(segmentation) if segmentation else None)
 
 
 def _file(dataset: Dataset) -> bytes:
@@ -104,25 +101,13 @@ def _file(dataset: Dataset) -> bytes:
     return out.getvalue()
 
 
-def _uid(study: Dataset, finding: Finding, what: str) -> str:
-    point = finding.operating_point
-    sources = [study.SOPInstanceUID, finding.model.sha256, point.name, f"{finding.logit!r}", what]
-    return str(generate_uid(entropy_srcs=sources))
-
-
-def _equipment(finding: Finding) -> hd.ContributingEquipment:
-    return hd.ContributingEquipment(
-        MAKER,
-        codes.DCM.ProcessingEquipment,
-        manufacturer_model_name=finding.model.id,
-        software_versions=[__version__, finding.model.sha256],
-        contribution_description=f"{NOTICE} Weights SHA-256 {finding.model.sha256}",
-    )
-
-
 def _secondary_capture(study: Dataset, picture: NDArray[np.uint8], finding: Finding) -> Dataset:
-    uid = partial(_uid, study, finding)
+    uid = partial(make_uid, study, finding)
     orientation = tuple(study.get("PatientOrientation") or ())
+    if is_mirrored(study):
+        orientation = ("L", "F")  # as it was read, and is shown
+    if study.get("ImageRotation"):
+        orientation = ()  # it was turned by hand
     capture: Any = hd.sc.SCImage.from_ref_dataset(
         study,
         _captioned(picture, finding),
@@ -136,7 +121,7 @@ def _secondary_capture(study: Dataset, picture: NDArray[np.uint8], finding: Find
         manufacturer=MAKER,
         patient_orientation=orientation if len(orientation) == 2 else ("L", "F"),
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        contributing_equipment=[_equipment(finding)],
+        contributing_equipment=[make_equipment(finding)],
         manufacturer_model_name=finding.model.id,
         series_description=f"Pneumonia map. {NOTICE}",
     )
@@ -156,7 +141,7 @@ def _secondary_capture(study: Dataset, picture: NDArray[np.uint8], finding: Find
 
 
 def _report(study: Dataset, finding: Finding) -> Dataset:
-    uid, outside = partial(_uid, study, finding), _is_outside(finding)
+    uid, outside = partial(make_uid, study, finding), is_outside(finding)
     certainty = sr.Measurement(
         codes.DCM.CertaintyOfFinding, round(100 * finding.probability, 2), _PERCENT
     )
@@ -210,7 +195,7 @@ def _report(study: Dataset, finding: Finding) -> Dataset:
         manufacturer_model_name=finding.model.id,
         software_versions=[__version__, finding.model.sha256],
         is_complete=True,
-        contributing_equipment=[_equipment(finding)],
+        contributing_equipment=[make_equipment(finding)],
         series_description=f"Pneumonia report. {NOTICE}",
     )
     return report
@@ -224,7 +209,7 @@ def _threshold(finding: Finding) -> str:
 
 
 def _verdict(finding: Finding) -> str:
-    if _is_outside(finding):
+    if is_outside(finding):
         return "No verdict: the film lies outside what the model knows."
     probability = percent(finding.probability)
     return (

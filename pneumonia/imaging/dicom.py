@@ -27,7 +27,7 @@ from pneumonia.imaging.dicom_checks import (
     damaged_pixels,
     integer,
 )
-from pneumonia.imaging.dicom_facts import doubts, find_facts, find_spacing
+from pneumonia.imaging.dicom_facts import doubts, find_facts, find_spacing, is_mirrored
 from pneumonia.imaging.dicom_scan import PIXEL_DATA, SEQUENCES, TRANSFER_SYNTAX, Encoding, scan
 from pneumonia.imaging.limits import Limits
 from pneumonia.imaging.radiograph import Radiograph
@@ -160,11 +160,13 @@ def read_header(data: bytes, limits: Limits) -> Header:
     return Header(data, pixels, dataset, deflated)
 
 
-def read_study(data: bytes) -> Any:
-    """pydicom's data set of a film's patient, study and instance, without its picture.
+def read_elements(data: bytes, bounds: Mapping[int, int]) -> Any:
+    """pydicom's data set of a file's elements with the given tags, and no others.
 
-    It identifies the patient: for a result that goes back into the study, and for nothing else.
-    Reading a film does not call it.
+    Parameters
+    ----------
+    bounds
+        Tags, and how many bytes each one's value may have.
 
     Raises
     ------
@@ -176,15 +178,44 @@ def read_study(data: bytes) -> Any:
         at, syntax = _transfer_syntax(data)
         if syntax == DEFLATED:
             data, at = _inflate(memoryview(data)[at:], MAX_HEADER_BYTES)[0], 0
-        return _parse(data, at, syntax, dict.fromkeys(STUDY, _MAX_TEXT_BYTES))
+        return _parse(data, at, syntax, bounds)
 
 
-def extract_study(data: bytes) -> bytes:
-    """What :func:`read_study` reads, as a DICOM data set of its own; raises as that."""
+def read_study(data: bytes) -> Any:
+    """pydicom's data set of a film's patient, study and instance, without its picture.
+
+    It identifies the patient: for a result that goes back into the study, and for nothing else.
+    Reading a film does not call it. Raises as :func:`read_elements`.
+    """
+    return read_elements(data, dict.fromkeys(STUDY, _MAX_TEXT_BYTES))
+
+
+def read_accession_number(data: bytes) -> str:
+    """The Accession Number (0008,0050), on one line; empty where there is none.
+
+    It points to a person: for operators who want it as their films' reference, and nothing else.
+    """
+    try:
+        value = read_elements(data, {0x00080050: 64}).get("AccessionNumber")
+        return "".join(c for c in str(value or "") if c.isprintable()).strip()
+    except Exception:  # such as a character set nobody knows: the film is read all the same
+        return ""
+
+
+def extract_study(data: bytes, turned: int = 0) -> bytes:
+    """What :func:`read_study` reads, as a DICOM data set of its own; raises as that.
+
+    Parameters
+    ----------
+    turned
+        By how many degrees clockwise the film was turned before it was read; kept as its Image
+        Rotation (0070,0042), so that a result can find its way back to the pixels stored.
+    """
     study = read_study(data)
     with _blaming_the_file(data):
         kept, out = type(study)(), io.BytesIO()
         kept.update({element.tag: element for element in study})  # whatever the file's byte order
+        kept.ImageRotation = turned
         kept.save_as(out, implicit_vr=False, little_endian=True)
         return out.getvalue()
 
@@ -292,6 +323,9 @@ def _radiograph(dataset: Any, notes: tuple[str, ...], sha256: str) -> Radiograph
             np.subtract(1, pixels, out=pixels)
             if levels is not None:
                 np.subtract(2**bits - 1, levels, out=levels, dtype=np.uint16)
+    if is_mirrored(dataset):
+        pixels = pixels[:, ::-1]
+        levels = None if levels is None else np.ascontiguousarray(levels[:, ::-1])
     return Radiograph(
         pixels=np.ascontiguousarray(pixels),
         format="DICOM",

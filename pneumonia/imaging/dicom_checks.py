@@ -21,6 +21,7 @@ ATTRIBUTES: Final = {
     "BodyPartExamined": "(0018,0015)",
     "ImagerPixelSpacing": "(0018,1164)",
     "ViewPosition": "(0018,5101)",
+    "PatientOrientation": "(0020,0020)",
     "Laterality": "(0020,0060)",
     "ImageLaterality": "(0020,0062)",
     "SamplesPerPixel": "(0028,0002)",
@@ -77,6 +78,7 @@ STUDY: Final = (
     0x00200010,
     0x00200020,  # Patient Orientation
     0x00280301,  # Burned In Annotation
+    0x00700042,  # Image Rotation: no film has it; added where the film was turned before reading
 )
 """What places a result in the study of its film; never read for a reading (ADR 0033)."""
 

@@ -17,6 +17,10 @@ _BURNED_IN: Final = (
     "The DICOM file says that text is burned into the picture (0028,0301): it may name the "
     "patient, and is kept with the picture."
 )
+_MIRRORED: Final = (
+    "The DICOM file says that the film is stored mirrored, Patient Orientation (0020,0020) R\\F: "
+    "it was turned round, and is read and shown with the patient's right on the left."
+)
 _PER_YEAR: Final = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0, "": 1.0}
 
 
@@ -31,6 +35,18 @@ def find_facts(dataset: Any) -> Facts:
     )
 
 
+def is_mirrored(dataset: Any) -> bool:
+    """Whether the rows run to the patient's right and the columns to the feet (0020,0020).
+
+    A frontal film is hung the other way round: the patient's right on the left.
+    """
+    directions = dataset.get("PatientOrientation") or ()
+    if isinstance(directions, str) or len(directions) != 2:
+        return False
+    across, down = (str(direction).upper() for direction in directions)
+    return across.startswith("R") and down.startswith("F")
+
+
 def doubts(dataset: Any) -> tuple[str, ...]:
     """Sentences for the reader of the result: what the file says that bears on its picture."""
     return (
@@ -38,6 +54,7 @@ def doubts(dataset: Any) -> tuple[str, ...]:
         *_first_of_several(dataset),
         *_stretched(dataset),
         *_burned_in(dataset),
+        *((_MIRRORED,) if is_mirrored(dataset) else ()),
     )
 
 

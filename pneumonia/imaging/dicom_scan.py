@@ -18,7 +18,8 @@ MAX_LUT_ELEMENTS: Final = 1000  # within one wanted sequence: a table has three
 
 PIXEL_DATA: Final = 0x7FE00010
 TRANSFER_SYNTAX: Final = 0x00020010
-SEQUENCES: Final = (0x00283000, 0x00283010)  # of the wanted elements, these hold items
+SEQUENCES: Final = (0x00283000, 0x00283010)  # of a film's wanted elements, these hold items
+DIRECTORY_RECORDS: Final = 0x00041220  # and of a DICOMDIR's, this one
 _ITEM, _END_OF_ITEM, _END_OF_SEQUENCE = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED: Final = 0xFFFFFFFF
 _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
@@ -121,15 +122,15 @@ class _Reader:
                 f"The DICOM file's element ({tag >> 16:04X},{tag & 0xFFFF:04X}) holds "
                 f"{end - value:,} bytes; at most {wanted[tag]:,} are read. {_EXPORT}"
             )
-        if tag in SEQUENCES and tag in wanted:
-            self._check_tables(tag, value, end, implicit=self._encoding.implicit or vr == b"UN")
+        if tag in (*SEQUENCES, DIRECTORY_RECORDS) and tag in wanted:
+            self._check_items(tag, value, end, implicit=self._encoding.implicit or vr == b"UN")
         return Element(tag, vr, at, value, end)
 
-    def _check_tables(self, tag: int, value: int, end: int, *, implicit: bool) -> None:
+    def _check_items(self, tag: int, value: int, end: int, *, implicit: bool) -> None:
         """pydicom makes objects of all that is in a sequence it is given."""
         before = self._seen
         self._sequence(value, end, implicit)
-        if self._seen - before > MAX_LUT_ELEMENTS:
+        if tag in SEQUENCES and self._seen - before > MAX_LUT_ELEMENTS:
             raise DamagedImage(
                 f"The DICOM file's sequence ({tag >> 16:04X},{tag & 0xFFFF:04X}) has more than "
                 f"{MAX_LUT_ELEMENTS:,} elements. {_EXPORT}"

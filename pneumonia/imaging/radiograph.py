@@ -29,6 +29,9 @@ class Facts:
     population
         Whose radiograph it is in the words of a model's card (``child``, ``adult``), or
         :data:`OTHER_POPULATION`, as the person who sent it says; a file never says so.
+    said_age_years
+        The patient's age as that person says; the file's counts before it, and it before
+        ``population``.
     """
 
     age_years: float | None = None
@@ -37,6 +40,12 @@ class Facts:
     view: str = ""
     laterality: str = ""
     population: str = ""
+    said_age_years: float | None = None
+
+    @property
+    def known_age_years(self) -> float | None:
+        """The age that counts: the file's, else the one that was said."""
+        return self.said_age_years if self.age_years is None else self.age_years
 
     @property
     def is_lateral(self) -> bool:
@@ -93,9 +102,10 @@ class Radiograph:
             )
         self.pixels.flags.writeable = False
 
-    def of_population(self, population: str) -> "Radiograph":
-        """The same, said to be of a population; see :attr:`Facts.population`."""
-        return replace(self, facts=replace(self.facts, population=population))
+    def of_patient(self, population: str, age_years: float | None = None) -> "Radiograph":
+        """The same, said to be of a population and an age; see :class:`Facts`."""
+        facts = replace(self.facts, population=population, said_age_years=age_years)
+        return replace(self, facts=facts)
 
     @property
     def width(self) -> int:

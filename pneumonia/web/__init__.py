@@ -12,6 +12,7 @@ from pneumonia.web import (
     administration,
     agreement,
     api,
+    batch_api,
     batches,
     door,
     guard,
@@ -50,7 +51,8 @@ def init_app(app: Flask, own: Services) -> None:
     csrf = CSRFProtect(app)
     csrf.exempt(reviews.create)  # As the API.
     csrf.exempt(language.choose)  # It changes nothing but how pages are said.
-    csrf.exempt(api.blueprint)  # The guard lets no cookie change anything there.
+    for programs in (api, batch_api):
+        csrf.exempt(programs.blueprint)  # The guard lets no cookie change anything there.
     for views in (
         pages,
         viewing,
@@ -64,6 +66,7 @@ def init_app(app: Flask, own: Services) -> None:
         agreement,
         api,
         openapi,
+        batch_api,
         health,
         language,
     ):

@@ -11,11 +11,13 @@ from pneumonia.presentation.etiology import describe_etiology
 from pneumonia.presentation.location import describe_location
 from pneumonia.presentation.meaning import find_use
 from pneumonia.presentation.review import describe_opinion
+from pneumonia.readings import marks_region
 from pneumonia.records import Place, Reading
 from pneumonia.web.filters import FilterForm, place
 from pneumonia.web.served_model import card_of
 from pneumonia.web.services import services
 from pneumonia.web.uploads import (
+    uploaded_age,
     uploaded_image,
     uploaded_population,
     uploaded_reference,
@@ -34,6 +36,7 @@ def create() -> tuple[dict[str, Any], int, dict[str, str]]:
     reading = services().readings.submit(
         uploaded_image(),
         uploaded_population(),
+        age_years=uploaded_age(),
         turn=uploaded_turn(),
         reference=uploaded_reference(),
     )
@@ -60,7 +63,7 @@ def find() -> dict[str, Any]:
 
     return {
         "readings": [
-            summarise(reading, describe_opinion(reading.finding, reading.opinion), _links(reading))
+            summarise(reading, describe_opinion(reading.finding, reading.opinion), links(reading))
             for reading in page.readings
         ],
         "total": services().worklist.count(query),
@@ -98,12 +101,12 @@ def _body(reading: Reading) -> dict[str, Any]:
     location = describe_location(finding)
     calls = find_calls(finding, card)
     review = describe_opinion(finding, reading.opinion)
-    return as_json(reading, calls, find_use(card), etiology, location, review, _links(reading))
+    return as_json(reading, calls, find_use(card), etiology, location, review, links(reading))
 
 
-def _links(reading: Reading) -> dict[str, str]:
+def links(reading: Reading) -> dict[str, str]:
     """Paths, not full addresses: they hold behind any proxy."""
-    links = {
+    found = {
         "self": url_for("api.get", reading_id=reading.id),
         "page": url_for("pages.reading", reading_id=reading.id),
         "image": url_for("pages.image", reading_id=reading.id),
@@ -113,8 +116,10 @@ def _links(reading: Reading) -> dict[str, str]:
         "reviews": url_for("reviews.history", reading_id=reading.id),
     }
     if reading.study:
-        links |= {
+        found |= {
             "capture": url_for("results.capture", reading_id=reading.id),
             "report": url_for("results.report", reading_id=reading.id),
         }
-    return links
+        if marks_region(reading.finding):
+            found["segmentation"] = url_for("results.segmentation", reading_id=reading.id)
+    return found

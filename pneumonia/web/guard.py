@@ -35,6 +35,7 @@ _READ = (
     "pages.sample_image",
     "results.capture",
     "results.report",
+    "results.segmentation",
     "batches.show",
     "worklist.show",
     "worklist.export",
@@ -44,6 +45,7 @@ _READ = (
     "api.find",
     "openapi.document",
     "openapi.show",
+    "batch_api.show",
 )
 # A person's own account: no scope of a token reaches it.
 OWN = frozenset(
@@ -64,6 +66,7 @@ NEEDS = {
     "pages.sample": Permission.UPLOAD,
     "api.create": Permission.UPLOAD,
     "batches.add": Permission.UPLOAD,
+    "batch_api.create": Permission.UPLOAD,
     "reviews.add": Permission.REVIEW,
     "reviews.create": Permission.REVIEW,
     "agreement.show": Permission.REVIEW,

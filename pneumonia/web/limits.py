@@ -14,13 +14,15 @@ from limits.strategies import FixedWindowRateLimiter
 from pneumonia.config import Settings
 from pneumonia.errors import BadSetting, TooManyAttempts
 from pneumonia.web import problems
+from pneumonia.web.contents import count_films
 from pneumonia.web.uploads import MAX_FILES, uploaded_files
 
 FAILURES = parse("10 per minute")
 """Log-ins that fail, of one client address; more are not looked at."""
 _ATTEMPTS = "pneumonia.attempts"
 
-_UPLOADS = ("api.create", "pages.sample", "batches.add")
+_UPLOADS = ("api.create", "pages.sample")
+_MANY = ("pages.upload", "batches.add", "batch_api.create")
 # What multipart framing, the CSRF token and headers may add to the file itself.
 _OVERHEAD_BYTES = 64 * 2**10
 
@@ -79,5 +81,8 @@ def _limit_uploads(app: Flask, rate: str) -> None:
     shared = limiter.shared_limit(rate, scope="uploads")
     for endpoint in _UPLOADS:
         app.view_functions[endpoint] = shared(app.view_functions[endpoint])  # type: ignore[assignment]
-    counted = limiter.shared_limit(rate, scope="uploads", cost=lambda: len(uploaded_files()) or 1)
-    app.view_functions["pages.upload"] = counted(app.view_functions["pages.upload"])  # type: ignore[assignment]
+    counted = limiter.shared_limit(
+        rate, scope="uploads", cost=lambda: count_films(uploaded_files())
+    )
+    for endpoint in _MANY:
+        app.view_functions[endpoint] = counted(app.view_functions[endpoint])  # type: ignore[assignment]

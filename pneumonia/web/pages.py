@@ -1,5 +1,6 @@
 """The pages, for a person with a browser, with or without JavaScript."""
 
+import uuid
 from typing import Any
 
 from flask import (
@@ -34,16 +35,18 @@ from pneumonia.presentation.meaning import (
 )
 from pneumonia.presentation.report import say_confidence
 from pneumonia.presentation.review import OTHER_FINDINGS, say_choices, say_opinion
-from pneumonia.readings import DEFAULT_OPACITY, paints_map
+from pneumonia.readings import DEFAULT_OPACITY, marks_region, paints_map
 from pneumonia.records import Reading
 from pneumonia.web import problems
 from pneumonia.web.batches import read_all
+from pneumonia.web.contents import are_many
 from pneumonia.web.forms import DeleteForm, ReviewForm, SampleForm, UploadForm
 from pneumonia.web.samples import SAMPLES, sample_png
-from pneumonia.web.served_model import card_of, known_populations, served_card
+from pneumonia.web.served_model import card_of, known_populations, served_card, tells_ages
 from pneumonia.web.services import services
 from pneumonia.web.uploads import (
     UNKNOWN,
+    uploaded_age,
     uploaded_files,
     uploaded_image,
     uploaded_name,
@@ -69,16 +72,24 @@ def home() -> str:
 
 @blueprint.post("/")
 def upload() -> BaseResponse:
-    if len(uploaded_files()) > 1:
+    if are_many(uploaded_files()):
         session["population"] = uploaded_population() or UNKNOWN
-        return redirect(url_for("batches.show", batch=read_all()), 303)
+        batch = uuid.uuid4().hex
+        read_all(uploaded_files(), batch)
+        return redirect(url_for("batches.show", batch=batch), 303)
     # What was said is known to the page that comes back, whether the film is read or refused.
-    g.said = said = {"name": uploaded_name(), "reference": uploaded_reference()}
+    age_years = uploaded_age()
+    g.said = said = {
+        "name": uploaded_name(),
+        "reference": uploaded_reference(),
+        "age_years": "" if age_years is None else f"{age_years:g}",
+    }
     population = uploaded_population()
     session["population"] = population or UNKNOWN
     return _submit(
         uploaded_image(),
         population,
+        age_years=age_years,
         turn=uploaded_turn(),
         reference=said["reference"],
         name=said["name"],
@@ -125,6 +136,7 @@ def render_reading(found: Reading, review_form: ReviewForm) -> str:
         file_name=_file_names().get(reading_id),
         paint_map=paint_map,
         view=describe_view(found, paint_map=paint_map),
+        marks_region=marks_region(finding),
         has_picture=services().readings.has_picture(reading_id),
         confidence=None if outside else say_confidence(finding),
         location=None if outside else say_location(finding),
@@ -207,13 +219,19 @@ def _submit(
     data: bytes,
     population: str = "",
     *,
+    age_years: float | None = None,
     turn: int = 0,
     reference: str = "",
     name: str = "",
     synthetic: bool = False,
 ) -> BaseResponse:
     new = services().readings.submit(
-        data, population, turn=turn, reference=reference, synthetic=synthetic
+        data,
+        population,
+        age_years=age_years,
+        turn=turn,
+        reference=reference,
+        synthetic=synthetic,
     )
     session["recent"] = recent = [new.id, *session.get("recent", [])][:RECENT]
     names = _file_names() | ({new.id: name} if name else {})
@@ -235,6 +253,7 @@ def _home(problem: problems.Problem | None) -> str:
         form=UploadForm(formdata=None),
         sample_form=SampleForm(formdata=None),
         populations=known_populations(),
+        asks_age=tells_ages(),
         remembered=session.get("population"),
         said=g.get("said"),
         problem=problem and problem.as_dict(),

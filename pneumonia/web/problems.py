@@ -48,6 +48,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.LinkInvalid: 410,
     errors.FileTooLarge: 413,
     errors.TooManyPixels: 413,
+    errors.ArchiveTooLarge: 413,
     errors.UnsupportedFormat: 415,
     errors.UnsupportedEncoding: 415,
     errors.ImageError: 422,
@@ -185,7 +186,7 @@ def too_large() -> errors.FileTooLarge:
     megabytes = services().settings.max_upload_bytes / 2**20
     return errors.FileTooLarge(
         f"The upload is larger than {megabytes:g} MB, the largest file accepted here. Export "
-        "the image again with less resolution, or as JPEG."
+        "the image again with less resolution, or as JPEG; send the films of an archive unpacked."
     )
 
 

@@ -24,6 +24,17 @@ def report(reading_id: str) -> Response:
     return _dicom(reading_id, "report", _results(reading_id).report)
 
 
+@blueprint.get("/segmentation.dcm")
+def segmentation(reading_id: str) -> Response:
+    data = _results(reading_id).segmentation
+    if data is None:
+        raise StudyNotKept(
+            "No part of this film is marked: it is called normal, or lies outside what the model "
+            "knows, and no map is shown of such films."
+        )
+    return _dicom(reading_id, "segmentation", data)
+
+
 def _results(reading_id: str) -> "Results":
     found = services().readings.get(reading_id)
     if not found.study:

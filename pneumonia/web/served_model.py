@@ -34,6 +34,16 @@ def known_populations() -> dict[str, str]:
     return {name: one.population.text for name, one in card.populations.items()}
 
 
+def tells_ages() -> bool:
+    """Whether the served card says of what ages its films were; False while unknown."""
+    try:
+        card = served_card()
+    except DomainError:
+        return False
+    populations = (card.population, *(one.population for one in card.populations.values()))
+    return any(one.age_years for one in populations)
+
+
 def model_status() -> dict[str, Any]:
     """What every page may say of the model; what is not known before it is loaded is None."""
     own = services()

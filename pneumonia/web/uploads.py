@@ -10,9 +10,11 @@ from pneumonia.web.served_model import known_populations
 
 FIELD = "image"
 POPULATION = "population"
+AGE = "age_years"
 REFERENCE = "reference"
 TURN = "turn"
 NAME_AS_REFERENCE = "name_as_reference"
+MAX_AGE_YEARS = 130
 MAX_REFERENCE = 64
 MAX_NAME = 48
 """Of a file's name that is remembered: the session that holds it is a cookie."""
@@ -72,10 +74,36 @@ def uploaded_population() -> str:
     )
 
 
-def uploaded_reference(file: FileStorage | None = None) -> str:
+def uploaded_age() -> float | None:
+    """The patient's age in years, from the form's field; None where nothing is said.
+
+    Raises BadParameter for what is no age.
+    """
+    text = request.form.get(AGE, "").strip()
+    if not text:
+        return None
+    try:
+        age = float(text)
+    except ValueError:
+        age = float("nan")
+    if not 0 <= age <= MAX_AGE_YEARS:
+        raise BadParameter(
+            f"The field {AGE!r} is {text[:40]!r}; it must be the patient's age in years, a number "
+            f"from 0 to {MAX_AGE_YEARS}, with a point for parts of a year. Leave it out where it "
+            "is not known."
+        )
+    return age
+
+
+def uploaded_reference(name: str | None = None) -> str:
     """What the sender calls the film, from the form's field; empty where nothing is said.
 
     The file's name where the form says so: the sender's word that it may be kept.
+
+    Parameters
+    ----------
+    name
+        The file's, where it is not the first of the form.
 
     Raises
     ------
@@ -83,7 +111,7 @@ def uploaded_reference(file: FileStorage | None = None) -> str:
         For one that is too long, or holds what cannot be shown on a line.
     """
     if request.form.get(NAME_AS_REFERENCE):
-        return uploaded_name(file)
+        return uploaded_name() if name is None else shorten_name(name)
     reference = request.form.get(REFERENCE, "").strip()
     if len(reference) > MAX_REFERENCE or not reference.isprintable():
         raise BadParameter(
@@ -107,10 +135,14 @@ def uploaded_turn() -> int:
     return int(text)
 
 
-def uploaded_name(file: FileStorage | None = None) -> str:
-    """The name of an uploaded file, of the first unless one is given; empty where there is none."""
-    file = file or request.files.get(FIELD)
-    name = (file.filename if file else None) or ""
+def uploaded_name() -> str:
+    """The name of the first uploaded file; empty where there is none."""
+    file = request.files.get(FIELD)
+    return shorten_name((file.filename if file else None) or "")
+
+
+def shorten_name(name: str) -> str:
+    """A file's name as it is shown and kept: without folders, on one line, not too long."""
     name = "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 12]}…{name[-11:]}"
 

@@ -2,9 +2,11 @@
 // the batch is the server's; this script sends, and shows what the server cannot know: what waits,
 // and the files' names, which stay in this tab (sessionStorage) and are gone with it.
 
+import { countMembers, isArchive, pathOf } from "./files.js";
 import { say } from "./texts.js";
 
 const AT_ONCE = 3;
+const LOOK_AGAIN_MS = 1500;
 const NO_ANSWER_S = 5;
 
 const text = (tag, className, content) => {
@@ -94,7 +96,10 @@ class Batch {
     this.id = id;
     this.fields = new FormData(form);
     this.address = address;
-    this.files = []; // by position, from 1 on
+    this.files = []; // by position, from 1 on; an archive's places are empty but for its first
+    this.names = [];
+    this.total = 0;
+    this.adding = Promise.resolve();
     this.waiting = [];
     this.busy = 0;
     this.settled = 0;
@@ -124,18 +129,42 @@ class Batch {
   }
 
   add(files) {
-    const room = Number(this.root.dataset.most) - this.files.length;
-    for (const file of files.slice(0, room)) {
-      this.files.push(file);
-      const position = this.files.length;
-      this.lines.append(lineFor(position, file.name, say("Waiting")));
-      this.waiting.push({ position, turn: 0 });
+    this.adding = this.adding.then(() => this.addAll(files));
+    return this.adding;
+  }
+
+  // The directory of a disc is sent before what lies in its folder: the answer says what to send.
+  async addAll(files) {
+    let rest = [...files];
+    for (const directory of files.filter((file) => /^dicomdir$/i.test(file.name))) {
+      const folder = pathOf(directory).slice(0, -directory.name.length);
+      const inside = rest.filter((file) => file !== directory && pathOf(file).startsWith(folder));
+      rest = rest.filter((file) => file !== directory && !inside.includes(file));
+      await this.queue(directory, { inside, folder });
     }
-    names.remember(this.id, this.files.map((file) => file.name));
-    if (files.length > room) {
-      this.sayWait(say("Only the first {most} files are taken.", { most: this.root.dataset.most }));
-    };
+    for (const file of rest) await this.queue(file);
     this.go();
+  }
+
+  async queue(file, disc = null) {
+    const packed = await isArchive(file);
+    const span = packed ? await countMembers(file) : 1;
+    if (this.files.length + span > Number(this.root.dataset.most)) {
+      this.sayWait(say("Only the first {most} files are taken.", { most: this.root.dataset.most }));
+      return;
+    }
+    const position = this.files.length + 1;
+    const line = lineFor(position, file.name, say("Waiting"));
+    if (packed) {
+      delete line.dataset.position; // its films' lines will have it
+      line.dataset.archive = position;
+    }
+    this.lines.append(line);
+    this.files.push(file, ...Array(span - 1).fill(null));
+    this.names.push(file.name, ...Array(span - 1).fill(""));
+    this.total += span;
+    this.waiting.push({ position, turn: 0, packed, span, disc });
+    names.remember(this.id, this.names);
   }
 
   go() {
@@ -150,27 +179,45 @@ class Batch {
     }
   }
 
-  async send({ position, turn }) {
+  async send(job) {
+    const { position, turn, packed } = job;
     const file = this.files[position - 1];
     for (;;) {
       await this.untilWelcome();
-      const line = this.line(position);
+      const line = this.lineOf(job);
       if (this.stopped) {
         line.querySelector(".soft").textContent = say("Not sent");
         return;
       }
       sayOn(line, say("Sending"), 0);
+      const watch = packed && setInterval(() => this.lookAgain(job).catch(() => {}), LOOK_AGAIN_MS);
       const answer = await post(`${this.address}/${position}`, this.body(file, turn), (share) =>
         sayOn(line, share < 1 ? say("Sending") : say("Reading"), share < 1 ? share : null),
       );
+      clearInterval(watch);
       if (answer.status === 429 || answer.status === 503 || answer.status === 0) {
         this.pause(answer);
         sayOn(line, say("Waiting for the server"), 0);
         continue;
       }
-      this.settle(line, answer, position);
+      await this.settle(job, answer);
       return;
     }
+  }
+
+  lineOf({ position, packed }) {
+    return packed ? this.lines.querySelector(`[data-archive="${position}"]`) : this.line(position);
+  }
+
+  // While an archive is read: its films' lines, as far as the page that the server has shows them.
+  async lookAgain(job) {
+    const page = new DOMParser().parseFromString(await (await fetch(this.address)).text(), "text/html");
+    const waiting = this.lineOf(job);
+    for (const line of page.querySelectorAll(".batch-lines > li")) {
+      const place = Number(line.dataset.position) - job.position;
+      if (waiting && place >= 0 && place < job.span && !this.line(line.dataset.position)) waiting.before(line);
+    }
+    this.showState();
   }
 
   body(file, turn) {
@@ -183,23 +230,45 @@ class Batch {
     return body;
   }
 
-  // What the server answers is the file's line, or a problem that it does not keep.
-  settle(line, answer, position) {
-    this.settled += 1;
-    let own;
-    if (answer.isLine) {
-      const parsed = new DOMParser().parseFromString(answer.text, "text/html");
-      own = parsed.querySelector("li");
+  // What the server answers is the file's line, or those of an archive's films, or a problem that it
+  // does not keep.
+  async settle(job, answer) {
+    const { position, packed, span, disc } = job;
+    const line = this.lineOf(job);
+    const parsed = answer.isLine && new DOMParser().parseFromString(answer.text, "text/html");
+    const own = parsed ? [...parsed.querySelectorAll("li")] : [];
+    if (own.length === 0) {
+      const refused = lineFor(position, this.files[position - 1].name, "");
+      refused.dataset.outcome = "refused";
+      refused.querySelector(".soft").textContent = this.problem(answer);
+      own.push(refused);
     }
-    if (!own) {
-      own = lineFor(position, this.files[position - 1].name, "");
-      own.dataset.outcome = "refused";
-      own.querySelector(".soft").textContent = this.problem(answer);
+    for (const one of own) {
+      const place = Number(one.dataset.position);
+      if (packed) {
+        this.line(place)?.remove(); // seen before the answer, without its name
+        const name = one.querySelector("[data-name]").textContent;
+        this.names[place - 1] = /^File \d+$/.test(name) ? "" : name;
+      }
+      putName(one, this.names[place - 1]);
+      const button = one.querySelector("[data-turn-line]");
+      if (button) button.hidden = packed; // the film itself is not at hand
     }
-    putName(own, this.files[position - 1].name);
-    const button = own.querySelector("[data-turn-line]");
-    if (button) button.hidden = false;
-    line.replaceWith(own);
+    this.settled += own.length;
+    this.total -= span - own.length;
+    names.remember(this.id, this.names);
+    line.replaceWith(...own);
+    if (disc) await this.takeFrom(disc, own[0].dataset.films);
+  }
+
+  async takeFrom({ inside, folder }, listed) {
+    const wanted = listed && new Set(JSON.parse(listed).map((path) => path.toLowerCase()));
+    const files = inside.filter(
+      (file) => !wanted || wanted.has(pathOf(file).slice(folder.length).toLowerCase()),
+    );
+    for (const file of files) await this.queue(file);
+    const left = inside.length - files.length;
+    if (left) this.sayWait(`${left} files beside the disc’s directory are none of the X-ray pictures that it lists, and were left aside.`);
   }
 
   problem(answer) {
@@ -235,8 +304,8 @@ class Batch {
 
   stop() {
     this.stopped = true;
-    for (const { position } of this.waiting.splice(0)) {
-      this.line(position).querySelector(".soft").textContent = say("Not sent");
+    for (const job of this.waiting.splice(0)) {
+      this.lineOf(job).querySelector(".soft").textContent = say("Not sent");
     }
     this.sayWait("");
     this.showState();
@@ -250,7 +319,7 @@ class Batch {
     this.stopped = false;
     this.settled -= 1;
     line.replaceWith(lineFor(position, this.files[position - 1].name, say("Waiting")));
-    this.waiting.push({ position, turn: Number(button.dataset.turnLine) });
+    this.waiting.push({ position, turn: Number(button.dataset.turnLine), packed: false, span: 1 });
     this.go();
   }
 
@@ -261,7 +330,7 @@ class Batch {
   showState() {
     const refused = this.lines.querySelectorAll("[data-outcome='refused']").length;
     const read = this.lines.querySelectorAll("[data-outcome='read']").length;
-    const all = this.files.length;
+    const all = this.total;
     const unread = all - read - refused;
     this.root.querySelector("[data-batch-state]").textContent =
       this.isDone || !unread
@@ -312,7 +381,8 @@ if (shown) {
       putName(line, name);
       return;
     }
-    const unsent = lineFor(index + 1, name, say("Not here: it was deleted, or the page was closed before it was sent. Send it again."));
+    if (name === "") return; // a place of an archive
+    const unsent = lineFor(index + 1, name, "Not here: it was deleted, or the page was closed before it was sent. Send it again.");
     const next = [...lines.children].find((one) => Number(one.dataset.position) > index + 1);
     lines.insertBefore(unsent, next ?? null);
   });

@@ -3,7 +3,7 @@
 // by fetch, though, so that a refused film is still in hand and can be turned without asking again.
 
 import { sendTogether } from "./batch.js";
-import { filesOf, withoutLitter } from "./files.js";
+import { filesOf, isArchive, withoutLitter } from "./files.js";
 import { isLoading, ready } from "./model-state.js";
 import { say } from "./texts.js";
 
@@ -71,10 +71,11 @@ function showIdle() {
   showChoice();
 }
 
-function take(files) {
+async function take(given) {
+  const files = [...given]; // before anything is waited for: a clipboard's list is emptied after
   if (form.hasAttribute("data-busy") || files.length === 0) return;
-  if (files.length > 1 || !form.isConnected) {
-    sendTogether(form, [...files]); // also where the page has become that of a batch
+  if (files.length > 1 || !form.isConnected || (await isArchive(files[0]))) {
+    sendTogether(form, files); // also where the page has become that of a batch
     return;
   }
   const transfer = new DataTransfer();
@@ -119,22 +120,17 @@ async function send(turn = 0) {
   }
 }
 
-form.addEventListener("submit", (event) => {
-  if (form.hasAttribute("data-busy")) {
-    event.preventDefault();
-    return;
-  }
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
   refusal.hidden = true;
-  if (input.files.length > 1) {
-    event.preventDefault();
+  const [file, ...others] = input.files;
+  const isBatch = others.length > 0 || (file && (await isArchive(file)));
+  if (form.hasAttribute("data-busy")) return;
+  if (isBatch) {
     sendTogether(form, [...input.files]);
     return;
   }
-  if (input.files[0] && isTooLarge(input.files[0])) {
-    event.preventDefault();
-    return;
-  }
-  event.preventDefault();
+  if (file && isTooLarge(file)) return;
   if (!isLoading()) {
     send();
     return;

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_every_page import CONTRASTS, overflow
 from tests.browser.test_uploading import hand_over
+from tests.dicom_files import pack, pack_directory
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +167,34 @@ def test_batch_can_be_read_and_fits(visitor, site, files, theme):
     expect_batch(page, files)
     assert [entry for entry in page.evaluate(CONTRASTS) if entry[1] < entry[2]] == []
     assert overflow(page) == 0
+
+
+def test_an_archive_is_read_with_its_names_beside_other_films(visitor, site, files, tmp_path):
+    archive = tmp_path / "films.zip"
+    archive.write_bytes(pack({f"ward/{path.name}": path.read_bytes() for path in files[1:]}))
+    page = visitor.page()
+    page.goto(site)
+    hand_over(page, "drop", files[0], archive)
+    expect_batch(page, files)
+    page.goto(site)
+    page.get_by_label("Chest film, a file").set_input_files(archive)
+    page.get_by_role("button", name="Read the film").click()
+    expect(page.get_by_text(re.compile("4 files: 3 read, 1 not read$"))).to_be_visible()
+    expect_names(page, [path.name for path in files[1:]])
+
+
+def test_of_a_discs_folder_what_its_directory_lists_is_sent(visitor, site, files, tmp_path):
+    listed = [("IMAGE", ["IMG", "A"], "1.2.840.10008.5.1.4.1.1.1.1")]
+    listed.append(("IMAGE", ["IMG", "CT"], "1.2.840.10008.5.1.4.1.1.2"))
+    (tmp_path / "disc" / "img").mkdir(parents=True)
+    (tmp_path / "disc" / "DICOMDIR").write_bytes(pack_directory(listed))
+    (tmp_path / "disc" / "VIEWER.EXE").write_bytes(b"MZ")
+    for name in ("a", "ct"):
+        (tmp_path / "disc" / "img" / name).write_bytes(files[0].read_bytes())
+    page = visitor.page()
+    page.goto(site)
+    page.get_by_label("Choose a folder").set_input_files(tmp_path / "disc")
+    expect(page.get_by_text(re.compile("2 files: 1 read, 1 not read$"))).to_be_visible()
+    expect(page.locator("[data-outcome='refused']")).to_contain_text("1 of the kind CT Image")
+    expect(page.locator("[data-batch-wait]")).to_contain_text("2 files beside the disc’s directory")
+    expect_names(page, ["DICOMDIR", "a"])

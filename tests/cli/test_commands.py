@@ -15,6 +15,7 @@ from flask import Flask
 from pneumonia.cli import tables
 from pneumonia.imaging.display import decode_png, encode_png
 from pneumonia.imaging.synthetic import synthetic_radiograph
+from tests.dicom_files import pack_directory
 
 FIELDS = {"file", "label", "probability", "confidence", "operating_point", "model", "image"} | {
     *("intended_use", "etiology", "population", "population_match")
@@ -254,3 +255,22 @@ def test_the_operating_point_can_be_chosen_for_one_run(make_app: Any, radiograph
     result = predict(app, radiographs / "a.png", "--operating-point", "youden")
     assert result.exit_code == 2
     assert "has no operating point 'youden'. Choose one of screening, balanced" in result.stderr
+
+
+def test_of_a_discs_folder_what_its_directory_lists_is_read(
+    app: Flask, radiographs: Path, tmp_path: Path
+) -> None:
+    disc = tmp_path / "disc"
+    (disc / "img").mkdir(parents=True)
+    listed = [("IMAGE", ["IMG", "A"], "1.2.840.10008.5.1.4.1.1.1.1")]
+    listed.append(("IMAGE", ["IMG", "CT"], "1.2.840.10008.5.1.4.1.1.2"))
+    (disc / "DICOMDIR").write_bytes(pack_directory(listed))
+    for name in ("img/a", "img/ct", "viewer.exe"):
+        (disc / name).write_bytes((radiographs / "a.png").read_bytes())
+    rows = json.loads(predict(app, disc, "--format", "json").stdout)
+    assert [Path(row["file"]).name for row in rows] == ["DICOMDIR", "a"]
+    assert rows[0]["error"]["code"] == "left_aside"
+    assert "1 of the kind CT Image Storage" in rows[0]["error"]["detail"]
+    assert rows[1]["error"] is None
+    (disc / "DICOMDIR").write_bytes(b"no directory")
+    assert len(json.loads(predict(app, disc, "--format", "json").stdout)) == 4

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def test_the_command_writes_both_beside_its_rows(tiny_bundle: Path, tmp_path: Pa
     out = tmp_path / "results"
     with running(tiny_bundle, tmp_path / "var") as app:
         rows = _predict(app, str(films), "--dicom", str(out), "--format", "json")
-    assert sorted(path.name for path in out.iterdir()) == ["film.dcm.sc.dcm", "film.dcm.sr.dcm"]
+    made = {path.name for path in out.iterdir()} - {"film.dcm.seg.dcm"}  # where a map is shown
+    assert made == {"film.dcm.sc.dcm", "film.dcm.sr.dcm"}
     label = {"PNEUMONIA": "Present", "NORMAL": "Absent", "INDETERMINATE": "Indeterminate"}
     by_name = {Path(row["file"]).name: row for row in rows}
     said = texts(opened((out / "film.dcm.sr.dcm").read_bytes()))
@@ -88,3 +90,27 @@ def _send(client: FlaskClient, data: bytes) -> dict[str, Any]:
     body: dict[str, Any] = response.get_json(force=True)
     assert response.status_code == 201, body
     return body
+
+
+@pytest.mark.parametrize(("threshold", "is_marked"), [(0.0, True), (1.0, False)])
+def test_a_segmentation_is_offered_where_a_map_is_shown(
+    tiny_bundle: Path, tmp_path: Path, threshold: float, is_marked: bool
+) -> None:
+    """On one site every film is called pneumonia, on the other normal."""
+    bundle = tmp_path / "models" / tiny_bundle.name
+    shutil.copytree(tiny_bundle, bundle)
+    card = json.loads((bundle / "card.json").read_text())
+    card["operating_points"]["balanced"] |= {"threshold": threshold, "indeterminate": None}
+    (bundle / "card.json").write_text(json.dumps(card))
+    with running(bundle, tmp_path / "var", keep_dicom_study=True) as app:
+        client = app.test_client()
+        body = _send(client, film())
+        page = client.get(body["links"]["page"]).get_data(as_text=True)
+        path = body["links"]["page"] + "/segmentation.dcm"
+        response = client.get(path)
+        assert ("segmentation" in body["links"]) == (path in page) == is_marked
+        assert response.status_code == (200 if is_marked else 404)
+        if is_marked:
+            assert opened(response.data).Modality == "SEG"
+        else:
+            assert "no map is shown of such films" in response.get_data(as_text=True)

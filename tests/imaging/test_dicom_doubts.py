@@ -57,3 +57,23 @@ def test_pixels_of_floating_point_are_refused_as_that(keyword, dtype, tag, grey,
     large = np.zeros(2_000_000, dtype).tobytes()
     with pytest.raises(UnsupportedEncoding, match=rf"{keyword} \(7FE0,{tag}\).*a map"):
         decode(encode_dicom(grey, PixelData=None, **{keyword: large}))
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "implicit", "jpeg-2000"])
+def test_a_film_that_is_stored_mirrored_is_turned_round(syntax, grey, encode_dicom):
+    plain = decode(encode_dicom(grey, syntax, PatientOrientation=["L", "F"]))
+    mirrored = decode(encode_dicom(grey, syntax, PatientOrientation=["R", "F"]))
+    np.testing.assert_array_equal(mirrored.pixels, plain.pixels[:, ::-1])
+    assert plain.warnings == ()
+    (warning,) = mirrored.warnings
+    assert warning == (
+        "The DICOM file says that the film is stored mirrored, Patient Orientation (0020,0020) "
+        "R\\F: it was turned round, and is read and shown with the patient's right on the left."
+    )
+
+
+@pytest.mark.parametrize("said", [["A", "F"], ["R", "H"], ["F", "R"], "R", "", ["", "F"]])
+def test_other_orientations_are_left_as_they_are(said, grey, encode_dicom):
+    found = decode(encode_dicom(grey, PatientOrientation=said))
+    np.testing.assert_array_equal(found.pixels, decode(encode_dicom(grey)).pixels)
+    assert found.warnings == ()
