@@ -110,7 +110,10 @@ def rebuild(described: dict[str, Any], limits: Limits, memory: mmap.mmap) -> Rad
             spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
             facts=Facts(
                 age_years=None if age is None else float(age),
-                **{name: str(facts[name]) for name in _CODES},
+                modality=str(facts["modality"]),
+                body_part=str(facts["body_part"]),
+                view=str(facts["view"]),
+                laterality=str(facts["laterality"]),
             ),
         )
     except (IndexError, KeyError, TypeError, ValueError) as error:
