@@ -77,6 +77,7 @@ class Readings:
         synthetic: bool = False,
         batch: str = "",
         batch_position: int = 0,
+        reading_id: str = "",
     ) -> Reading:
         """Decode, analyse and keep one uploaded file.
 
@@ -94,6 +95,8 @@ class Readings:
             Whether it is one of the samples.
         batch, batch_position
             The films it is sent together with, and which of them it is.
+        reading_id
+            32 hex digits that were drawn before, for a film of the queue; else new ones.
 
         Raises
         ------
@@ -111,7 +114,7 @@ class Readings:
                 radiograph = upload.decode().turned(turn).of_population(population)
             finding = self._service.analyse(radiograph)
             reading = Reading(
-                id=secrets.token_hex(16),  # 128 bits; a UUID has 122
+                id=reading_id or secrets.token_hex(16),  # 128 bits; a UUID has 122
                 created_at=datetime.now(UTC),
                 image=image_info(radiograph),
                 finding=finding,

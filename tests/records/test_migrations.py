@@ -19,7 +19,7 @@ from pneumonia.errors import StorageUnavailable
 from pneumonia.records import Reading, Store, database
 from pneumonia.records.tables import Base
 
-HEAD = "0010"
+HEAD = "0012"
 
 
 def migrate(url: str, folder: Path, gate: "multiprocessing.synchronize.Barrier") -> None:
