@@ -101,7 +101,7 @@ class Settings:
         "", "PEM file of authorities: who sends films by TLS needs a certificate of theirs"
     )
     results_to: str = _setting(
-        "", "Where results go: dicom://AE@HOST:PORT, dicoms:// by TLS, or a DICOMweb URL; empty: none"
+        "", "Where results go: dicom://AE@HOST:PORT, dicoms:// (TLS) or a DICOMweb URL; empty: none"
     )
     dicomweb_url: str = _setting("", "DICOMweb service that flask fetch asks")
     dicomweb_authorization: str = _setting(
