@@ -21,6 +21,7 @@ from pneumonia.web import (
     observing,
     pages,
     problems,
+    queue,
     results,
     reviews,
     visitor,
@@ -53,6 +54,7 @@ def init_app(app: Flask, own: Services) -> None:
         reviews,
         accounts,
         administration,
+        queue,
         api,
         health,
     ):

@@ -4,6 +4,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -23,7 +24,7 @@ from pneumonia.records import Source, Store
 from tests.dicom.jane import FILM, SHA256
 from tests.dicom_files import SYNTAXES
 from tests.hostile.dicom_damage import FILMS
-from tests.pacs.reader import Reader, films, numbered
+from tests.pacs.reader import Reader, numbered
 
 Make = Callable[..., Reader]
 CR = "1.2.840.10008.5.1.4.1.1.1"
@@ -32,12 +33,12 @@ needs_dcmtk = pytest.mark.skipif(shutil.which("storescu") is None, reason="needs
 
 @contextmanager
 def associated(reader: Reader, *classes: Any, **options: Any) -> Iterator[Any]:
-    ae = AE(options.pop("calling", "STORESCU"))
+    ae = AE(options.get("calling", "STORESCU"))
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 30
     for kind in classes or (CR,):
         ae.add_requested_context(kind, options.get("syntax", ExplicitVRLittleEndian))
     association = ae.associate(
-        "127.0.0.1", reader.port, ae_title=options.pop("called", "PNEUMONIA")
+        "127.0.0.1", reader.port, ae_title=options.get("called", "PNEUMONIA")
     )
     try:
         yield association
@@ -53,8 +54,13 @@ def send_raw(association: Any, body: bytes, kind: str = CR) -> Dataset:
     request.AffectedSOPInstanceUID = "1.2.3.4"
     request.Priority = 2
     request.DataSet = BytesIO(body)
+    # As send_c_store does: else the association's own thread may take the answer.
+    association._reactor_checkpoint.clear()
+    while not association._is_paused:
+        time.sleep(0.001)
     association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
     _, answer = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
     assert answer is not None, "no answer"
     return answer
 
@@ -95,8 +101,6 @@ def test_a_query_is_not_ours_to_answer(reader: Make) -> None:
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_every_transfer_syntax_that_is_read_is_taken(reader: Make, syntax: str) -> None:
     here = reader()
-    pixels = FILM.astype(np.uint16) * 16 if syntax == "extended" else FILM
-    del pixels
     film = FILMS[syntax]
     with associated(here, CR, syntax=SYNTAXES[syntax]) as association:
         assert send_raw(association, body_of(film)).Status == 0
@@ -234,7 +238,7 @@ def test_hostile_films_over_c_store(reader: Make, syntax: str) -> None:
     body = body_of(FILMS[syntax])
     draw = np.random.default_rng(11)
     with associated(here, CR, syntax=SYNTAXES[syntax]) as association:
-        for length in np.linspace(0, len(body) - 1, 25).astype(int):
+        for length in np.linspace(2, len(body) - 1, 25).astype(int):
             assert send_raw(association, body[:length]).Status in (0x0000, 0xC000, 0xA700)
         for _ in range(25):
             damaged = bytearray(body)
@@ -264,4 +268,3 @@ def test_our_own_result_that_comes_round_is_not_read(reader: Make) -> None:
 
 def test_what_is_offered_is_what_the_decoder_reads() -> None:
     assert set(TRANSFER_SYNTAXES) >= set(SYNTAXES.values())
-    assert len(films(2)) == 2
