@@ -175,10 +175,7 @@ def _work(start: Callable[["Intake", threading.Event], Callable[[], None]]) -> N
         stuck.set()
         over.set()
 
-    _begin_logging(settings)
     own.analysis.when_stuck = give_place
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
     try:
         from pneumonia.pacs.destination import parse_destination
         from pneumonia.pacs.worker import Worker
@@ -192,6 +189,9 @@ def _work(start: Callable[["Intake", threading.Event], Callable[[], None]]) -> N
         )
         own.store.migrate()
         close = start(_intake(settings, arrived), over)
+        _begin_logging(settings)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
         Worker(own.queue, own.readings, is_ready, destination, arrived, over).run()
         close()
     except DomainError as error:

@@ -19,7 +19,7 @@ DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 class Orthanc:
     """One Orthanc over a folder; it can be ended and started anew."""
 
-    def __init__(self, folder: Path, reader_port: int) -> None:
+    def __init__(self, folder: Path, reader_port: int, lua: Path | None = None) -> None:
         self.dicom_port, self.http_port = free_port(), free_port()
         self.url = f"dicom://ORTHANC@127.0.0.1:{self.dicom_port}"
         self.web_url = f"http://127.0.0.1:{self.http_port}/dicom-web"
@@ -37,6 +37,7 @@ class Orthanc:
             "DicomAlwaysAllowStore": True,
             "DicomModalities": {"reader": ["PNEUMONIA", "127.0.0.1", reader_port]},
             "Plugins": [str(DICOMWEB)] if DICOMWEB.exists() else [],
+            "LuaScripts": [str(lua)] if lua else [],
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         }
         (folder / "orthanc.json").write_text(json.dumps(configuration))
@@ -103,8 +104,8 @@ def wait_until(holds: Any, within_s: float = 60) -> None:
 
 
 @contextmanager
-def running_orthanc(folder: Path, reader_port: int) -> Iterator[Orthanc]:
-    orthanc = Orthanc(folder, reader_port)
+def running_orthanc(folder: Path, reader_port: int, lua: Path | None = None) -> Iterator[Orthanc]:
+    orthanc = Orthanc(folder, reader_port, lua)
     try:
         orthanc.start()
         yield orthanc

@@ -4,9 +4,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pneumonia.config import ROOT
 from pneumonia.records import Audit, Source
 from pneumonia.records.audit import AuditQuery
 from tests.dicom.jane import opened
@@ -48,6 +50,26 @@ def test_a_film_comes_back_with_its_results(pair: tuple[Reader, Orthanc], tmp_pa
     told = {(entry.actor, entry.via, entry.action, entry.reading_id) for entry in entries}
     for action in ("upload", "results sent"):
         assert ("receiver", "c-store ORTHANC", action, item.id) in told
+
+
+def test_the_route_that_we_ship_brings_each_film_and_no_result_round(
+    reader: Make, tmp_path: Path
+) -> None:
+    here = reader()
+    with running_orthanc(tmp_path / "orthanc", here.port, ROOT / "orthanc.lua") as orthanc:
+        here.send_to(orthanc.url)
+        with here.working():
+            for film in films(2):
+                orthanc.add(film)
+            wait_until(lambda: here.has(done=2))
+            wait_until(lambda: all(job["State"] == "Success" for job in jobs(orthanc)))
+        assert len(jobs(orthanc)) == 2
+        assert len(orthanc.results()) == 4
+
+
+def jobs(orthanc: Orthanc) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = orthanc.ask("GET", "/jobs?expand")
+    return found
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="needs Debian's dicom3tools")
