@@ -1,7 +1,7 @@
-"""Films routed from a local Orthanc, read by ``flask listen`` and answered, while the page is asked.
+"""Films routed from a local Orthanc, read by ``flask listen`` and answered, as the page is asked.
 
-``python -m benchmarks.pacs --films 500``; needs Debian's orthanc. Both our processes run the shipped
-model; each film is one of 20 of 1.5 megapixels under UIDs of its own.
+``python -m benchmarks.pacs --films 500``; needs Debian's orthanc. Both our processes run the
+shipped model; each film is one of 20 of 1.5 megapixels under UIDs of its own.
 """
 
 import argparse
