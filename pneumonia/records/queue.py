@@ -100,7 +100,7 @@ class Queue:
     @property
     def is_worked(self) -> bool:
         """Whether a process works through the queue at the moment."""
-        with self._files.only_worker() as is_free:
+        with self._session("look into the queue"), self._files.only_worker() as is_free:
             return not is_free
 
     def take(self, state: State, limit: int) -> list[QueueItem]:
@@ -138,7 +138,7 @@ class Queue:
                 session.commit()
 
     def note_done(self, item_id: str, sent_to: str = "") -> None:
-        """All is done; the file goes.
+        """All is done; the file goes, once the reading is on the disk for good.
 
         Parameters
         ----------
@@ -146,6 +146,7 @@ class Queue:
             Where its results were sent; that goes into the audit log.
         """
         with self._session("go on with the queue") as session:
+            _make_durable(session)  # what was committed before it, too
             if row := _waiting(session, item_id):
                 _move(row, State.DONE)
                 row.sent_to = sent_to[:64]
@@ -261,7 +262,7 @@ class Queue:
 
 
 def _make_durable(session: Session) -> None:
-    """SQLite: this connection's commits outlast a loss of power, not only of the process."""
+    """SQLite: from here on this connection's commits outlast a loss of power, with all before."""
     if session.get_bind().dialect.name == "sqlite":
         session.connection().exec_driver_sql("PRAGMA synchronous = FULL")
 
