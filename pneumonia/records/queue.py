@@ -87,9 +87,10 @@ class Queue:
 
     @staticmethod
     def _is_read(session: Session, row: QueueRow) -> bool:
-        return row.state == State.DONE and bool(
-            session.scalar(select(_HAS_READING).where(QueueRow.id == row.id))
+        reading = select(ReadingRow.id).where(
+            ReadingRow.id == row.id, ReadingRow.deleted_at.is_(None)
         )
+        return row.state == State.DONE and session.scalar(reading) is not None
 
     # --- going on -------------------------------------------------------------------------------
 

@@ -148,7 +148,7 @@ def test_a_bad_object_gets_its_status_and_the_association_lives(reader: Make) ->
             "noise": send_raw(association, bytes(range(256)) * 64),
         }
         assert {answer.Status for answer in refused.values()} == {0xC000}
-        assert refused["no pixels"].ErrorComment == "There is no image in the file"
+        assert refused["no pixels"].ErrorComment == "The file holds no image"
         wrong = send_raw(association, good, kind=STORAGE_CLASSES[1])
         assert wrong.Status == 0x0122
         assert send_raw(association, good).Status == 0
