@@ -39,6 +39,7 @@ class Reader:
         }
         self.receiver = Receiver(self.intake, Listening(**(fields | listening)))
         self.port = self.receiver.port
+        self.is_closed = False
         self.send_to(results_to)
 
     def send_to(self, results_to: str) -> None:
@@ -75,7 +76,9 @@ class Reader:
             self.over.clear()
 
     def close(self) -> None:
-        self.receiver.close()
+        if not self.is_closed:
+            self.receiver.close()
+        self.is_closed = True
 
 
 def films(count: int, first: int = 0) -> list[bytes]:

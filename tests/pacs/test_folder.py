@@ -45,7 +45,9 @@ def test_films_are_taken_when_they_are_whole(reader: Make, incoming: Path) -> No
     assert (item.source, item.peer, item.has_reading) == ("folder", "", True)
 
 
-def test_what_holds_no_film_is_put_apart_with_the_reason(reader: Make, incoming: Path) -> None:
+def test_what_holds_no_film_is_put_apart_with_the_reason(
+    reader: Make, incoming: Path, tmp_path: Path
+) -> None:
     here = reader(max_bytes=200_000)
     watched = WatchedFolder(here.intake, incoming)
     (incoming / "letter.pdf").write_bytes(b"%PDF-1.7 of a patient")
@@ -53,7 +55,8 @@ def test_what_holds_no_film_is_put_apart_with_the_reason(reader: Make, incoming:
     (incoming / "film.png").write_bytes(encode_png(FILM))
     (incoming / ".hidden").write_bytes(b"x")
     (incoming / "copying.part").write_bytes(b"x")
-    (incoming / "link.dcm").symlink_to(incoming / "film.png")
+    (incoming / "link.dcm").symlink_to(tmp_path / "elsewhere.dcm")
+    (tmp_path / "elsewhere.dcm").write_bytes(numbered(2))
     watched.look()
     watched.look()
     assert names(incoming) == [
