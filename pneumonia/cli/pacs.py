@@ -232,7 +232,8 @@ def _begin_logging(settings: Settings) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("pneumonia").setLevel(logging.INFO)
     for name in ("pynetdicom", "dicomweb_client", "pydicom"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        # A peer that goes away is an error with a trace to them; what matters we log ourselves.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="pydicom")  # it quotes values
 
 
