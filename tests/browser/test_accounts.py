@@ -48,7 +48,7 @@ def log_in(page: Page, clinic: Clinic, name: str = "ada") -> None:
     page.wait_for_url(f"{clinic.address}/")
 
 
-PLACES = ("/login", "setup", "/account", "/account/tokens", "/users", "/audit")
+PLACES = ("/login", "setup", "/account", "/account/tokens", "/users", "/audit", "/queue")
 
 
 @pytest.fixture(params=PLACES)
@@ -61,7 +61,7 @@ def test_each_page_can_be_read_and_used(
     visitor, clinic: Clinic, place: str, theme: str, width: int
 ) -> None:
     page = visitor.page(theme=theme, size=(width, 800))
-    if place.startswith(("/account", "/users", "/audit")):
+    if place.startswith(("/account", "/users", "/audit", "/queue")):
         log_in(page, clinic)
     page.goto(clinic.address + place)
     assert page.evaluate("location.pathname") == place.partition("?")[0]

@@ -49,7 +49,8 @@ def test_the_page_says_what_waits_and_what_failed_and_why(
     with films.only_worker():
         assert "Nobody works" not in client.get("/queue").get_data(as_text=True)
     failed = text_of(client.get("/queue?state=failed").get_data(as_text=True))
-    assert "Try all 1 again" in failed
+    assert "Try again film 3" in failed
+    assert "Try all" not in failed  # there is one
     assert "Nobody answers." not in failed
     assert client.get("/queue?state=lost").status_code == 400
     assert client.get("/queue?before=x").status_code == 400
@@ -74,6 +75,7 @@ def test_a_film_is_tried_again_or_given_up(client: FlaskClient, films: Queue) ->
 def test_all_that_failed_is_tried_again_at_once(client: FlaskClient, films: Queue) -> None:
     for item in films.page([State.RECEIVED], limit=9):
         films.note_failure(item.id, DamagedImage("It is cut off."), for_good=True)
+    assert "Try all 3 again" in client.get("/queue?state=failed").get_data(as_text=True)
     post(client, "/queue", page="/queue?state=failed", do="retry")
     assert states(films) == {"received": 3}
 
