@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -75,12 +76,8 @@ class DicomWeb:
         found = 0
         while found < limit:
             count = min(_AT_ONCE, limit - found)
-            matches = self._ask(
-                "the query",
-                lambda count=count, offset=found: self._client.search_for_instances(
-                    search_filters=filters, limit=count, offset=offset
-                ),
-            )
+            search = partial(self._client.search_for_instances, search_filters=filters)
+            matches = self._ask("the query", partial(search, limit=count, offset=found))
             for match in matches:
                 dataset = Dataset.from_json(match)
                 yield (
