@@ -15,7 +15,7 @@ from pneumonia.config import ROOT, Settings
 from pneumonia.decoding.decoders import Decoders
 from pneumonia.imaging import Limits
 from pneumonia.readings import Readings
-from pneumonia.records import Audit, Batches, Reviews, Store, Worklist
+from pneumonia.records import Audit, Batches, Queue, Reviews, Store, Worklist
 from pneumonia.records.film_keys import FilmKeys
 from pneumonia.records.ways_in import SessionLimits
 from pneumonia.web.services import Services
@@ -70,7 +70,8 @@ def create_app(
     )
     accounts = Accounts(store, SessionLimits(*settings.session_limits))
     lists = Worklist(store), Batches(store), Reviews(store)
-    own = Services(settings, store, service, readings, *lists, accounts, Audit(store))
+    kept = Audit(store), Queue(store, settings.data_dir)
+    own = Services(settings, store, service, readings, *lists, accounts, *kept)
     web.init_app(app, own)
     commands.register(app)
     for name, help_text in TRAIN_COMMANDS.items():

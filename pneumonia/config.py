@@ -24,6 +24,7 @@ ACCOUNTS = ("local", "required")
 ROLES = ("reader", "reviewer", "administrator")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104  # nosec B104  # told apart
+_AE_TITLE = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")
 _HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+\]?")
 
 
@@ -109,6 +110,30 @@ class Settings:
     oidc_roles: str = _setting(
         "", "What that claim's values give, commas between, such as radiology=reviewer"
     )
+    ae_title: str = _setting("PNEUMONIA", "AE title that flask listen answers to and sends as")
+    dicom_host: str = _setting("127.0.0.1", "Address flask listen listens on")
+    dicom_port: int = _setting(11112, "Port flask listen listens on", low=1)
+    dicom_peers: str = _setting(
+        "", "AE titles that may send films, commas between; empty: any, on this computer only"
+    )
+    dicom_associations: int = _setting(8, "Associations open at once; more are rejected", low=1)
+    dicom_timeout_s: float = _setting(
+        30.0, "Seconds another system may stay silent; then the connection ends", low=1
+    )
+    dicom_tls_certificate: str = _setting(
+        "", "PEM file of this reader's certificate; empty: DICOM without TLS"
+    )
+    dicom_tls_key: str = _setting("", "PEM file of its key; empty: in the certificate's file")
+    dicom_tls_ca: str = _setting(
+        "", "PEM file of authorities: who sends films by TLS needs a certificate of theirs"
+    )
+    results_to: str = _setting(
+        "", "Where results go: dicom://AE@HOST:PORT, dicoms:// (TLS) or a DICOMweb URL; empty: none"
+    )
+    dicomweb_url: str = _setting("", "DICOMweb service that flask fetch asks")
+    dicomweb_authorization: str = _setting(
+        "", "Authorization header for DICOMweb, such as Bearer TOKEN"
+    )
     host: str = _setting("127.0.0.1", "Address gunicorn listens on", variable="HOST")
     port: int = _setting(8000, "Port gunicorn listens on", low=0, variable="PORT")
 
@@ -151,6 +176,23 @@ class Settings:
                 f"radiology=reviewer, it=administrator. Roles: {', '.join(ROLES)}."
             )
         return found
+
+    @property
+    def peer_titles(self) -> tuple[str, ...]:
+        """AE titles that may send films; empty: any.
+
+        Raises
+        ------
+        BadSetting
+        """
+        titles = [part.strip() for part in self.dicom_peers.split(",") if part.strip()]
+        for name, title in (("AE_TITLE", self.ae_title), *(("DICOM_PEERS", t) for t in titles)):
+            if not _AE_TITLE.fullmatch(title):
+                raise BadSetting(
+                    f"{PREFIX}{name} has {title!r}; an AE title has 1 to 16 characters of ASCII, "
+                    "without a backslash, and no space before or after."
+                )
+        return tuple(titles)
 
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -199,6 +241,20 @@ class Settings:
             if variable in environ
         }
         return cls(**(values | overrides))
+
+    def check_receiver(self) -> None:
+        """Refuse to take films from whoever finds the port.
+
+        Raises
+        ------
+        BadSetting
+        """
+        if not self.peer_titles and not _is_loopback(self.dicom_host):
+            raise BadSetting(
+                f"{PREFIX}DICOM_HOST is {self.dicom_host!r}, which other computers can reach, and "
+                f"{PREFIX}DICOM_PEERS is empty: anybody could send. Name the AE titles that may, "
+                "such as PACS, CR_ROOM_2."
+            )
 
     def __post_init__(self) -> None:
         for name, known in (

@@ -360,6 +360,32 @@ class StudyNotKept(DomainError):
     title = "There are no DICOM results of this reading"
 
 
+class QueueItemNotFound(DomainError):
+    code = "queue_item_not_found"
+    title = "There is no such film in the queue"
+
+
+class ReceivedFileMissing(DomainError):
+    """A film of the queue whose file is gone."""
+
+    code = "received_file_missing"
+    title = "The received file is missing"
+
+
+class PeerUnreachable(DomainError):
+    """The PACS, or another system of the clinic, does not answer."""
+
+    code = "peer_unreachable"
+    title = "The other system does not answer"
+
+
+class PeerRefused(DomainError):
+    """The other system answers, and does not take or give what it was asked for."""
+
+    code = "peer_refused"
+    title = "The other system refused"
+
+
 class StorageUnavailable(DomainError):
     """The database or the data folder does not answer, or is full, or may not be written."""
 

@@ -82,6 +82,7 @@ class Readings:
         synthetic: bool = False,
         batch: str = "",
         batch_position: int = 0,
+        reading_id: str = "",
     ) -> Reading:
         """Decode, analyse and keep one uploaded file.
 
@@ -103,6 +104,8 @@ class Readings:
             Whether it is one of the samples.
         batch, batch_position
             The films it is sent together with, and which of them it is.
+        reading_id
+            32 hex digits that were drawn before, for a film of the queue; else new ones.
 
         Raises
         ------
@@ -126,7 +129,7 @@ class Readings:
                 radiograph = upload.decode().turned(turn).of_patient(population, age_years)
             finding = self._service.analyse(radiograph)
             reading = Reading(
-                id=secrets.token_hex(16),  # 128 bits; a UUID has 122
+                id=reading_id or secrets.token_hex(16),  # 128 bits; a UUID has 122
                 created_at=datetime.now(UTC),
                 image=image_info(radiograph),
                 finding=finding,

@@ -1,1 +1,1 @@
-"""The app's commands: ``flask predict``, ``flask models``, ``flask users`` and ``flask audit``."""
+"""The app's commands: for films, what is kept, accounts, and the clinic's other systems."""

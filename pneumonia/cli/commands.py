@@ -8,7 +8,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from pneumonia.cli import accounts, keeping
+from pneumonia.cli import accounts, keeping, pacs
 from pneumonia.cli.bulk import find_files, predict_files
 from pneumonia.cli.tables import FORMATS, models_table
 from pneumonia.config import Settings
@@ -23,6 +23,8 @@ def register(app: Flask) -> None:
         keeping.rotate_keys, keeping.export_reviewed,
     )  # fmt: skip
     for command in (*kept, accounts.users, accounts.audit):
+        app.cli.add_command(command)
+    for command in (pacs.listen, pacs.watch, pacs.fetch):
         app.cli.add_command(command)
 
 

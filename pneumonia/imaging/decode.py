@@ -28,6 +28,11 @@ class Upload:
     pixels: int
     header: dicom.Header | None
 
+    def check(self) -> None:
+        """All that can be said of a DICOM file before it is decoded. Raises as :meth:`decode`."""
+        if self.header is not None:
+            self.header.check(self.limits)
+
     def decode(self) -> Radiograph:
         """The film: float32 grey in [0, 1], upright, air dark and bone bright.
 

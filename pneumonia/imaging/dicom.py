@@ -101,6 +101,10 @@ class Header:
         with _blaming_the_file(self.data):
             return _radiograph(dataset, notes, sha256)
 
+    def check(self, limits: Limits) -> None:
+        """All that can be said without decoding a picture. Raises as :meth:`decode`."""
+        self._open(limits)
+
     def stored_values(self, limits: Limits) -> NDArray[Any]:
         """The first frame as stored, before any table or window. Raises as :meth:`decode`."""
         dataset, _ = self._open(limits)
@@ -218,6 +222,13 @@ def extract_study(data: bytes, turned: int = 0) -> bytes:
         kept.ImageRotation = turned
         kept.save_as(out, implicit_vr=False, little_endian=True)
         return out.getvalue()
+
+
+def read_result(data: bytes) -> Any:
+    """pydicom's data set of a file that this program has made itself, to be sent."""
+    import pydicom
+
+    return pydicom.dcmread(io.BytesIO(data))
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from pneumonia.records.audit import Audit
 from pneumonia.records.batches import Batches, Refusal
 from pneumonia.records.query import Page, Place, Query, ReviewState, Sort, Verdict
+from pneumonia.records.queue import Queue
+from pneumonia.records.queue_item import QueueItem, Source, State
 from pneumonia.records.reading import ImageInfo, Reading
 from pneumonia.records.review import Opinion, OtherFinding, Review
 from pneumonia.records.reviews import Reviews
@@ -19,12 +21,16 @@ __all__ = [
     "Page",
     "Place",
     "Query",
+    "Queue",
+    "QueueItem",
     "Reading",
     "Refusal",
     "Review",
     "ReviewState",
     "Reviews",
     "Sort",
+    "Source",
+    "State",
     "Store",
     "Users",
     "Verdict",

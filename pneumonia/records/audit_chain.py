@@ -33,6 +33,9 @@ class Action(StrEnum):
     DELETE = "delete"
     DELETE_FROM_LIST = "delete from the worklist"
     BRING_BACK = "bring back"
+    SENT = "results sent"
+    RETRY = "try again"
+    GIVE_UP = "give up"
     REFUSED = "refused"
     SETTINGS = "settings"
     USER_ADDED = "user added"
@@ -61,7 +64,8 @@ class Actor:
     name
         Of the account; ``""`` for a visitor whom nobody knows.
     via
-        ``"browser"``, ``"token LABEL"``, ``"local"``, ``"command"`` or ``"server"``.
+        ``"browser"``, ``"token LABEL"``, ``"local"``, ``"command"``, ``"server"``, or the door by
+        which another system's film came: ``"c-store AE_TITLE"``, ``"folder"``, ``"dicomweb HOST"``.
     address
         Of the client, where there is one.
     """
@@ -74,6 +78,8 @@ class Actor:
 OPERATOR = Actor("operator", "command")
 """Whoever runs a command on the server."""
 SERVER = Actor("server", "server")
+RECEIVER = "receiver"
+"""The name of whatever takes films from other systems; how and from whom is in ``via``."""
 
 current_actor: ContextVar[Actor] = ContextVar("current_actor", default=OPERATOR)
 """Whose request is being answered in this thread; commands leave it as it is."""

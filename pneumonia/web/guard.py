@@ -82,6 +82,7 @@ NEEDS = {
     "administration.change_user": Permission.ADMINISTER,
     "administration.audit": Permission.ADMINISTER,
     "administration.export_audit": Permission.ADMINISTER,
+    **dict.fromkeys(("queue.show", "queue.act", "queue.listing"), Permission.ADMINISTER),
 }
 """What each endpoint asks for; one that is not here asks for the right to administer."""
 

@@ -43,6 +43,7 @@ STATUS: dict[type[DomainError], int] = {
     errors.LevelsNotKept: 404,
     errors.StudyNotKept: 404,
     errors.NoAccounts: 404,
+    errors.QueueItemNotFound: 404,
     errors.UserNotFound: 404,
     errors.AccountError: 409,
     errors.LinkInvalid: 410,

@@ -9,7 +9,7 @@ from pneumonia.accounts import Accounts
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.config import Settings
 from pneumonia.readings import Readings
-from pneumonia.records import Audit, Batches, Reviews, Store, Worklist
+from pneumonia.records import Audit, Batches, Queue, Reviews, Store, Worklist
 
 EXTENSION = "pneumonia"
 
@@ -25,6 +25,7 @@ class Services:
     reviews: Reviews
     accounts: Accounts
     audit: Audit
+    queue: Queue
 
 
 def services(app: Flask | None = None) -> Services:

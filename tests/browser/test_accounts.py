@@ -58,7 +58,7 @@ def cookies(browser: Browser, clinic: Clinic) -> list[Any]:
         return context.cookies()
 
 
-PLACES = ("/login", "setup", "/account", "/account/tokens", "/users", "/audit")
+PLACES = ("/login", "setup", "/account", "/account/tokens", "/users", "/audit", "/queue")
 
 
 @pytest.fixture(params=PLACES)
@@ -71,7 +71,7 @@ def test_each_page_can_be_read_and_used(
     visitor, clinic: Clinic, cookies: list[Any], place: str, theme: str, width: int
 ) -> None:
     page = visitor.page(theme=theme, size=(width, 800))
-    if place.startswith(("/account", "/users", "/audit")):
+    if place.startswith(("/account", "/users", "/audit", "/queue")):
         page.context.add_cookies(cookies)
     page.goto(clinic.address + place)
     assert page.evaluate("location.pathname") == place.partition("?")[0]
