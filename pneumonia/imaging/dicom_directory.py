@@ -117,7 +117,7 @@ def _entry(record: Any) -> tuple[str, str] | None:
     if not parts:
         return None
     path = parts if isinstance(parts, str) else "/".join(map(str, parts))
-    uid = record.get("ReferencedSOPClassUIDInFile") or ""
+    uid: Any = record.get("ReferencedSOPClassUIDInFile") or ""
     if record.get("DirectoryRecordType") != "IMAGE":
         return path, printable(getattr(uid, "name", "") or record.get("DirectoryRecordType"))
     is_known = bool(uid) and uid.name != uid
