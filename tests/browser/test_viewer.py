@@ -139,7 +139,7 @@ def test_full_range_shows_what_the_files_window_hides(page, deep_grey, script):
     expect(figures(page)).to_have_text(re.compile(r"^W [\d,]+ L [\d,]+ · \d+ %$"))
     low, high = float(deep_grey.min()), float(deep_grey.max())
     expected = coarse(255 * (deep_grey - low) / (high - low))
-    assert np.abs(greys(page) - expected).max() < 6
+    assert np.abs(greys(page) - expected).max() < 10
     assert np.abs(as_read - expected).max() > 25
     page.keyboard.press("x")
     expect(page.get_by_label("Greys")).to_have_value("read")
@@ -264,7 +264,7 @@ def test_an_earlier_film_is_shown_beside_and_moves_along(visitor, site, radiogra
     earlier = page.get_by_role("navigation", name="Earlier films")
     earlier.get_by_role("link").first.click()
     prior = page.locator(".prior")
-    expect(prior).to_be_visible()
+    expect(prior.locator(".figures-of-view")).to_have_text(re.compile("%$"))  # its script has run
     page.keyboard.press("+")
     expect(prior.locator(".stack")).to_have_attribute("style", re.compile("--look-scale: 1.25"))
     page.emulate_media(media="print")

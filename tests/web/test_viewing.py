@@ -111,8 +111,8 @@ def test_earlier_films_of_the_same_reference_are_offered(client: FlaskClient) ->
     assert other.rpartition("/")[2] not in html
     assert f"{first}/image.png" not in html
     assert "Earlier under the reference" not in client.get(first).get_data(as_text=True)
-    beside = client.get(f"{second}?prior={first_id}&sort=oldest&reading_id=x").text
-    assert f'href="?sort=oldest&amp;reading_id=x&amp;prior={first_id}"' in beside
+    beside = client.get(f"{second}?prior={first_id}&sort=oldest").text
+    assert f'href="?sort=oldest&amp;prior={first_id}"' in beside
     assert f"{first}/image.png" in beside
     assert "whether it is the same patient is not checked" in beside
     # Not any film: one that is offered.
