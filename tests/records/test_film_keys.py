@@ -84,7 +84,9 @@ def test_films_of_before_there_was_a_key_stay_readable(
     assert_kept(open_store(tmp_path, key_file), reading_id)
 
 
-@pytest.mark.parametrize("text", [None, "", "short", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=", "é", "another"])
+@pytest.mark.parametrize(
+    "text", [None, "", "short", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=", "é", "another"]
+)
 def test_without_its_key_a_film_stays_closed_and_whole(
     tmp_path: Path, key_file: Path, make_reading: Make, text: str | None
 ) -> None:
