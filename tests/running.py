@@ -1,6 +1,8 @@
 """The app over a bundle, its model warm: what the fixtures of several folders are made of."""
 
 import functools
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,9 @@ from pneumonia.decoding.decoders import Decoders
 from pneumonia.imaging import Limits
 from pneumonia.web.services import services
 
+ENGINES_DIR = Path(tempfile.gettempdir()) / f"pneumonia-test-engines-{os.getuid()}"
+"""Where tests keep converted networks, for one another: a conversion takes many seconds."""
+
 
 def settings_for(bundle: Path, data_dir: Path, **changes: Any) -> Settings:
     """One CPU thread, no conversion, no rate limit and a long patience, unless said otherwise."""
@@ -24,6 +29,7 @@ def settings_for(bundle: Path, data_dir: Path, **changes: Any) -> Settings:
         "device": "cpu",
         "threads": 1,
         "engine": "torch",
+        "engines_dir": str(ENGINES_DIR),
         "rate_limit": "",
         "longest_wait_s": 60.0,  # a test machine may be busy with other tests
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumonia.config import ROOT
+from tests.running import ENGINES_DIR
 
 
 @dataclass
@@ -83,7 +84,7 @@ def start(
         "PNEUMONIA_MODEL": bundle.name,
         "PNEUMONIA_DEVICE": "cpu",
         "PNEUMONIA_THREADS": "1",
-        "PNEUMONIA_ENGINE": "torch",  # no time is spent on converting the network
+        "PNEUMONIA_ENGINES_DIR": str(ENGINES_DIR),
         "PNEUMONIA_LONGEST_WAIT_S": "60",  # a test machine may be busy with other tests
     } | environment
     # A file, not a pipe: one that nobody reads fills up, and then the server waits for it.

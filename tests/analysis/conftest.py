@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from pneumonia.analysis.predictor import Predictor
+from tests.running import ENGINES_DIR
 
 
 @pytest.fixture(scope="session")
 def shipped(shipped_bundle: Path) -> Predictor:
-    return Predictor.load(shipped_bundle, "cpu")
+    return Predictor.load(shipped_bundle, "cpu", cache=ENGINES_DIR)

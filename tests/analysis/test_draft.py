@@ -15,6 +15,7 @@ from pneumonia.analysis.finding import Finding
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.imaging import Radiograph, decode
 from pneumonia.imaging.synthetic import synthetic_squares
+from tests.running import ENGINES_DIR
 
 
 class Off:
@@ -116,7 +117,7 @@ def test_labels_of_real_radiographs_are_those_of_pytorch(
     files = sorted((real_data / "kermany" / "val").rglob("*.jpeg"))
     some = [decode(file.read_bytes()) for file in files]
     exact, ours = (
-        read(Predictor.load(shipped_bundle, "cpu", 1, engine=engine), some)
+        read(Predictor.load(shipped_bundle, "cpu", 1, engine=engine, cache=ENGINES_DIR), some)
         for engine in ("torch", "auto")
     )
     assert [f.label for f in ours] == [f.label for f in exact]

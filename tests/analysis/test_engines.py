@@ -27,6 +27,7 @@ from pneumonia.config import ROOT
 from pneumonia.imaging import Radiograph
 from pneumonia.imaging.synthetic import synthetic_squares
 from pneumonia.networks.spec import NetworkSpec
+from tests.running import ENGINES_DIR
 
 
 def openvino(folder: Path | None = None) -> OpenVinoEngine:
@@ -87,7 +88,8 @@ def test_findings_and_maps_are_the_same_on_every_engine(
     folder = request.getfixturevalue(bundle)
     some = radiographs(3)
     reference, ours = (
-        Predictor.load(folder, "cpu", 1, engine=engine) for engine in ("torch", "auto")
+        Predictor.load(folder, "cpu", 1, engine=engine, cache=ENGINES_DIR)
+        for engine in ("torch", "auto")
     )
     assert reference.engine.name == "PyTorch on cpu"
     assert ours.engine.name == "OpenVINO on cpu"

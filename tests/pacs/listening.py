@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pneumonia.config import ROOT
 from tests.pacs.orthanc import wait_until
+from tests.running import ENGINES_DIR
 
 
 class Command:
@@ -23,7 +24,7 @@ class Command:
             "PNEUMONIA_MODEL": bundle.name,
             "PNEUMONIA_DEVICE": "cpu",
             "PNEUMONIA_THREADS": "1",
-            "PNEUMONIA_ENGINE": "torch",
+            "PNEUMONIA_ENGINES_DIR": str(ENGINES_DIR),
             "PNEUMONIA_LONGEST_WAIT_S": "60",
         } | {f"PNEUMONIA_{name.upper()}": str(value) for name, value in environment.items()}
         self._log = data_dir.parent / f"{arguments[0]}.log"

@@ -13,7 +13,9 @@ settings = Settings.from_environ()
 
 
 def load() -> Predictor:
-    predictor = Predictor.load(settings.models_dir / settings.model, "cpu", 1, engine="torch")
+    predictor = Predictor.load(
+        settings.models_dir / settings.model, "cpu", 1, cache=settings.conversions_dir
+    )
     predict = predictor.predict
 
     def hang(radiographs: Sequence[Any]) -> Any:

@@ -10,7 +10,7 @@ from app import create_app
 from pneumonia.analysis.predictor import Predictor
 from pneumonia.analysis.service import AnalysisService
 from pneumonia.web.services import services
-from tests.running import settings_for
+from tests.running import ENGINES_DIR, settings_for
 
 
 def test_ready_once_the_model_is_warm_and_not_before(
@@ -20,7 +20,7 @@ def test_ready_once_the_model_is_warm_and_not_before(
 
     def load() -> Predictor:
         assert may_load.wait(60)
-        return Predictor.load(tiny_bundle, "cpu", 1)
+        return Predictor.load(tiny_bundle, "cpu", 1, cache=ENGINES_DIR)
 
     service = AnalysisService(load, max_batch=4, queue_size=8, wait_s=30, timeout_s=30)
     client = create_app(settings_for(tiny_bundle, tmp_path / "var"), service).test_client()

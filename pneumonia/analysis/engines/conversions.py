@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -67,8 +67,14 @@ class Conversions:
         return self._folder
 
     def _keep(self, key: str, part: Path, home: Path) -> Path:
-        shutil.rmtree(home / key, ignore_errors=True)
-        kept = part.rename(home / key)
+        kept = home / key
+        with suppress(FileNotFoundError):
+            kept.rename(part.with_name("before"))
+        try:
+            part.rename(kept)
+        except OSError:  # another process was as quick with the same
+            if not kept.is_dir():
+                raise
         found = sorted(home.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)
         for path in found[:-KEPT]:
             shutil.rmtree(path, ignore_errors=True)

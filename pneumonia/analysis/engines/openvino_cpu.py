@@ -123,12 +123,18 @@ class Compiled:
         return self._of_thread.request
 
     @property
-    def _queue(self) -> Any:
-        """For several images."""
-        if not hasattr(self._of_thread, "queue"):
-            self._of_thread.queue = openvino().AsyncInferQueue(self._together, self._streams)
-            self._of_thread.queue.set_callback(_copy)
-        return self._of_thread.queue
+    def _requests(self) -> list[Any]:
+        """For several images, one for each stream.
+
+        OpenVINO's own queue calls back into Python, and could wait for ever where it was let go of
+        just then.
+        """
+        if not hasattr(self._of_thread, "requests"):
+            streams = range(self._streams)
+            requests = [self._together.create_infer_request() for _ in streams]
+            self._of_thread.requests = requests
+        found: list[Any] = self._of_thread.requests
+        return found
 
     def __call__(self, images: NDArray[np.float32]) -> Arrays:
         images = np.ascontiguousarray(images)
@@ -136,17 +142,20 @@ class Compiled:
         if len(images) == 1:
             request = self._request
             request.infer([images], share_inputs=True)
-            _copy(request, (outputs, 0))
-        else:
-            queue = self._queue
-            for i in range(len(images)):
-                queue.start_async([images[i : i + 1]], (outputs, i), share_inputs=True)
-            queue.wait_all()
+            _copy(request, outputs, 0)
+            return outputs
+        requests = self._requests
+        for i in range(len(images) + len(requests)):
+            request, before = requests[i % len(requests)], i - len(requests)
+            if 0 <= before:
+                request.wait()
+                _copy(request, outputs, before)
+            if i < len(images):
+                request.start_async([images[i : i + 1]], share_inputs=True)
         return outputs
 
 
-def _copy(request: Any, to: tuple[Arrays, int]) -> None:
-    outputs, i = to
+def _copy(request: Any, outputs: Arrays, i: int) -> None:
     for output, tensor in zip(outputs, request.output_tensors, strict=True):
         output[i] = tensor.data[0]
 
