@@ -81,7 +81,7 @@ def _operations(found: dict[str, Any]) -> list[dict[str, Any]]:
             "path": path,
             "method": method.upper(),
             "parameters": item.get("parameters", []) + item[method].get("parameters", []),
-            "scope": next((one["token"][0] for one in item[method]["security"] if one), None),
+            "scope": next((right for one in item[method]["security"] for (right,) in one.values()), None),
         }
         for path, item in found["paths"].items()
         for method in _METHODS
