@@ -47,14 +47,16 @@ class DayField(Field):  # type: ignore[misc]
         self._text = values[0].strip() if values else ""
         if not self._text:
             return
+        whole_day = timedelta(days=1) if self._end and len(self._text) == _DAY else timedelta()
         try:
             moment = datetime.fromisoformat(self._text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            self.data = moment.astimezone(UTC) + whole_day
         except ValueError:
             raise ValueError("A day reads like 2026-03-01.") from None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        whole_day = timedelta(days=1) if self._end and len(self._text) == _DAY else timedelta()
-        self.data = moment + whole_day
+        except OverflowError:  # at the ends of the calendar
+            raise ValueError("Choose a day of the years 2 to 9998.") from None
 
 
 class FilterForm(Form):  # type: ignore[misc]

@@ -81,9 +81,14 @@ def _operations(found: dict[str, Any]) -> list[dict[str, Any]]:
             "path": path,
             "method": method.upper(),
             "parameters": item.get("parameters", []) + item[method].get("parameters", []),
-            "scope": next((one["token"][0] for one in item[method]["security"] if one), None),
+            "scope": _scope(item[method]["security"]),
         }
         for path, item in found["paths"].items()
         for method in _METHODS
         if method in item
     ]
+
+
+def _scope(security: list[dict[str, list[str]]]) -> str | None:
+    """The right that an operation asks for; None where nobody is asked who they are."""
+    return next((right for way in security for (right,) in way.values()), None)

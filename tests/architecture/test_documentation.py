@@ -148,15 +148,16 @@ def test_links_resolve(document: Path) -> None:
 def test_the_layout_names_what_is_there() -> None:
     layout = (ROOT / "docs" / "architecture.md").read_text().partition("## Layout")[2]
     block = layout.split("```")[1]
-    folder, missing, named = "", [], set()
+    folders: list[str] = []
+    missing, named = [], set()
     for line in block.strip().splitlines():
-        if top := re.match(r"(\w+)/(?: |$)", line):
-            folder = top.group(1)
-        elif room := re.match(r"  (\w+)/ ", line):
-            folder = f"{folder.partition('/')[0]}/{room.group(1)}"
-        where = folder if line.startswith("    ") else folder.partition("/")[0]
+        depth = (len(line) - len(line.lstrip())) // 2
+        if depth <= 2:  # else it goes on with the line before
+            del folders[depth:]
+        if folder := re.match(r" *(\w+)/(?: |$)", line):
+            folders.append(folder[1])
         for name in re.findall(r"\b[\w.]+\.py\b", line):
-            path = ROOT / (where if line.startswith(" ") else "") / name
+            path = ROOT.joinpath(*folders, name)
             named.add(path)
             missing += [] if path.is_file() else [str(path.relative_to(ROOT))]
     assert missing == []

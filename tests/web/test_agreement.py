@@ -114,7 +114,15 @@ def test_days_and_patients_narrow_it_and_the_reference_stays(watched: Flask) -> 
 
 
 @pytest.mark.parametrize(
-    "query", ["period=year", "since=tomorrow", "model=none", "population=martians", "colour=red"]
+    "query",
+    [
+        "period=year",
+        "since=tomorrow",
+        "until=9999-12-31",
+        "model=none",
+        "population=martians",
+        "colour=red",
+    ],
 )
 def test_what_cannot_be_asked_is_a_sentence(watched: Flask, problem: Any, query: str) -> None:
     client = watched.test_client()

@@ -4,12 +4,17 @@ import html
 import io
 import json
 import re
+import threading
 
 import pytest
 
+from app import create_app
+from pneumonia.analysis.predictor import Predictor
+from pneumonia.analysis.service import AnalysisService
 from pneumonia.web import batches
 from tests.dicom.jane import film
 from tests.dicom_files import pack, pack_directory
+from tests.running import settings_for
 from tests.web.test_batches import BATCH, lines, send_whole
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -131,9 +136,24 @@ def test_the_script_learns_from_a_directory_what_to_send(make_app, token) -> Non
     assert "Left aside as no X-ray picture: 1 of the kind CT Image Storage." in text
 
 
-def test_an_archive_waits_for_the_model_and_keeps_no_refusal(make_app, token, archive) -> None:
-    client = make_app(start=False).test_client()
+def test_an_archive_waits_for_the_model_and_keeps_no_refusal(
+    tiny_bundle, tmp_path, token, archive
+) -> None:
+    may_load = threading.Event()
+
+    def load() -> Predictor:
+        assert may_load.wait(60)
+        return Predictor.load(tiny_bundle, "cpu", 1)
+
+    service = AnalysisService(load, max_batch=4, queue_size=8, wait_s=30, timeout_s=30)
+    client = create_app(settings_for(tiny_bundle, tmp_path / "var"), service).test_client()
     for response in (post(client, token, archive), send(client, (archive, "films.zip"))):
         assert response.status_code == 503
         assert "Retry-After" in response.headers
     assert lines(client.get(f"/batches/{BATCH}").get_data(as_text=True)) == []
+    may_load.set()
+    assert service.wait(60) == "ready"
+    assert lines(post(client, token, archive).get_data(as_text=True)) == [
+        (1, "read"), (2, "refused"), (3, "read"),
+    ]  # fmt: skip
+    service.close()

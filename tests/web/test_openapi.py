@@ -20,9 +20,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from pneumonia.errors import DamagedImage
+from pneumonia.records import Source, State
+from pneumonia.records.user import SCOPES, Permission
 from pneumonia.web.guard import NEEDS, PUBLIC
 from pneumonia.web.openapi import load_document
+from pneumonia.web.services import services
+from tests.dicom.jane import film
 from tests.running import running
+from tests.web.test_agreement import watched
+
+__all__ = ["watched"]
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 CONFORMS = [
@@ -49,10 +57,11 @@ def served(app: Flask) -> dict[tuple[str, str], str]:
     """Method and path of what a program may ask for -> its endpoint."""
     found = {}
     for rule in app.url_map.iter_rules():
-        is_for_people = NEEDS.get(rule.endpoint) == "administer" or rule.endpoint == "static"
         is_file = "." in rule.rule.rpartition("/")[2]
         is_api = rule.rule.startswith(("/api/", "/healthz", "/readyz", "/metrics"))
-        if not is_for_people and (is_file or is_api):
+        # What no token reaches is for people, but for the API's own paths.
+        is_for_people = NEEDS.get(rule.endpoint) == Permission.ADMINISTER
+        if is_api or (is_file and not is_for_people and rule.endpoint != "static"):
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 found[method, path] = rule.endpoint
@@ -69,7 +78,8 @@ def test_the_scope_that_is_described_is_the_right_that_is_asked_for(app: Flask) 
         if endpoint in PUBLIC:
             assert security == [], where
         else:
-            assert security == [{}, {"token": [NEEDS[endpoint].value]}], where
+            way = "token" if NEEDS[endpoint] in SCOPES else "log_in"
+            assert security == [{}, {way: [NEEDS[endpoint].value]}], where
 
 
 def keys(value: Any) -> Iterator[str]:
@@ -83,7 +93,7 @@ def keys(value: Any) -> Iterator[str]:
 
 def test_no_sentence_is_cut_off_at_its_comma() -> None:
     """As YAML does in braces where it is not quoted: the rest of it becomes a key."""
-    assert [key for key in keys(load_document()) if " " in key] == []
+    assert {key for key in keys(load_document()) if " " in key} == {State.GIVEN_UP}
 
 
 def test_programs_get_it_as_json(client: FlaskClient) -> None:
@@ -151,14 +161,61 @@ def test_the_answers_hold_what_is_described(
     assert len(check(strict, reviews, "GET", **own).json()["reviews"]) == 1
     assert check(strict, reading, "GET", **own).json()["review"]["opinion"] == "unsure"
     assert check(strict, "/api/v1/readings", "GET").json()["readings"]
-    for picture in ("image.png", "overlay.png", "thumbnail.png"):
-        assert check(strict, f"/readings/{{reading_id}}/{picture}", "GET", **own).status_code == 200
-    for result in ("capture.dcm", "report.dcm"):
-        assert check(strict, f"/readings/{{reading_id}}/{result}", "GET", **own).status_code == 404
+    for file in ("image.png", "overlay.png", "thumbnail.png", "map.png", "report.pdf"):
+        assert check(strict, f"/readings/{{reading_id}}/{file}", "GET", **own).status_code == 200
+    assert check(strict, f"{reading}/report.pdf", "GET", **own).status_code == 200
+    for file in ("levels.png", "capture.dcm", "report.dcm", "segmentation.dcm"):
+        assert check(strict, f"/readings/{{reading_id}}/{file}", "GET", **own).status_code == 404
     for path in ("/worklist.csv", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"):
         assert check(strict, path, "GET").status_code == 200
     assert check(strict, reading, "DELETE", **own).status_code == 204
     assert check(strict, reading, "DELETE", **own).status_code == 404
+
+
+def test_what_there_is_of_a_dicom_film_is_as_described(
+    strict: BaseSchema, make_bundle: Any, tmp_path: Path, send: Any
+) -> None:
+    with running(make_bundle(0.0), tmp_path / "var", keep_dicom_study=True) as app:
+        sent = send(app.test_client(), film(WindowCenter=128, WindowWidth=100), "film.dcm")
+        strict["/api/v1/readings"]["POST"].validate_response(sent)
+        assert sent.get_json()["links"].keys() >= {"capture", "report", "segmentation"}
+        names = {"reading_id": sent.get_json()["id"]}
+        for file in ("levels.png", "capture.dcm", "report.dcm", "segmentation.dcm"):
+            case = strict[f"/readings/{{reading_id}}/{file}"]["GET"].Case(path_parameters=names)
+            answer = case.call(app=from_here(app))
+            case.validate_response(answer, checks=CONFORMS)
+            assert answer.status_code == 200, file
+
+
+def test_a_batch_holds_what_is_described(
+    strict: BaseSchema, client: FlaskClient, radiograph_png: bytes
+) -> None:
+    films = [(io.BytesIO(radiograph_png), "a.png"), (io.BytesIO(b"no film"), "b.txt")]
+    sent = client.post("/api/v1/batches", data={"image": films, "age_years": "4.5"})
+    strict["/api/v1/batches"]["POST"].validate_response(sent)
+    body = sent.get_json()
+    assert (sent.status_code, body["read"], body["refused"]) == (201, 1, 1)
+    where = {"path_parameters": {"batch": body["id"]}}
+    again = check(strict, "/api/v1/batches/{batch}", "GET", **where).json()
+    assert [one["name"] for one in again["films"]] == [None, None]
+
+
+def test_agreement_holds_what_is_described(strict: BaseSchema, watched: Flask) -> None:
+    case = strict["/api/v1/agreement"]["GET"].Case(query={"model": "tiny"})
+    answer = case.call(app=from_here(watched))
+    case.validate_response(answer, checks=CONFORMS)
+    assert answer.json()["reference"]
+    assert any(period["drift"]["scores"] for period in answer.json()["periods"])
+
+
+def test_the_queue_holds_what_is_described(strict: BaseSchema, app: Flask) -> None:
+    queue = services(app).queue
+    for number in range(2):
+        queue.add(b"film", f"{number:064x}", Source.C_STORE, "CR_ROOM_2", "10.0.0.7")
+    newest, _ = queue.page(list(State), limit=2)
+    queue.note_failure(newest.id, DamagedImage("It is cut off."), for_good=True)
+    films = check(strict, "/api/v1/queue", "GET").json()["films"]
+    assert [one["error"] and one["error"]["code"] for one in films] == ["damaged_image", None]
 
 
 def test_who_is_not_known_is_told_so_as_described(

@@ -89,6 +89,8 @@ def test_links_lead_through_the_pages_with_the_filters_kept(client, ids) -> None
         ("verdict=healthy", "verdict is 'healthy'. It must be one of: pneumonia, indeterminate, "),
         ("match=maybe", "match is 'maybe'. It must be one of: yes, unknown, no."),
         ("since=yesterday", "since is 'yesterday'. A day reads like 2026-03-01."),
+        ("until=9999-12-31", "until is '9999-12-31'. Choose a day of the years 2 to 9998."),
+        ("since=0001-01-01T00:00%2B05:00", "since is '0001-01-01T00:00+05:00'. Choose a day of "),
         ("limit=0", "limit is '0'; it must be a whole number from 1 to 200."),
         ("limit=1e3", "limit is '1e3'; it must be a whole number from 1 to 200."),
         ("after=1", "after is '1', which is no place in this order of the list."),
