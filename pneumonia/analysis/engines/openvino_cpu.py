@@ -147,7 +147,7 @@ class Compiled:
         requests = self._requests
         for i in range(len(images) + len(requests)):
             request, before = requests[i % len(requests)], i - len(requests)
-            if 0 <= before:
+            if before >= 0:
                 request.wait()
                 _copy(request, outputs, before)
             if i < len(images):
