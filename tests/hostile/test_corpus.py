@@ -13,7 +13,7 @@ from pneumonia.imaging.synthetic import synthetic_radiograph
 from tests.hostile.corpus import FAMILIES, corpus
 from tests.serving import Server, start, stop, worker_of
 
-COUNT = int(os.environ.get("HOSTILE", "300"))
+COUNT = int(os.environ.get("HOSTILE", "120"))
 SEED = int(os.environ.get("HOSTILE_SEED", "11"))
 LONGEST_S = 30
 """Of one answer, on a machine with other work; what it was is printed."""
