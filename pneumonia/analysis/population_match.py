@@ -3,6 +3,7 @@
 from pneumonia.analysis.card import Card
 from pneumonia.analysis.finding import PopulationMatch
 from pneumonia.imaging.radiograph import OTHER_POPULATION, Facts
+from pneumonia.phrases import phrase
 
 
 def find_population(card: Card, facts: Facts) -> str:
@@ -50,7 +51,8 @@ def find_mismatches(card: Card, facts: Facts) -> tuple[str, ...]:
             for one in card.populations.values()
             if one.population.age_years
         )
-        source = "the one given is" if facts.age_years is None else "the DICOM file says"
+        was_told = facts.age_years is None
+        source = phrase("the one given is") if was_told else phrase("the DICOM file says")
         # The age itself is not repeated: warnings are kept with the reading.
         other = (
             f"The model was calibrated on patients of {ages} years; {source} another age, so the "
