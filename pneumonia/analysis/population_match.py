@@ -22,7 +22,8 @@ def find_contradictions(card: Card, facts: Facts) -> tuple[str, ...]:
     """Sentences on what a file says that does not fit: the model, or what was said of it."""
     name, notes = find_population(card, facts), find_mismatches(card, facts)
     if facts.known_age_years is not None and name and facts.population not in ("", name):
-        age = "given" if facts.age_years is None else "in the DICOM file"
+        was_told = facts.age_years is None
+        age = phrase("given") if was_told else phrase("in the DICOM file")
         corrected = (
             f"The film was said to be of the group {facts.population}; by the age {age} it is of "
             f"{name}, and was read so."
