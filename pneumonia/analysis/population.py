@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pneumonia.imaging.radiograph import Facts
+from pneumonia.phrases import phrase
 
 _SYNONYMS = {"CHEST": "CHEST|THORA|TORAX|LUNG"}  # of a body part, as machines write it
 _XRAY = ("", "CR", "DX", "RG", "XR")
@@ -80,7 +81,8 @@ class Population:
         age = facts.known_age_years
         if self.age_years is not None and age is not None and not self.holds(age):
             low, high = self.age_years
-            says = "It was said" if facts.age_years is None else "The DICOM file says"
+            was_told = facts.age_years is None
+            says = phrase("It was said") if was_told else phrase("The DICOM file says")
             # The age itself is not repeated: warnings are kept with the reading.
             notes.append(
                 f"{says} that the patient is not {low} to {high} years old; the model knows films "

@@ -3,6 +3,7 @@
 from pneumonia.analysis.card import Card
 from pneumonia.analysis.finding import PopulationMatch
 from pneumonia.imaging.radiograph import OTHER_POPULATION, Facts
+from pneumonia.phrases import phrase
 
 
 def find_population(card: Card, facts: Facts) -> str:
@@ -21,7 +22,8 @@ def find_contradictions(card: Card, facts: Facts) -> tuple[str, ...]:
     """Sentences on what a file says that does not fit: the model, or what was said of it."""
     name, notes = find_population(card, facts), find_mismatches(card, facts)
     if facts.known_age_years is not None and name and facts.population not in ("", name):
-        age = "given" if facts.age_years is None else "in the DICOM file"
+        was_told = facts.age_years is None
+        age = phrase("given") if was_told else phrase("in the DICOM file")
         corrected = (
             f"The film was said to be of the group {facts.population}; by the age {age} it is of "
             f"{name}, and was read so."
@@ -50,7 +52,8 @@ def find_mismatches(card: Card, facts: Facts) -> tuple[str, ...]:
             for one in card.populations.values()
             if one.population.age_years
         )
-        source = "the one given is" if facts.age_years is None else "the DICOM file says"
+        was_told = facts.age_years is None
+        source = phrase("the one given is") if was_told else phrase("the DICOM file says")
         # The age itself is not repeated: warnings are kept with the reading.
         other = (
             f"The model was calibrated on patients of {ages} years; {source} another age, so the "

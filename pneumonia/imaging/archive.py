@@ -20,6 +20,7 @@ from pneumonia.errors import (
 )
 from pneumonia.imaging import dicom_directory
 from pneumonia.imaging.limits import Limits
+from pneumonia.phrases import phrase
 
 MAX_MEMBERS: Final = 2000
 MAX_TIMES_UNPACKED: Final = 10
@@ -130,7 +131,7 @@ def open_archive(file: IO[bytes], limits: Limits) -> tuple[Member, ...]:
         ) from error
     infos = [info for info in archive.infolist() if not info.is_dir()]
     if len(infos) > MAX_MEMBERS:
-        raise _too_many(f"{len(infos):,} files")
+        raise _too_many(phrase(f"{len(infos):,} files"))
     if any(info.filename == _OFFICE for info in infos):
         raise UnsupportedFormat("This is an Office document, no archive of films. Send the films.")
     members = tuple(_choose(list(_members(archive, infos, limits))))
@@ -163,7 +164,7 @@ class _Bounded:
         most = _MAX_DIRECTORY_BYTES
         data = self._file.read(most + 1 if size is None or size < 0 else min(size, most + 1))
         if len(data) > most:
-            raise _too_many(f"a directory of more than {most / 2**20:.0f} MB")
+            raise _too_many(phrase(f"a directory of more than {most / 2**20:.0f} MB"))
         return data
 
 

@@ -9,6 +9,7 @@ from pneumonia.errors import DamagedImage
 from pneumonia.imaging.dicom import read_elements
 from pneumonia.imaging.dicom_facts import printable
 from pneumonia.imaging.dicom_scan import DIRECTORY_RECORDS
+from pneumonia.phrases import phrase
 
 NAME: Final = "DICOMDIR"
 _KIND: Final = b"1.2.840.10008.1.3.10"  # Media Storage Directory Storage
@@ -60,11 +61,19 @@ class Directory:
         missing = len(self.films) - len(films)
         notes = [self.note]
         if missing:
-            notes.append(f"{_count(missing)} that it lists {_are(missing)} not there.")
+            notes.append(
+                phrase("1 file that it lists is not there.")
+                if missing == 1
+                else f"{missing:,} files that it lists are not there."
+            )
         if unlisted:
             notes.append(
-                f"{_count(unlisted)} that it does not list {_were(unlisted)} left aside; send a "
-                "film among them by itself."
+                phrase(
+                    "1 file that it does not list was left aside; send a film among them by itself."
+                )
+                if unlisted == 1
+                else f"{unlisted:,} files that it does not list were left aside; send a film "
+                "among them by itself."
             )
         return Choice(films, " ".join(notes))
 
@@ -72,8 +81,12 @@ class Directory:
     def note(self) -> str:
         """What it lists, and why some of it is no film."""
         count = len(self.films)
-        pictures = f"{count} X-ray picture{'' if count == 1 else 's'}"
-        notes = [f"This is the directory of a disc (DICOMDIR), no film. It lists {pictures}."]
+        notes = [
+            "This is the directory of a disc (DICOMDIR), no film. It lists 1 X-ray picture."
+            if count == 1
+            else f"This is the directory of a disc (DICOMDIR), no film. It lists {count} X-ray "
+            "pictures."
+        ]
         notes += [
             f"Left aside as no X-ray picture: {count:,} of the kind {kind}."
             for kind, count in Counter(kind for _, kind in self.others).most_common()
@@ -127,15 +140,3 @@ def _entry(record: Any) -> tuple[str, str] | None:
 
 def _folded(path: str) -> str:
     return path.replace("\\", "/").casefold()
-
-
-def _count(number: int) -> str:
-    return f"{number:,} file{'' if number == 1 else 's'}"
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
-
-
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"

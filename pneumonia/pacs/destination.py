@@ -14,6 +14,7 @@ from pynetdicom.sop_class import ComprehensiveSRStorage, SecondaryCaptureImageSt
 from pneumonia.errors import BadSetting, PeerRefused, PeerUnreachable
 from pneumonia.pacs.dicomweb import DicomWeb
 from pneumonia.pacs.tls import Certificates
+from pneumonia.phrases import phrase
 
 Send = Callable[[Sequence[Dataset]], None]
 """Stores objects one after the other. Raises PeerUnreachable, PeerRefused."""
@@ -119,7 +120,7 @@ class Pacs:
                             f"{self.name} accepts no {what}. Let its administrator allow this "
                             "storage class."
                         ) from None
-                    self._check(status, "a result")
+                    self._check(status, phrase("a result"))
 
             yield send
 

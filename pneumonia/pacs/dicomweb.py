@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from pneumonia.errors import BadSetting, PeerRefused, PeerUnreachable
 from pneumonia.pacs.tls import Certificates
+from pneumonia.phrases import phrase
 
 _Answer = TypeVar("_Answer")
 _AT_ONCE = 100
@@ -77,7 +78,7 @@ class DicomWeb:
         while found < limit:
             count = min(_AT_ONCE, limit - found)
             search = partial(self._client.search_for_instances, search_filters=filters)
-            matches = self._ask("the query", partial(search, limit=count, offset=found))
+            matches = self._ask(phrase("the query"), partial(search, limit=count, offset=found))
             for match in matches:
                 dataset = Dataset.from_json(match)
                 yield (
@@ -97,7 +98,7 @@ class DicomWeb:
         PeerUnreachable, PeerRefused
         """
         dataset = self._ask(
-            "the film",
+            phrase("the film"),
             lambda: self._client.retrieve_instance(
                 study, series, instance, media_types=(("application/dicom", "*"),)
             ),
@@ -113,7 +114,7 @@ class DicomWeb:
         ------
         PeerUnreachable, PeerRefused
         """
-        answer = self._ask("a result", lambda: self._client.store_instances(objects))
+        answer = self._ask(phrase("a result"), lambda: self._client.store_instances(objects))
         if failed := answer.get("FailedSOPSequence"):
             reason = failed[0].get("FailureReason", 0)
             raise PeerRefused(f"{self.host} refused a result with the reason 0x{reason:04X}.")

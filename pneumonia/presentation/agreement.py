@@ -20,14 +20,15 @@ from pneumonia.monitoring.drift import (
 )
 from pneumonia.monitoring.observations import Bools, Floats, Observations
 from pneumonia.monitoring.periods import Period, split
+from pneumonia.phrases import phrase
 from pneumonia.records.observed import Observed
 
 SHIFTS = {
-    Shift.TOO_FEW: "Too few films to say",
-    Shift.NONE: "As the first films",
-    Shift.PREVALENCE: "More or fewer pneumonias: other patients",
-    Shift.COVARIATE: "The pictures differ: other equipment, or another kind of patient",
-    Shift.SCORES: "The scores differ, and it cannot be told why: look at these films",
+    Shift.TOO_FEW: phrase("Too few films to say"),
+    Shift.NONE: phrase("As the first films"),
+    Shift.PREVALENCE: phrase("More or fewer pneumonias: other patients"),
+    Shift.COVARIATE: phrase("The pictures differ: other equipment, or another kind of patient"),
+    Shift.SCORES: phrase("The scores differ, and it cannot be told why: look at these films"),
 }
 
 
@@ -183,14 +184,6 @@ def _describe_comparison(one: Comparison | None) -> dict[str, Any] | None:
         "adjusted_p": one.adjusted_p,
         "estimated_prevalence": round(one.prevalence, 4),
     }
-
-
-def say_share(share: Share) -> str:
-    """ "93 % (88 to 96)", or a dash where there is no film."""
-    if not share.n:
-        return "–"
-    low, high = share.interval
-    return f"{share.value:.0%} ({low * 100:.0f} to {high * 100:.0f})".replace("%", " %")
 
 
 def find_alarms(periods: Sequence[PeriodOfUse]) -> list[PeriodOfUse]:

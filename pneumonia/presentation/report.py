@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pneumonia.analysis.finding import Finding, Label, PopulationMatch
+from pneumonia.phrases import phrase
 from pneumonia.presentation.describe import percent, score, show_verdict
 from pneumonia.presentation.etiology import find_etiology, say_caution
 from pneumonia.presentation.location import CONVENTION, say_location
@@ -103,11 +104,11 @@ def say_confidence(finding: Finding) -> str:
             f"{percent(finding.probability)}, lies too close to the operating point to call."
         )
     word = (
-        "High"
+        phrase("High")
         if finding.confidence > _HIGH
-        else "Moderate"
+        else phrase("Moderate")
         if finding.confidence > _MODERATE
-        else "Low"
+        else phrase("Low")
     )
     return f"{word} confidence in this label ({figure})."
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from pneumonia.errors import DomainError
+from pneumonia.phrases import phrase
 
 FIGURES = {
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "missed": "Pneumonias called normal",
-    "false_alarms": "Others called pneumonia",
-    "share_in_band": "Called neither",
+    "sensitivity": phrase("Sensitivity"),
+    "specificity": phrase("Specificity"),
+    "missed": phrase("Pneumonias called normal"),
+    "false_alarms": phrase("Others called pneumonia"),
+    "share_in_band": phrase("Called neither"),
 }
 
 
@@ -23,13 +24,13 @@ class SiteBundle:
     found: dict[str, Any]
 
     @property
-    def rows(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """What is compared, before and after; each figure with its interval."""
+    def rows(self) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+        """What is compared and at which operating point, before and after, with intervals."""
         before, after = self.found["before"], self.found["after"]
-        rows = [("Log loss (less is better)", before["log_loss"], after["log_loss"])]
+        rows = [(phrase("Log loss (less is better)"), "", before["log_loss"], after["log_loss"])]
         for point, old in before["operating_points"].items():
             new = after["operating_points"][point]
-            rows += [(f"{title}, {point}", old[name], new[name]) for name, title in FIGURES.items()]
+            rows += [(title, point, old[name], new[name]) for name, title in FIGURES.items()]
         return rows
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from flask import Blueprint, Response, render_template, request
+from flask_babel import lazy_gettext  # type: ignore[import-untyped]
 from wtforms import Form, SelectChoice, SelectField  # type: ignore[import-untyped]
 
 from pneumonia import reviewed
@@ -18,7 +19,6 @@ from pneumonia.presentation.agreement import (
     chart,
     describe_summary,
     find_alarms,
-    say_share,
     summarise,
 )
 from pneumonia.presentation.site_calibration import find_site_bundles
@@ -38,13 +38,16 @@ MIN_SITE_EACH = 20
 class AgreementForm(Form):  # type: ignore[misc]
     """What is looked at, under the names it has in an address."""
 
-    model = SelectField("Model")
-    population = SelectField("Patients", default="")
-    since = DayField("Since")
-    until = DayField("Until", end=True)
+    model = SelectField(lazy_gettext("Model"))
+    population = SelectField(lazy_gettext("Patients"), default="")
+    since = DayField(lazy_gettext("Since"))
+    until = DayField(lazy_gettext("Until"), end=True)
     period = SelectField(
-        "By",
-        choices=[SelectChoice(Period.MONTH, "Month"), SelectChoice(Period.WEEK, "Week")],
+        lazy_gettext("By"),
+        choices=[
+            SelectChoice(Period.MONTH, lazy_gettext("Month")),
+            SelectChoice(Period.WEEK, lazy_gettext("Week")),
+        ],
         default=Period.MONTH,
     )
 
@@ -55,9 +58,9 @@ class AgreementForm(Form):  # type: ignore[misc]
         if not self.model.data:
             self.model.data = served if served in models else (models or [served])[-1]
         self.population.choices = [
-            SelectChoice("", "All"),
+            SelectChoice("", lazy_gettext("All")),
             *(SelectChoice(name, name.capitalize()) for name in known_populations()),
-            SelectChoice(UNSTATED, "Not stated"),
+            SelectChoice(UNSTATED, lazy_gettext("Not stated")),
         ]
 
     def summarise(self) -> Summary:
@@ -94,7 +97,6 @@ def show() -> tuple[str, int]:
         problem=problem,
         alarms=find_alarms(summary.periods) if summary else [],
         shifts=SHIFTS,
-        say_share=say_share,
         curves=chart(summary) if summary else {},
         reference=REFERENCE,
         min_films=MIN_FILMS,

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from babel import Locale, negotiate_locale
 from flask import Blueprint, Flask, Response, redirect, request
 from flask_babel import (  # type: ignore[import-untyped]
     Babel,
+    format_date,
     format_datetime,
     format_decimal,
     format_percent,
@@ -118,6 +119,11 @@ def say_score(probability: float) -> str:
     return say_decimal(probability, 4)
 
 
+def say_day(day: date) -> str:
+    """Without its year: "02 Mar"."""
+    return str(format_date(day, "dd MMM"))
+
+
 def say_moment(moment: datetime) -> str:
     """To the second, in UTC: the page's script says it in the reader's own zone."""
     return f"{format_datetime(moment, 'dd MMM y, HH:mm:ss', rebase=True)} UTC"
@@ -129,6 +135,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "whole_percent": say_whole_percent,
     "decimal": say_decimal,
     "score": say_score,
+    "day": say_day,
     "moment": say_moment,
 }
 

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from pneumonia.errors import BadParameter
+from pneumonia.phrases import phrase
 from pneumonia.records.queue_item import WAITING, QueueItem, Source, State
 from pneumonia.web.account_forms import BareForm
 from pneumonia.web.services import services
@@ -16,20 +17,24 @@ AT_ONCE = 100
 """Films on one page."""
 _MAX_SEQUENCE = 2**31
 GROUPS = {
-    "": ("All", tuple(State)),
-    "waiting": ("Waiting", WAITING),
-    "failed": ("Failed", (State.FAILED,)),
-    "done": ("Done", (State.DONE,)),
-    "given-up": ("Given up", (State.GIVEN_UP,)),
+    "": (phrase("All"), tuple(State)),
+    "waiting": (phrase("Waiting"), WAITING),
+    "failed": (phrase("Failed"), (State.FAILED,)),
+    "done": (phrase("Done"), (State.DONE,)),
+    "given-up": (phrase("Given up"), (State.GIVEN_UP,)),
 }
 """What the list can be narrowed to: its name in an address, in words, and its states."""
-SOURCES = {Source.C_STORE: "by DICOM", Source.FOLDER: "folder", Source.DICOMWEB: "by DICOMweb"}
+SOURCES = {
+    Source.C_STORE: phrase("by DICOM"),
+    Source.FOLDER: phrase("folder"),
+    Source.DICOMWEB: phrase("by DICOMweb"),
+}
 STATES = {
-    State.RECEIVED: "waits to be read",
-    State.READ: "read; the results wait to be sent",
-    State.DONE: "done",
-    State.FAILED: "failed",
-    State.GIVEN_UP: "given up",
+    State.RECEIVED: phrase("waits to be read"),
+    State.READ: phrase("read; the results wait to be sent"),
+    State.DONE: phrase("done"),
+    State.FAILED: phrase("failed"),
+    State.GIVEN_UP: phrase("given up"),
 }
 
 
@@ -64,13 +69,13 @@ def act() -> BaseResponse:
     match request.form.get("do", ""):
         case "retry":
             count = queue.retry(film)
-            said = "is tried again" if count == 1 else "are tried again"
+            one, more = f"{count} film is tried again.", f"{count} films are tried again."
         case "give-up":
             count = queue.give_up(film)
-            said = "is given up" if count == 1 else "are given up"
+            one, more = f"{count} film is given up.", f"{count} films are given up."
         case _:
             raise BadParameter("Press one of the buttons beside a film.")
-    flash(f"{count} film{'' if count == 1 else 's'} {said}.", "notice")
+    flash(one if count == 1 else more, "notice")
     return redirect(url_for("queue.show", state=request.args.get("state") or None), 303)
 
 

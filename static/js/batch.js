@@ -248,7 +248,7 @@ class Batch {
       if (packed) {
         this.line(place)?.remove(); // seen before the answer, without its name
         const name = one.querySelector("[data-name]").textContent;
-        this.names[place - 1] = /^File \d+$/.test(name) ? "" : name;
+        this.names[place - 1] = name === fileNumber(place) ? "" : name;
       }
       putName(one, this.names[place - 1]);
       const button = one.querySelector("[data-turn-line]");
@@ -268,7 +268,7 @@ class Batch {
     );
     for (const file of files) await this.queue(file);
     const left = inside.length - files.length;
-    if (left) this.sayWait(`${left} files beside the disc’s directory are none of the X-ray pictures that it lists, and were left aside.`);
+    if (left) this.sayWait(say("{left} files beside the disc’s directory are none of the X-ray pictures that it lists, and were left aside.", { left }));
   }
 
   problem(answer) {
@@ -382,7 +382,7 @@ if (shown) {
       return;
     }
     if (name === "") return; // a place of an archive
-    const unsent = lineFor(index + 1, name, "Not here: it was deleted, or the page was closed before it was sent. Send it again.");
+    const unsent = lineFor(index + 1, name, say("Not here: it was deleted, or the page was closed before it was sent. Send it again."));
     const next = [...lines.children].find((one) => Number(one.dataset.position) > index + 1);
     lines.insertBefore(unsent, next ?? null);
   });

@@ -135,7 +135,7 @@ def test_what_cannot_be_asked_is_a_sentence(watched: Flask, problem: Any, query:
 def test_nothing_read_nothing_reviewed_and_nothing_inline(
     client: Any, watched: Flask, tiny_bundle: Path
 ) -> None:
-    assert "No film of these has been read by the model tiny" in page_of(client)
+    assert "No film of these has been read by the model <bdi>tiny</bdi>" in page_of(client)
     told = client.get("/api/v1/agreement").get_json()
     assert (told["model"], told["periods"], told["agreement"]["sensitivity"]["ci95"]) == (
         None, [], None,

@@ -178,3 +178,32 @@ def test_figures_are_written_as_the_language_writes_them(client: FlaskClient) ->
         assert say_percent(0.9999).startswith("أكثر من ")
     with client.application.test_request_context():
         assert (say_percent(0.9999), say_score(0.93456)) == ("> 99 %", "0.9346")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/agreement", "Combien de fois le modèle a dit ce que les relecteurs ont vu"),
+        ("/agreement/calibration", "Aucun modèle d’ici n’a encore été calibré"),
+        ("/queue", "En attente (0)"),
+        ("/api", "Avec des comptes, il faut un jeton avec la portée <code>read</code>."),
+    ],
+)
+def test_the_pages_beside_the_readings_are_said_in_it_too(
+    client: FlaskClient, path: str, said: str
+) -> None:
+    assert said in client.get(path, headers=FRENCH).text
+
+
+def test_what_other_rooms_say_of_received_films_is_found(client: FlaskClient) -> None:
+    from pneumonia.web.sentences import translate
+
+    with client.application.test_request_context(headers=FRENCH):
+        assert translate("3 films are given up.") == "3 clichés sont abandonnés."
+        assert translate("PACS refused a result with status 0xA700.") == (
+            "PACS a refusé un résultat avec le statut 0xA700."
+        )
+        assert translate(
+            "The film was said to be of the group child; by the age given it is of adult, and was "
+            "read so."
+        ).endswith("d’après l’âge donné, il est du groupe adult, et a été lu ainsi.")

@@ -1,10 +1,11 @@
 // Distances on a film whose file says how large a pixel is. They are drawn, and not kept.
 
+import { locale, say } from "../texts.js";
 import { ARROWS, look, onLook } from "./look.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export function makeMeasure(pane, say) {
+export function makeMeasure(pane, announce) {
   const drawing = document.createElementNS(SVG, "svg");
   drawing.classList.add("measures");
   drawing.setAttribute("aria-hidden", "true"); // said in the status line
@@ -14,7 +15,7 @@ export function makeMeasure(pane, say) {
 
   const length = ([[ax, ay], [bx, by]]) =>
     Math.hypot((bx - ax) * pane.spacing[1], (by - ay) * pane.spacing[0]);
-  const text = (line) => `${length(line).toFixed(length(line) < 100 ? 1 : 0)} mm`;
+  const text = (line) => `${inMillimetres(length(line))} mm`;
 
   function draw() {
     if (!pane.isShown) return;
@@ -40,7 +41,7 @@ export function makeMeasure(pane, say) {
   function end() {
     const last = lines.at(-1);
     if (!last) return;
-    if (length(last) > 0) say(`Distance ${text(last)}`);
+    if (length(last) > 0) announce(say("Distance {length}", { length: text(last) }));
     else lines.pop();
     draw();
   }
@@ -57,7 +58,7 @@ export function makeMeasure(pane, say) {
     } else if (event.key === "Delete" || event.key === "Backspace") {
       lines.pop();
       cursor = null;
-      say("The last distance was removed");
+      announce(say("The last distance was removed"));
     } else if (dx || dy) {
       const isOpen = cursor.isOpen;
       const [x, y] = pane.toBox(...cursor);
@@ -93,6 +94,15 @@ export function makeMeasure(pane, say) {
       };
     },
   };
+}
+
+function inMillimetres(length) {
+  const digits = length < 100 ? 1 : 0;
+  return new Intl.NumberFormat(locale, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    useGrouping: false,
+  }).format(length);
 }
 
 function make(name, attributes) {

@@ -1,5 +1,6 @@
 // The films of a page and the tools above them. Returns what the keys do.
 
+import { locale, percent, say } from "../texts.js";
 import { change, look, onLook } from "./look.js";
 import { makeMeasure } from "./measure.js";
 import { Pane } from "./pane.js";
@@ -14,13 +15,13 @@ export function setUpStage(viewer) {
   if (!bar) return {};
   const part = (name) => bar.querySelector(`[data-${name}]`);
   const status = part("status");
-  const say = (text) => {
+  const announce = (text) => {
     status.textContent = text;
   };
   const panes = [...viewer.querySelectorAll(".stack[data-film]")].map((stack) => new Pane(stack, heard));
   const main = () => panes.find((pane) => pane.isShown) ?? panes[0];
   const rulers = new Map(
-    panes.map((pane) => [pane, pane.spacing ? makeMeasure(pane, say) : null]),
+    panes.map((pane) => [pane, pane.spacing ? makeMeasure(pane, announce) : null]),
   );
 
   const tools = {
@@ -36,7 +37,7 @@ export function setUpStage(viewer) {
   // The levels came, or did not.
   function heard(pane) {
     if (pane === null) {
-      say("The film's grey levels could not be loaded. It is shown as it was read.");
+      announce(say("The film’s grey levels could not be loaded. It is shown as it was read."));
       change({ preset: "read" });
     } else change({});
   }
@@ -52,7 +53,7 @@ export function setUpStage(viewer) {
     reset: () => {
       change({ zoom: 1, x: 0, y: 0, turn: 0, inverted: false, preset: "read", window: [0, 1] });
       for (const ruler of rulers.values()) ruler?.clear();
-      say("The film is shown as it was read");
+      announce(say("The film is shown as it was read"));
     },
     full: () =>
       document.fullscreenElement ? document.exitFullscreen() : viewer.requestFullscreen(),
@@ -106,10 +107,10 @@ export function setUpStage(viewer) {
 
 // Window and level as a PACS writes them, and how large a film pixel is on the screen.
 function figures(pane) {
-  const size = `${Math.round(100 * pane.scale * devicePixelRatio)} %`;
+  const size = percent(pane.scale * devicePixelRatio);
   const window = pane.window;
   if (!window) return size;
   const [low, high] = window.map(Math.round);
-  const number = (value) => value.toLocaleString("en-GB");
+  const number = (value) => value.toLocaleString(locale);
   return `W ${number(high - low)} L ${number(Math.round((low + high) / 2))} · ${size}`;
 }
