@@ -33,9 +33,10 @@ def add(reading_id: str) -> BaseResponse | tuple[str, int]:
     services().reviews.add(reading_id, review)
     flash("The review was kept.", "notice")
     neighbours = find_neighbours(reading) or {}
-    kept: dict[str, Any] = request.args.to_dict(flat=False)
+    asked = request.query_string.decode("ascii", "replace")
+    here = url_for("pages.reading", reading_id=reading_id) + (f"?{asked}" if asked else "")
     onwards = neighbours.get("next") if request.form.get("then") == "next" else None
-    return redirect(onwards or url_for("pages.reading", reading_id=reading_id, **kept), 303)
+    return redirect(onwards or here, 303)
 
 
 @blueprint.get("/api/v1/readings/<reading_id>/reviews")

@@ -100,6 +100,16 @@ def test_what_is_no_json_object_is_refused(client, send, radiograph_png, problem
     assert "A review is a JSON object" in problem(response, 400, "bad_parameter")
 
 
+def test_what_else_the_address_says_stays_whatever_its_name(
+    client, send, token, radiograph_png
+) -> None:
+    reading = send(client, radiograph_png).get_json()["id"]
+    query = "?sort=oldest&reading_id=x&_external=1"
+    assert client.get(f"/readings/{reading}{query}").status_code == 200
+    response = submit(client, token, reading, query)
+    assert response.headers["Location"] == f"/readings/{reading}{query}"
+
+
 def test_a_reading_that_is_not_there_cannot_be_reviewed(client, problem) -> None:
     address = f"/api/v1/readings/{'0' * 32}/reviews"
     problem(client.get(address), 404, "reading_not_found")
