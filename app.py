@@ -22,7 +22,7 @@ from pneumonia.web.services import Services
 
 # The training package is the one thing the app never imports until it is asked for.
 TRAIN_COMMANDS = {
-    "train": "Train a network by a recipe and export it as a model bundle.",
+    "train": "Train a network by a recipe and export a model bundle.",
     "calibrate": "Calibrate a bundle anew on films held out from training.",
     "evaluate": "Measure a model bundle on a split of labelled films.",
     "gate": "Fit a model bundle's gate to the films it learnt from.",

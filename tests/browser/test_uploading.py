@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 # Hands files to the page as a drag and drop or a paste does.
 HAND_OVER = """
@@ -95,11 +95,17 @@ def test_button_says_reading_while_posting_and_is_itself_again_after_going_back(
     page.goto(site)
     page.get_by_label("Chest film, a file").set_input_files(radiograph)
     button = page.locator("form.upload button[type=submit]")
-    with page.expect_request(lambda request: request.method == "POST"):
-        during = button.evaluate(
-            "element => { element.click(); return [element.textContent, element.disabled]; }"
-        )
-    assert during == ["Reading…", True]
+    held: list[Route] = []
+    page.route(
+        "**/*",
+        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    button.evaluate("element => element.click()")
+    expect(button).to_have_text("Reading…")
+    expect(button).to_be_disabled()
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
     expect_reading(page)
     page.go_back()
     expect(button).to_have_text("Read the film")

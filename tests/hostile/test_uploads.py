@@ -176,6 +176,8 @@ def test_a_page_upload_of_the_same_files_shows_the_same_sentence(client: FlaskCl
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', home)
     assert token is not None
     for what, (make, name, status, _) in HOSTILE.items():
+        if what == "ZIP named .jpg":  # the page opens it: tests/web/test_archives.py
+            continue
         data = make()
         sentence = send(client, data, name).get_json(force=True)["detail"]
         fields = {"image": (io.BytesIO(data), name), "csrf_token": token[1]}

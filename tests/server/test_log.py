@@ -46,7 +46,7 @@ def test_every_line_is_an_object_and_a_request_has_its_fields(
     assert (absent["method"], absent["status"], absent["client"]) == ("GET", 404, "127.0.0.1")
     same = [one for one in lines if one["request_id"] == failed[1]["X-Request-ID"]]
     assert {one["logger"] for one in same} >= {"gunicorn.access", "pneumonia.records.store"}
-    assert any("is ready: PyTorch on cpu" in one["message"] for one in lines)
+    assert any("is ready: OpenVINO on cpu" in one["message"] for one in lines)
 
 
 def test_as_text_a_request_ends_with_its_id(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_data_folder_holds_what_it_should_and_no_more(
 ) -> None:
     reading = json.loads(server.send(radiograph_png)[2])["id"]
     names = {path.name.partition("-")[0] for path in server.data_dir.iterdir()}
-    assert names == {"engines", "films", "pneumonia.sqlite3", "secret_key"}
+    assert names == {"films", "pneumonia.sqlite3", "secret_key"}  # the networks are elsewhere here
     assert (server.data_dir / "films" / reading[:2] / f"{reading}.png").is_file()
     assert list(server.data_dir.glob("films/**/.*")) == []
 
