@@ -4,10 +4,10 @@ import io
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
