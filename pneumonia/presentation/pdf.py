@@ -102,7 +102,7 @@ def _story(report: Report, pictures: Sequence[NDArray[np.uint8]]) -> list[Any]:
 
 
 def _paragraph(text: str, style: ParagraphStyle) -> Paragraph:
-    return Paragraph(escape(_set(text)).replace("\n", "<br/>"), style)
+    return Paragraph(escape(_set(text), quote=False).replace("\n", "<br/>"), style)
 
 
 def _set(text: str) -> str:

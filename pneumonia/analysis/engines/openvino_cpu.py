@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: networks converted once, compiled at each start, held against PyTorch."""
 
 import os
-import subprocess  # nosec B404 - our own module, with our own Python
+import subprocess  # nosec B404  # our own module, by the running interpreter
 import sys
 import threading
 from functools import cached_property
@@ -50,7 +50,7 @@ class OpenVinoEngine:
         key = digest(bundle, openvino().get_version())
         try:
             return self._open(self._kept.find(key), bundle)
-        except Exception:  # noqa: S110  # nosec B110 - absent or damaged: it is made anew
+        except Exception:  # noqa: S110  # nosec B110  # absent or damaged: it is made anew
             pass
         try:
             with self._kept.make(key, lambda folder: _convert(bundle.folder, folder)) as folder:
